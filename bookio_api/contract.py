@@ -1,0 +1,183 @@
+"""Every operation of the Bookio Medical Public API 1.0.4, once.
+
+How well a fact is known is its evidence, and the tag stands beside the fact:
+
+- ``C`` confirmed by the vendor's own page
+- ``S`` confirmed only for a sister API of the same vendor
+- ``G`` our guess
+- ``U`` unknown
+
+Methods and paths are tagged as a whole by ``Operation.evidence``; twelve of the fourteen are not
+confirmed, so ``with_overrides`` corrects any of them from configuration, without a release.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from bookio_api.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PRODUCTION_URL = "https://medic.bookio.com/public/api/v1"
+"""Base of every path (C). No staging host is listed for the medical API (C)."""
+
+MAX_PAGE_SIZE = 100
+"""Largest ``limit`` of the two paged lists (C)."""
+
+RESERVATION_STATUSES = ("CONFIRMED", "CANCELLED", "DID_NOT_COME")
+"""Every ``status`` of a reservation (C). A change sends an e-mail to the patient (C)."""
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Evidence(StrEnum):
+    """How well an API fact is known."""
+
+    CONFIRMED = "C"
+    SISTER_API = "S"
+    GUESS = "G"
+    UNKNOWN = "U"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One endpoint.
+
+    ``query`` names the filters that the list takes (all C; ``lang`` goes with every request).
+    ``body`` names the JSON Schema of the request body in ``schemas/write/``, ``rows`` the key of
+    the list in the answer's ``data`` and ``evidence_rows`` how well that key is known.
+    ``retry_safe`` operations change nothing and may be sent again at will.
+    """
+
+    name: str
+    method: str
+    path: str
+    evidence: Evidence
+    summary: str
+    query: tuple[str, ...] = ()
+    body: str | None = None
+    rows: str | None = None
+    evidence_rows: Evidence = Evidence.UNKNOWN
+    retry_safe: bool = field(default=False, kw_only=True)
+
+    @property
+    def path_parameters(self) -> frozenset[str]:
+        """Names in braces, for instance ``{"reservationId"}``."""
+        return frozenset(re.findall(r"{(\w+)}", self.path))
+
+    @property
+    def paged(self) -> bool:
+        """Whether the list takes ``offset`` and ``limit``."""
+        return "offset" in self.query
+
+
+C, S, G, U = Evidence
+
+_ALL = (
+    Operation(
+        "list_facilities", "GET", "/facilities/cgm", C, "List of facilities",
+        rows="facilities", evidence_rows=G, retry_safe=True,
+    ),
+    Operation(
+        "list_calendars", "GET", "/calendars", C, "List of calendars",
+        query=("date", "facilityId"),
+        rows="calendars", evidence_rows=G, retry_safe=True,
+    ),
+    Operation(
+        "create_calendar", "POST", "/calendars", G, "Create calendar",
+        body="calendar",
+    ),
+    Operation(
+        "modify_calendar", "PUT", "/calendars/{calendarId}", G, "Modify calendar",
+        body="calendar",
+    ),
+    Operation(
+        "end_calendar", "PUT", "/calendars/{calendarId}/end", G, "End calendar",
+        body="calendar_end",
+    ),
+    Operation(
+        "list_reservations", "GET", "/reservations", S, "List of reservations",
+        query=(
+            "email", "number", "status", "offset", "limit",
+            "facilityId", "from", "to", "onlyUnsynced", "lastSync",
+        ),
+        rows="reservations", evidence_rows=S, retry_safe=True,
+    ),
+    Operation(
+        "create_reservation", "POST", "/reservations", G, "Create reservation",
+        body="reservation",
+    ),
+    Operation(
+        "change_reservation_status", "PUT", "/reservations/{reservationId}/status", G,
+        "Change status of reservation", body="reservation_status",
+    ),
+    Operation(
+        "change_reservation_term", "PUT", "/reservations/{reservationId}/term", G,
+        "Change term of reservation", body="reservation_term",
+    ),
+    Operation(
+        "confirm_sync", "PUT", "/reservations/{reservationId}/sync", G,
+        "Confirms sync of reservation", body="reservation_sync",
+    ),
+    Operation(
+        "list_blocked_times", "GET", "/blocked-times", G, "List of blocked times",
+        query=("dateFrom", "dateTo", "offset", "limit", "facilityId", "lastSync"),
+        rows="blockedTimes", evidence_rows=G, retry_safe=True,
+    ),
+    Operation(
+        "create_blocked_time", "POST", "/blocked-times", G, "Create blocked time",
+        body="blocked_time",
+    ),
+    Operation(
+        "change_blocked_time_term", "PUT", "/blocked-times/{blockedTimeId}/term", G,
+        "Change term of blocked time", body="blocked_time_term",
+    ),
+    Operation(
+        "remove_blocked_time", "DELETE", "/blocked-times/{blockedTimeId}", G,
+        "Remove blocked time",
+    ),
+)  # fmt: skip
+
+OPERATIONS: Mapping[str, Operation] = MappingProxyType({op.name: op for op in _ALL})
+"""Every operation by its name, which is also its key in ``endpoint_overrides``."""
+
+
+def with_overrides(overrides: Mapping[str, str] | None) -> Mapping[str, Operation]:
+    """Return the operations, corrected by ``{"confirm_sync": "PUT /reservations/{reservationId}/…"}``.
+
+    Raises ``SettingsError`` for a name, method or path that cannot be right.
+    """
+    corrected = dict(OPERATIONS)
+    for name, value in (overrides or {}).items():
+        corrected[name] = _override(name, value)
+    return MappingProxyType(corrected)
+
+
+def _override(name: str, value: object) -> Operation:
+    operation = OPERATIONS.get(name)
+    if operation is None:
+        msg = (
+            f"endpoint_overrides names the operation {name!r}, which Bookio has not; "
+            f"use one of: {', '.join(OPERATIONS)}"
+        )
+        raise SettingsError(msg)
+    method, _, path = str(value).strip().partition(" ")
+    path = path.strip()
+    if method.upper() not in METHODS or not re.fullmatch(r"/[^\s?#]*", path):
+        msg = (
+            f"endpoint_overrides[{name!r}] is {value!r}; "
+            f'write "METHOD /path", for instance "{operation.method} {operation.path}"'
+        )
+        raise SettingsError(msg)
+    corrected = replace(operation, method=method.upper(), path=path)
+    if corrected.path_parameters != operation.path_parameters:
+        needed = ", ".join(f"{{{p}}}" for p in sorted(operation.path_parameters)) or "no parameter"
+        msg = f"endpoint_overrides[{name!r}] is {value!r}; its path must hold {needed}"
+        raise SettingsError(msg)
+    return corrected
