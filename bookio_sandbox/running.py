@@ -1,0 +1,124 @@
+"""A sandbox for tests, benchmarks and the demo: in a thread, or in a process that can be killed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from bookio_sandbox.behaviour import Behaviour
+from bookio_sandbox.server import Options, base_url, listen, open_world, server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OPTIONS = {field.name for field in fields(Options)}
+
+
+class Sandbox:
+    """A running sandbox: where it is, and its control surface."""
+
+    def __init__(self, url: str, token: str) -> None:
+        """Know the sandbox at the base URL ``url``."""
+        self.url = url
+        self.token = token
+        self._control_url = url.removesuffix("/public/api/v1") + "/_sandbox"
+
+    def control(self, path: str, body: object = None, method: str | None = None) -> Any:  # noqa: ANN401
+        """Call ``/_sandbox{path}``: GET, or POST with a body."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._control_url + path, data, method=method)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request) as answer:  # noqa: S310
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise ValueError(error.read().decode()) from None
+
+    def rows(self, stream: str) -> list[dict[str, Any]]:
+        """Return every row by id, with ``_modified`` (epoch ms) and ``_unsynced``."""
+        rows: list[dict[str, Any]] = self.control(f"/rows/{stream}")
+        return rows
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of rows of each stream."""
+        counts: dict[str, int] = self.control("/")["counts"]
+        return counts
+
+    def insert(self, stream: str, **row: object) -> int:
+        """Insert a row, made up where no field is given; return its id."""
+        (row_id,) = self.control("/rows", [{"stream": stream, "insert": row}])
+        return int(row_id)
+
+    def change(self, stream: str, row_id: int, **row: object) -> None:
+        """Change fields of a row as a person in Bookio would."""
+        self.control("/rows", [{"stream": stream, "change": {"id": row_id, **row}}])
+
+    def remove(self, stream: str, row_id: int) -> None:
+        """Remove a row for good."""
+        self.control("/rows", [{"stream": stream, "remove": row_id}])
+
+    def advance(self, *, seconds: float = 0, days: int = 0) -> dict[str, int]:
+        """Move the clock; days bring changes, whose counts by kind are returned."""
+        passing = {"advance_seconds": seconds, "advance_days": days}
+        changes: dict[str, int] = self.control("/clock", passing)["changes"]
+        return changes
+
+    def now_ms(self) -> int:
+        """Return the sandbox's time in epoch ms."""
+        return int(self.control("/clock")["now_ms"])
+
+    def behave(self, **behaviour: object) -> None:
+        """Change fields of ``Behaviour``."""
+        self.control("/settings", behaviour)
+
+    def script(self, operation: str, *answers: dict[str, Any]) -> None:
+        """Queue ``Twist`` fields for the next requests of an operation."""
+        self.control("/script", {"operation": operation, "answers": answers})
+
+    def hook(self, operation: str, **hook: object) -> None:
+        """Change rows just before a list is read: fields of ``Hook``."""
+        self.control("/hooks", {"operation": operation, **hook})
+
+    def requests(self, operation: str | None = None) -> list[dict[str, Any]]:
+        """Return the requests so far, oldest first."""
+        found = self.control("/requests")
+        return [r for r in found if operation in {None, r["operation"]}]
+
+    def emails(self) -> list[dict[str, Any]]:
+        """Return the e-mails that patients got, oldest first."""
+        emails: list[dict[str, Any]] = self.control("/emails")
+        return emails
+
+
+@contextmanager
+def in_thread(**options: Any) -> Iterator[Sandbox]:  # noqa: ANN401
+    """Run a sandbox beside the caller; options are those of ``Options`` and ``Behaviour``."""
+    world = Options(**{name: options.pop(name) for name in _OPTIONS & set(options)})
+    bookio = open_world(world, Behaviour().changed(options))
+    with listen(0) as listener:
+        running = server(bookio)
+        thread = threading.Thread(target=running.run, args=([listener],), daemon=True)
+        thread.start()
+        try:
+            yield Sandbox(base_url(listener), world.token)
+        finally:
+            running.should_exit = True
+            thread.join()
+            bookio.store.close()
+
+
+@contextmanager
+def in_process(*arguments: str, token: str = "sandbox-token") -> Iterator[Sandbox]:  # noqa: S107
+    """Run ``bookio-sandbox`` with options on a free port, until the block ends."""
+    command = [sys.executable, "-m", "bookio_sandbox", "--port=0", f"--token={token}", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            assert process.stdout
+            yield Sandbox(process.stdout.readline().strip(), token)
+        finally:
+            process.terminate()

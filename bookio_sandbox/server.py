@@ -1,0 +1,85 @@
+"""Puts a world behind a loopback port."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from bookio_sandbox.app import BASE_PATH, Bookio, build_app
+from bookio_sandbox.clock import DEFAULT_START, Clock
+from bookio_sandbox.faults import Protocol
+from bookio_sandbox.store import Store
+from bookio_sandbox.world import World
+
+if TYPE_CHECKING:
+    from bookio_sandbox.behaviour import Behaviour
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which world to serve, and to whom."""
+
+    token: str = "sandbox-token"
+    seed: int = 1
+    size: int | None = 0
+    """Reservations; 0 has facilities and calendars only, None nothing at all."""
+    clock: datetime = DEFAULT_START
+    db: str = ":memory:"
+    """A file that holds a world already is continued, whatever the other options say."""
+
+
+def listen(port: int) -> socket.socket:
+    """Return a listening socket on loopback. ``OSError`` is one line."""
+    try:
+        return socket.create_server((HOST, port), backlog=1024)
+    except (OSError, OverflowError) as error:
+        msg = f"cannot listen on {HOST}:{port}: {getattr(error, 'strerror', error)}"
+        raise OSError(msg) from None
+
+
+def base_url(listener: socket.socket) -> str:
+    """Return the base URL of Bookio's paths."""
+    return f"http://{HOST}:{listener.getsockname()[1]}{BASE_PATH}"
+
+
+def open_world(options: Options, behaviour: Behaviour) -> Bookio:
+    """Open the world of a file, or build the one of a seed. ``ValueError`` is one line."""
+    try:
+        store = Store(options.db)
+    except sqlite3.Error as error:
+        msg = f"cannot use {options.db} as a database: {error}"
+        raise ValueError(msg) from None
+    left_at = store.fact("now_ms")
+    clock = Clock(options.clock if left_at is None else datetime.fromtimestamp(left_at / 1000, UTC))
+    if left_at is None:
+        if options.size is not None:
+            World(store, options.seed, options.size, options.clock).build()
+        store.index()
+        store.remember("now_ms", clock.now_ms())
+    return Bookio(store, clock, behaviour, token=options.token, seed=options.seed)
+
+
+def server(bookio: Bookio) -> uvicorn.Server:
+    """Return the server, to run on a listening socket."""
+    config = uvicorn.Config(
+        build_app(bookio),
+        http=Protocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)

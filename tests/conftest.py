@@ -1,0 +1,38 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from bookio_sandbox.running import Sandbox, in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class StartSandbox(Protocol):
+    """Starts a sandbox that ends with the test."""
+
+    def __call__(self, **options: Any) -> Sandbox:
+        """Take fields of ``bookio_sandbox.server.Options`` and of ``Behaviour``."""
+
+
+@pytest.fixture
+def start_sandbox() -> Iterator[StartSandbox]:
+    """Start sandboxes with options of the test's own, e.g. ``start_sandbox(size=300, seed=7)``."""
+    with ExitStack() as running:
+
+        def start(**options: Any) -> Sandbox:
+            print(f"sandbox: {options}")
+            return running.enter_context(in_thread(**options))
+
+        yield start
+
+
+@pytest.fixture
+def sandbox(start_sandbox: StartSandbox) -> Sandbox:
+    """Return a sandbox with facilities and calendars, and nothing booked."""
+    return start_sandbox()
