@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future, wait
-from typing import Any, NamedTuple
+from concurrent.futures import wait
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 Row = dict[str, Any]
 """A decoded JSON object with an integer ``id``. Two rows that compare equal are unchanged."""
@@ -50,6 +53,8 @@ class Match(NamedTuple):
     """Its other rows: new ones, and new versions of known ones."""
     unseen: int
     """How many of the fresh rows have an id that is not remembered."""
+    in_order: int
+    """How many unchanged rows it shares, in the same order, with one remembered page."""
     spans_ties: bool
     """Some anchor has another date than the end of the page it comes from."""
 
@@ -74,6 +79,7 @@ class Recent:
         """
         anchors: set[int] = set()
         known_ids: set[int] = set()
+        in_order = 0
         spans_ties = False
         for known in reversed(self._pages):
             common = [key for key, row in page.items() if known.get(key) == row]
@@ -85,16 +91,17 @@ class Recent:
                 msg = "the order of the list is not stable: unchanged rows changed places"
                 raise UnreliableError(msg, windows_help=True)
             anchors |= shared
+            in_order = max(in_order, len(shared))
             end = known[next(reversed(known))].get(self._date_field)
-            spans_ties = spans_ties or any(
-                page[key].get(self._date_field) != end for key in common
-            )
+            spans_ties = spans_ties or any(page[key].get(self._date_field) != end for key in common)
         fresh = [row for key, row in page.items() if key not in anchors]
-        return Match(anchors, fresh, len(page) - len(known_ids), spans_ties)
+        return Match(anchors, fresh, len(page) - len(known_ids), in_order, spans_ties)
 
-    def has_undated_rows(self) -> bool:
-        """Whether a remembered row has no date, so that no bounded date window would hold it."""
-        return any(not row.get(self._date_field) for page in self._pages for row in page.values())
+    def check_dates(self) -> None:
+        """Raise UnreliableError for a row without a date, which no bounded date window holds."""
+        if any(not row.get(self._date_field) for page in self._pages for row in page.values()):
+            msg = f"rows without {self._date_field} are in no date window"
+            raise UnreliableError(msg)
 
 
 class Prefetch:

@@ -16,8 +16,8 @@ or has the list read through date windows, where only the order was at fault.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor, Future
+from math import factorial
+from typing import TYPE_CHECKING
 
 from tap_bookio.pages import (
     Fetch,
@@ -31,6 +31,10 @@ from tap_bookio.pages import (
 )
 from tap_bookio.windows import Windows
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from concurrent.futures import Executor, Future
+
 __all__ = ["Fetch", "Page", "Row", "Scan", "Verdict"]
 
 MAX_LIMIT = 100
@@ -38,12 +42,18 @@ MIN_LIMIT = 4
 """Two anchors and two new rows: a smaller ``page_size`` is raised to this."""
 SURE_ANCHORS = 6
 """This many rows keep their places in a shuffled order once in 720 times."""
+SURE_ORDER = 100_000
+"""The odds against a shuffled order that a scan wants, from all its anchors, before it ends."""
+MAX_REREADS = 8
 MAX_RESTARTS = 6
-MAX_REPEATS = 3
+MAX_REPEATS, MAX_REPEATED_ROWS = 3, 30
 MAX_IDLE_REQUESTS = 40
-MAX_REQUESTS = 100_000
-SURE_END, QUIET_PAGE = 4, 3
-"""Evidence that the list ends: a page without news weighs 3, a short one 1, and 4 are enough."""
+SPARE_REQUESTS, MAX_REQUESTS = 100, 50_000
+QUIET_PAGE, SURE_END, SURER_END = 3, 4, 10
+"""Evidence that the list ends: an anchored page with nothing new weighs 3, a short one 1.
+
+4 are enough, or 10 where the server contradicts itself: by its total, or by short pages inside.
+"""
 
 
 class Scan:
@@ -79,6 +89,7 @@ class Scan:
         self._windows: Windows | None = None
 
         self._first: Page | None = None
+        self._top: list[Row] = []  # rows of the page accepted last at offset 0
         self._last: list[Row] = []  # rows of the page accepted last, its offset and its end
         self._offset = self._end = 0
         self._longest = 0  # the longest page so far: the server's cap, if below the limit
@@ -87,7 +98,8 @@ class Scan:
         self._short_inside = self._uneven = False  # pages below the limit, or of uneven length
         self._totals: set[int | None] = set()
         self._evidence = self._accepted = 0
-        self._restarts = self._repeats = self._excess_totals = self._idle = 0
+        self._order_odds = 1  # against a shuffled order that the anchors did not give away
+        self._restarts = self._repeats = self._repeated_rows = self._idle = 0
 
         self.rows = 0
         """How many different rows were given out, as far as the memory of recent pages tells."""
@@ -118,7 +130,7 @@ class Scan:
         except UnreliableError as problem:
             self.verdict = Verdict(complete=False, reason=str(problem))
             if problem.windows_help and self._date_filters:
-                yield from self._windowed_pages(self._date_filters)
+                yield from self._windowed_pages(str(problem), self._date_filters)
         finally:
             self._prefetch.close()
 
@@ -129,7 +141,8 @@ class Scan:
         offset = 0
         while True:
             page = self._prefetch.take(offset)
-            self._first = self._first or page
+            if self._first is None:
+                self._first = page
             fresh = self._join(offset, page)
             if fresh is None:
                 offset = self._step_back()
@@ -141,9 +154,21 @@ class Scan:
             if fresh:
                 yield fresh
             if ended:
-                return
+                break
+        yield from self._check_order()
 
-    def _windowed_pages(self, date_filters: tuple[str, str]) -> Iterator[list[Row]]:
+    def _check_order(self) -> Iterator[list[Row]]:
+        """Read the first page again where pages so short or few could hide a shuffled order."""
+        if self.rows <= len(self.first_page.rows):
+            return
+        for _ in range(MAX_REREADS):
+            if self._order_odds >= SURE_ORDER:
+                return
+            fresh = self._join(0, self._prefetch.take(0))
+            if fresh:
+                yield fresh
+
+    def _windowed_pages(self, why: str, date_filters: tuple[str, str]) -> Iterator[list[Row]]:
         self._prefetch.close()
         self._windows = Windows(
             self._fetch,
@@ -154,13 +179,11 @@ class Scan:
             date_field=self._date_field,
         )
         try:
-            if self._recent.has_undated_rows():
-                msg = f"rows without {self._date_field} are in no date window"
-                raise UnreliableError(msg)
+            self._recent.check_dates()
             yield from self._windows.pages()
             self.verdict = Verdict(complete=True)
         except UnreliableError as problem:
-            reason = f"{self.verdict.reason}; reading by date did not help: {problem}"
+            reason = f"{why}; reading by date did not help: {problem}"
             self.verdict = Verdict(complete=False, reason=reason)
 
     # One page: does it join on to what was accepted?
@@ -179,9 +202,10 @@ class Scan:
             and SURE_ANCHORS <= overlap < len(rows) == len(by_id)
             and offset == self._end - overlap > 0
             and rows[:overlap] == self._last[-overlap:]
-            and rows[overlap]["id"] != self.first_page.rows[0]["id"]
+            and rows[overlap]["id"] != self._top[0]["id"]
         ):
             self._recent.add(by_id)
+            self._add_order_odds(overlap)
             fresh = rows[overlap:]
             self.rows += len(fresh)
             return fresh
@@ -189,10 +213,14 @@ class Scan:
         if offset and not self._is_anchored(offset, rows, match):
             return None
         self._check_wrap(offset, rows)
+        self._add_order_odds(match.in_order)
         self._behind = bool(rows) and rows[-1]["id"] in match.anchors
         self._recent.add(by_id)
         self.rows += match.unseen
         return match.fresh
+
+    def _add_order_odds(self, rows_in_order: int) -> None:
+        self._order_odds = min(SURE_ORDER, self._order_odds * factorial(rows_in_order))
 
     def _is_anchored(self, offset: int, rows: list[Row], match: Match) -> bool:
         if len(self._last) <= 2:  # noqa: PLR2004 (two rows cannot overlap and advance)
@@ -201,7 +229,7 @@ class Scan:
         return anchors >= SURE_ANCHORS or (anchors > 1 and match.spans_ties)
 
     def _check_wrap(self, offset: int, rows: list[Row]) -> None:
-        first = self.first_page.rows
+        first = self._top
         if not offset or not first or not self._last:
             return
         last_id = self._last[-1]["id"]
@@ -233,8 +261,12 @@ class Scan:
         msg = f"after {MAX_RESTARTS} restarts the pages still share no rows with one another"
         raise UnreliableError(msg, windows_help=True)
 
-    def _check_budget(self) -> None:
-        if self._idle > MAX_IDLE_REQUESTS or self.requests > MAX_REQUESTS:
+    def _check_budget(self, total: int | None = None) -> None:
+        """Bound the requests without news, and all of them where the total tells how many do."""
+        enough = MAX_REQUESTS
+        if total is not None and total >= self._end:
+            enough = SPARE_REQUESTS + 8 * total // max(1, self._longest - self._overlap)
+        if self._idle > MAX_IDLE_REQUESTS or self.requests > enough:
             msg = f"no end in sight after {self.requests} requests and {self.rows} rows"
             raise UnreliableError(msg, windows_help=self.requests <= MAX_REQUESTS)
 
@@ -244,51 +276,54 @@ class Scan:
         """Take the page into the books; True if the list ends with it."""
         rows = page.rows
         self._check_repeat(offset, rows)
-        quiet = not fresh and [r["id"] for r in rows[-1:]] == [r["id"] for r in self._last[-1:]]
-        quiet = (quiet or not rows) and self._accepted > 0 and not self._repeats
+        same_end = not rows or [row["id"] for row in self._last[-1:]] == [rows[-1]["id"]]
+        quiet = not fresh and same_end and self._accepted > 0 and not self._repeats
         self._longest = max(self._longest, len(rows))
         news = len(fresh) > self._overlap
         if self._accepted and news:
             self._uneven = self._uneven or len(self._last) < self._longest
             self._short_inside = self._short_inside or len(self._last) < self._limit
+        if offset == 0:
+            self._top = rows
         self._last, self._offset, self._end = rows or self._last, offset, offset + len(rows)
         self._accepted += 1
         self._back = 1
         self._idle = 0 if fresh else self._idle + 1
-        self._check_budget()
-        return self._is_end(page, quiet=quiet, news=news)
+        total = page.total if type(page.total) is int else None
+        self._check_budget(total)
+        return self._is_end(total, len(rows), quiet=quiet, news=news)
 
     def _check_repeat(self, offset: int, rows: list[Row]) -> None:
-        if rows and offset > self._offset and rows[:1] == self._last[:1]:
-            self._repeats += 1
-            if self._repeats == MAX_REPEATS:
-                msg = "the server ignores the offset: the same page came again and again"
-                raise UnreliableError(msg)
-        else:
-            self._repeats = 0
+        """Count pages that still hold the rows which their offset should have skipped."""
+        skipped = {row["id"] for row in self._last[: max(0, offset - self._offset)]}
+        held = sum(row["id"] in skipped for row in rows) if skipped else 0
+        if held * 4 <= len(skipped) * 3:
+            self._repeats = self._repeated_rows = 0
+            return
+        self._repeats += 1
+        self._repeated_rows += held
+        if self._repeats >= MAX_REPEATS and self._repeated_rows >= MAX_REPEATED_ROWS:
+            msg = "the server ignores the offset: the same page came again and again"
+            raise UnreliableError(msg)
 
-    def _is_end(self, page: Page, *, quiet: bool, news: bool) -> bool:
-        total = page.total if type(page.total) is int else None
+    def _is_end(self, total: int | None, length: int, *, quiet: bool, news: bool) -> bool:
         self._totals.add(total)
-        length = len(page.rows)
-        short = length < self._longest if self._offset else length != self._limit
-        if total is not None and total > self._end:
-            self._evidence = 0
-            self._excess_totals = self._excess_totals + 1 if quiet else 0
-            if self._excess_totals == MAX_REPEATS:
-                msg = f"the server says total {total}, but only {self._end} rows can be paged to"
-                raise UnreliableError(msg)
-            return False
+        short = not length or length < self._longest
+        if self._accepted == 1:
+            short = length != self._limit
         if total == self._end and (short or quiet):
             self._check_count(total)
             return True
-        if quiet:
-            self._evidence += QUIET_PAGE
-        elif news or self._uneven or not short:
+        if news or not short:
             self._evidence = int(short)
         else:
-            self._evidence += 1
-        return self._evidence >= (SURE_END + 2 * QUIET_PAGE if self._uneven else SURE_END)
+            self._evidence += QUIET_PAGE if quiet else 1
+        if total is not None and total > self._end:
+            if self._evidence >= SURER_END:
+                msg = f"the server says total {total}, but only {self._end} rows can be paged to"
+                raise UnreliableError(msg)
+            return False
+        return self._evidence >= (SURER_END if self._uneven else SURE_END)
 
     def _check_count(self, total: int) -> None:
         if self._short_inside and self.rows < total and len(self._totals) == 1:
@@ -301,7 +336,10 @@ class Scan:
         return max(0, self._end - min(self._overlap, len(self._last)))
 
     def _plan(self, offset: int, page: Page) -> None:
-        total = page.total if type(page.total) is int and page.total > self._end else None
-        until = total - self._overlap if total is not None else None
-        stride = max(1, self._longest - self._overlap)
-        self._prefetch.plan(offset, stride, until, ramp=self._accepted)
+        """Fetch ahead, up to the total; without one, ever more pages at a time."""
+        until, ramp = None, 1
+        if type(page.total) is int and page.total >= self._end:
+            until = page.total - self._overlap
+        elif len(page.rows) == self._longest:
+            ramp = 1 << min(self._accepted - 1, 6)
+        self._prefetch.plan(offset, max(1, self._longest - self._overlap), until, ramp)

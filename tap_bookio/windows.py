@@ -9,16 +9,22 @@ neighbours overlap by a day. The first and last windows are open, as the list's 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
-from tap_bookio.pages import Fetch, Page, Recent, Row, UnreliableError
+from tap_bookio.pages import UnreliableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tap_bookio.pages import Fetch, Page, Row
 
 DAY = timedelta(days=1)
 RECENT_WINDOWS = 20
 MAX_WASTE = 100
 """Requests allowed beyond one for every two rows."""
 Span = tuple[date | None, date | None]
+"""First and last day; None leaves the window open."""
 
 
 class Windows:
@@ -51,10 +57,10 @@ class Windows:
         Raises:
             UnreliableError: a window cannot be narrowed or trusted; the message says why.
         """
-        lower, upper = (self._base.get(name) for name in self._filters)
-        whole: Span = (lower and date.fromisoformat(lower), upper and date.fromisoformat(upper))
+        lower, upper = self._filters
+        whole = (_day(self._base.get(lower)), _day(self._base.get(upper)))
         total_before = self._get(whole).total
-        pending = [whole]
+        pending: list[Span] = [whole]
         while pending:
             span = pending.pop()
             page = self._get(span)
@@ -74,7 +80,8 @@ class Windows:
             msg = f"{self.requests} requests brought only {self.rows} rows"
             raise UnreliableError(msg)
         window = dict(self._base)
-        window.update({name: str(day) for name, day in zip(self._filters, span, strict=True) if day})
+        days = zip(self._filters, span, strict=True)
+        window.update({name: day.isoformat() for name, day in days if day})
         page = self._fetch(offset, self._limit, window)
         self._longest = max(self._longest, len(page.rows))
         return page
@@ -108,9 +115,8 @@ class Windows:
         """Cut at the median day: both parts are narrower, and share a day."""
         lower, upper = span
         days = sorted(day for row in rows if (day := _day(row.get(self._field))))
-        if not days:
-            msg = f"the server says that there are rows in the window {_text(span)}, but sends none"
-            raise UnreliableError(msg)
+        if not days:  # the window was empty, and then was not: ask again
+            return [span]
         pivot = days[len(days) // 2]
         if lower is not None:
             pivot = max(pivot, lower + 2 * DAY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,10 +34,11 @@ class ModelList:
         to_inclusive: bool = True,
         since: int | None = None,
         since_strict: bool = False,
+        kinds: tuple[str, ...] = ("insert", "delete", "update", "move"),
         mangle: Callable[[list[Row], int, int], list[Row]] | None = None,
     ) -> None:
         self.random = random.Random(seed)
-        self.order, self.rate, self.page_cap = order, rate, page_cap
+        self.order, self.rate, self.page_cap, self.kinds = order, rate, page_cap, kinds
         self.total, self.to_inclusive, self.mangle, self.days = total, to_inclusive, mangle, days
         self.since, self.since_strict = since, since_strict
         self.clock = self.next_id = 0
@@ -91,7 +93,7 @@ class ModelList:
         return modified > self.since or (modified == self.since and not self.since_strict)
 
     def _change(self) -> None:
-        kind = self.random.choice(("insert", "delete", "update", "move"))
+        kind = self.random.choice(self.kinds)
         if kind == "insert" or not self.rows:
             self._insert()
             return
@@ -100,7 +102,9 @@ class ModelList:
         if kind == "delete":
             del self.rows[key]
             return
-        row = dict(self.rows[key], note=f"changed {self.clock}")
+        row = dict(self.rows[key])
+        if kind != "touch":  # a touch changes nothing but the hidden modification time
+            row["note"] = f"changed {self.clock}"
         if kind == "move":
             row["dateFrom"] = self._date()
         self._put(key, row)
@@ -119,3 +123,44 @@ class ModelList:
         hours = self.random.randrange(self.days * 8)
         moment = EPOCH + timedelta(days=hours // 8, hours=8 + hours % 8)
         return moment.isoformat()
+
+
+class ShuffledExecutor(Executor):
+    """Runs what is submitted on the caller's thread, now or when the result is asked for.
+
+    The order of the requests differs from the order of the pages as it does with real threads,
+    and is the same for the same seed.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._waiting: list[LateFuture] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Take a call, and run some of those that wait."""
+        future = LateFuture(lambda: fn(*args, **kwargs))
+        self._waiting.append(future)
+        while self._waiting and self._random.random() < 0.6:
+            self._waiting.pop(self._random.randrange(len(self._waiting))).run()
+        return future
+
+
+class LateFuture(Future[Any]):
+    """A future that runs at the latest when its result is asked for."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        super().__init__()
+        self._call = call
+
+    def run(self) -> None:
+        """Run the call unless it ran or was cancelled."""
+        if not self.done() and self.set_running_or_notify_cancel():
+            try:
+                self.set_result(self._call())
+            except Exception as error:  # noqa: BLE001 (the future hands it over)
+                self.set_exception(error)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Return the result, running the call first if need be."""
+        self.run()
+        return super().result(timeout)
