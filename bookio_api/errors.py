@@ -61,6 +61,10 @@ class TransportError(BookioError):
     """No usable answer to a read after every retry, or the request surely never left."""
 
 
+class BrokenAnswerError(TransportError):
+    """The answer is empty, cut off or no JSON, as if it had been torn on its way."""
+
+
 class RateLimitError(TransportError):
     """The server asks to wait longer than we will (HTTP 429)."""
 

@@ -1,0 +1,61 @@
+"""The settings that tap and target share, as JSON Schema properties."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bookio_api.contract import OPERATIONS, PRODUCTION_URL
+
+CONNECTION_SETTINGS: dict[str, dict[str, Any]] = {
+    "auth_token": {
+        "type": "string",
+        "title": "Token",
+        "description": "Secret API token that Bookio gave to your channel.",
+        "secret": True,
+        "writeOnly": True,
+        "minLength": 1,
+    },
+    "api_url": {
+        "type": "string",
+        "title": "API address",
+        "description": "Base address of the API. It must be https, except on this machine.",
+        "default": PRODUCTION_URL,
+    },
+    "lang": {
+        "type": "string",
+        "title": "Language",
+        "description": "Language of the texts that Bookio sends; unsupported ones fall back to en.",
+        "default": "en",
+    },
+    "max_concurrency": {
+        "type": "integer",
+        "title": "Requests in flight",
+        "description": "How many requests may be under way at once.",
+        "default": 4,
+        "minimum": 1,
+        "maximum": 64,
+    },
+    "requests_per_second": {
+        "type": ["number", "null"],
+        "title": "Requests per second",
+        "description": "The most requests to start in a second; no limit unless set.",
+        "exclusiveMinimum": 0,
+    },
+    "request_timeout": {
+        "type": "number",
+        "title": "Request timeout",
+        "description": "Seconds after which an unanswered request is given up.",
+        "default": 30,
+        "exclusiveMinimum": 0,
+    },
+    "endpoint_overrides": {
+        "type": ["object", "null"],
+        "title": "Endpoint overrides",
+        "description": (
+            "Corrects the method and path of an operation, for instance "
+            '{"confirm_sync": "PUT /reservations/{reservationId}/confirm"}: most paths are not '
+            f"confirmed by the vendor. Operations: {', '.join(OPERATIONS)}."
+        ),
+        "additionalProperties": {"type": "string"},
+    },
+}
