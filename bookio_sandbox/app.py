@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict, deque
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,7 +15,6 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from bookio_api.contract import OPERATIONS, PRODUCTION_URL
-from bookio_sandbox.behaviour import Behaviour
 from bookio_sandbox.control import control_routes
 from bookio_sandbox.errors import (
     BAD_TOKEN,
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from bookio_api.contract import Operation
+    from bookio_sandbox.behaviour import Behaviour
     from bookio_sandbox.clock import Clock
     from bookio_sandbox.store import Store
 
@@ -96,10 +95,11 @@ class Bookio:
         entry = {
             "operation": operation.name,
             "method": request.method,
-            "path": request.url.path,
+            "path": request.scope["path"],
             "query": dict(request.query_params),
             "authorized": request.headers.get("authorization") == self._authorization,
             "at": self.clock.now_ms(),
+            "code": None,
         }
         self.requests.append(entry)
         return entry
@@ -108,10 +108,7 @@ class Bookio:
         self, operation: Operation, request: Request, body: bytes, entry: dict[str, Any]
     ) -> Response:
         try:
-            if not entry["authorized"]:
-                raise Refusal(BAD_TOKEN, "the token is not valid")  # noqa: TRY301
-            if operation.name in self.behaviour.forbid:
-                raise Refusal(FORBIDDEN, "the token may not use this endpoint")  # noqa: TRY301
+            self._admit(operation, entry["authorized"])
             if operation.rows:
                 self.life.before_list(operation.name)
                 data = self._lists.answer(operation, entry["query"], self.behaviour)
@@ -120,12 +117,19 @@ class Bookio:
                     operation.name, request.path_params, body, self.behaviour
                 )
         except Refusal as refusal:
+            entry["code"] = refusal.code
             response = self.refused(refusal)
         else:
             content = b'{"result":{"success":true,"data":%s}}' % data
             response = Response(content, media_type="application/json")
         entry["status"] = response.status_code
         return response
+
+    def _admit(self, operation: Operation, authorized: bool) -> None:  # noqa: FBT001
+        if not authorized:
+            raise Refusal(BAD_TOKEN, "the token is not valid")
+        if operation.name in self.behaviour.forbid:
+            raise Refusal(FORBIDDEN, "the token may not use this endpoint")
 
     def refused(self, refusal: Refusal, status: int | None = None) -> Response:
         """Return the envelope of an error, with the HTTP status of the error style."""
@@ -144,7 +148,7 @@ class Bookio:
 
     def _twisted(self, twist: Twist, response: Response) -> Response:
         if twist.code is not None:
-            response = self.refused(Refusal(twist.code, HTTPStatus(500).phrase))
+            response = self.refused(Refusal(twist.code, f"error {twist.code}"))
         return TwistedResponse(twist, response)
 
     async def unknown_path(self, _: Request, error: Exception) -> Response:

@@ -40,9 +40,7 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     write_answer: Annotated[
         Literal["id", "row", "nothing"], Meta(description="what a write answers in data")
     ] = "id"
-    duplicate_check: Annotated[
-        bool, Meta(description="refuse a second booking (code 40)")
-    ] = True
+    duplicate_check: Annotated[bool, Meta(description="refuse a second booking (code 40)")] = True
     capacity_check: Annotated[bool, Meta(description="refuse a full term (code 30)")] = True
     error_style: Annotated[
         Literal["400", "200", "status"],

@@ -1,10 +1,14 @@
-"""The sandbox's own time."""
+"""The sandbox's own time, and its two forms: epoch milliseconds and wall time."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 DEFAULT_START = datetime(2026, 9, 16, 6, tzinfo=UTC)
 """A Wednesday morning; fixed, so that a seed gives the same world on any day."""
@@ -42,3 +46,9 @@ class Clock:
 def epoch_ms(moment: datetime) -> int:
     """Return epoch milliseconds of a moment that carries an offset."""
     return int(moment.timestamp() * 1000)
+
+
+def wall_time(moment_ms: int, zone: ZoneInfo) -> str:
+    """Return the time on a facility's wall, ``2018-06-29T12:00:00``, as Bookio sends it."""
+    moment = datetime.fromtimestamp(moment_ms // 1000, zone)
+    return moment.replace(tzinfo=None).isoformat()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import sqlite3
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bookio_api.contract import OPERATIONS
-from bookio_sandbox.faults import Twist
+from bookio_sandbox.faults import Twist  # noqa: TC001 - msgspec reads the annotations
 from bookio_sandbox.life import Change, Hook
 from bookio_sandbox.openapi import openapi
 from bookio_sandbox.store import STREAMS
@@ -138,7 +139,7 @@ class _Control:
         _operation(hook.operation)
         for change in hook.changes:
             _stream(change.stream)
-        self._bookio.life.hooks.append(hook)
+        self._bookio.life.add(hook)
 
     def forget_hooks(self) -> None:
         self._bookio.life.hooks.clear()
@@ -152,7 +153,7 @@ def _endpoint(handler: Callable[..., Any]) -> Callable[[Request], Any]:
         body = [await request.body()] if request.method == "POST" else []
         try:
             answer = handler(*body, **request.path_params)
-        except (ValueError, KeyError, OverflowError) as error:
+        except (ValueError, KeyError, OverflowError, sqlite3.Error) as error:
             content, status = msgspec.json.encode({"error": str(error)}), 400
         else:
             content, status = msgspec.json.encode(answer), 200

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-TRANSPORT = "bookio_sandbox.transport"
-"""Key of the connection in an ASGI scope."""
+TRANSPORT = "bookio_sandbox"
+"""The ASGI extension that carries the connection."""
 
 _CHUNKS = 20
 
@@ -183,12 +183,10 @@ class TwistedResponse(Response):
 
 
 async def _hang_up(how: str, scope: Scope, receive: Receive) -> None:
-    transport: asyncio.Transport = scope["extensions"][TRANSPORT]
+    transport: asyncio.Transport = scope["extensions"][TRANSPORT]["transport"]
     if how == "reset":
         linger = struct.pack("ii", 1, 0)
-        transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, linger
-        )
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         transport.abort()
     elif how == "close":
         transport.close()
@@ -202,4 +200,4 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Add the connection to the scope of a request that begins."""
         super().on_message_begin()
-        self.scope["extensions"] = {TRANSPORT: self.transport}
+        self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}

@@ -5,28 +5,29 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bookio_sandbox.people import People
-from bookio_sandbox.services import public_number
+from bookio_sandbox.invention import Invention
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bookio_sandbox.clock import Clock
     from bookio_sandbox.services import Services
     from bookio_sandbox.store import Store
 
-DAY = 86_400
-_FIRST_IDS = {"facilities": 101, "calendars": 301, "reservations": 1001, "blocked_times": 401}
-
 Row = dict[str, Any]
+
+_DAY = 86_400
+_CHURN = {
+    "list_reservations": ("book", "cancel", "move", "remove"),
+    "list_blocked_times": ("block", "unblock"),
+}
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True):
-    """One change of one row; exactly one of ``insert``, ``change`` and ``remove``.
+    """One change of one row: ``insert``, ``change`` or ``remove``.
 
     An inserted row needs no field: the rest is made up. ``_modified`` (epoch ms) and ``_unsynced``
     in ``insert`` and ``change`` set what Bookio keeps to itself.
@@ -40,15 +41,17 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Hook(msgspec.Struct, forbid_unknown_fields=True):
-    """What happens just before a list is read: ``changes``, or ``churn`` seeded random ones."""
+    """What happens just before a list is read: ``changes``, and ``churn`` seeded random ones."""
 
     operation: str
     skip: int = 0
     """List requests to let pass first."""
     times: int = 1
+    """List requests that it happens before."""
     changes: list[Change] = []
     churn: int = 0
-    kinds: tuple[str, ...] = ("book", "cancel", "move", "remove")
+    kinds: tuple[str, ...] = ()
+    """Of ``Life.kinds``; by default those that fit the list."""
 
 
 class Life:
@@ -58,11 +61,10 @@ class Life:
         """Change rows of ``store``; ``seed`` decides which."""
         self._store = store
         self._clock = clock
-        self._services = services
         self._rng = random.Random(f"life {seed}")
-        self._people = People(seed + 1, 200)
+        self._invention = Invention(store, clock, services, self._rng, seed)
         self.hooks: list[Hook] = []
-        self._kinds: dict[str, Callable[[], bool]] = {
+        self.kinds: dict[str, Callable[[], bool]] = {
             "book": self._book,
             "cancel": self._cancel,
             "move": self._move,
@@ -74,25 +76,29 @@ class Life:
 
     def days(self, count: int) -> dict[str, int]:
         """Let days pass; return how many changes of each kind they brought."""
-        done = dict.fromkeys(self._kinds, 0)
+        done = dict.fromkeys(self.kinds, 0)
         for _ in range(count):
             plan = self._plan()
             for kind in plan:
-                self._clock.advance(DAY / len(plan))
-                done[kind] += self._kinds[kind]()
+                self._clock.advance(_DAY / len(plan))
+                done[kind] += self.kinds[kind]()
         return done
 
     def _plan(self) -> list[str]:
-        busy = 4 + self._store.counts()["reservations"] // 500
-        plan = (
-            ["book"] * busy
-            + ["cancel"] * (1 + busy // 6)
-            + ["move"] * (1 + busy // 8)
-            + ["no-show"] * (1 + busy // 10)
-            + ["block", "unblock"]
-        )
+        booked = 4 + self._store.counts()["reservations"] // 500
+        plan = ["book"] * booked + ["block", "unblock"]
+        plan += ["cancel"] * (1 + booked // 6) + ["move"] * (1 + booked // 8)
+        plan += ["no-show"] * (1 + booked // 10)
         self._rng.shuffle(plan)
         return plan
+
+    def add(self, hook: Hook) -> None:
+        """Run a hook from now on. ``ValueError`` if it names no kind of change."""
+        hook.kinds = hook.kinds or _CHURN.get(hook.operation, ())
+        if not set(hook.kinds) <= set(self.kinds) or (hook.churn and not hook.kinds):
+            msg = f"kinds must be of {', '.join(self.kinds)}"
+            raise ValueError(msg)
+        self.hooks.append(hook)
 
     def before_list(self, operation: str) -> None:
         """Run the hooks of a list operation."""
@@ -103,91 +109,49 @@ class Life:
             for change in hook.changes:
                 self.apply(change)
             for _ in range(hook.churn):
-                self._kinds[self._rng.choice(hook.kinds)]()
+                self.kinds[self._rng.choice(hook.kinds)]()
             hook.times -= 1
             if not hook.times:
                 self.hooks.remove(hook)
 
     def apply(self, change: Change) -> int | None:
-        """Make one change; return the row's id. None if there is no such row."""
+        """Make one change; return the row's id, None if there is no such row."""
         if change.remove is not None:
             return change.remove if self._store.remove(change.stream, change.remove) else None
-        fields = dict(change.insert or change.change or {})
+        fields = dict(change.change or change.insert or {})
         modified = fields.pop("_modified", self._clock.now_ms())
         unsynced = fields.pop("_unsynced", None)
         if change.change is None:
-            row = self._made_up(change.stream, fields)
+            row = self._invention.row(change.stream, fields)
         else:
             stored = self._store.get(change.stream, fields["id"])
             if stored is None:
                 return None
-            row = stored.row
+            row = stored.row | fields
             unsynced = stored.unsynced if unsynced is None else unsynced
-        self._store.put(change.stream, row | fields, modified, unsynced=bool(unsynced))
-        row_id: int = (row | fields)["id"]
+        self._store.put(change.stream, row, modified, unsynced=bool(unsynced))
+        row_id: int = row["id"]
         return row_id
 
-    def _made_up(self, stream: str, given: Row) -> Row:
-        row_id = max(self._store.next_id(stream), _FIRST_IDS[stream])
-        if stream == "facilities":
-            return {"id": row_id, "name": f"Ambulancia {row_id}", "timeZone": "Europe/Bratislava"}
-        facilities = self._store.ids("facilities")
-        facility_id = given.get("facilityId", facilities[0] if facilities else None)
-        day = (self._clock.now() + timedelta(days=self._rng.randrange(1, 30))).date()
-        start = datetime(day.year, day.month, day.day, self._rng.randrange(8, 16))  # noqa: DTZ001
-        row = {"id": row_id, "facilityId": facility_id, "note": None}
-        if stream == "calendars":
-            first, last = f"{day.year}-01-01T00:00:00", f"{day.year + 1}-12-31T00:00:00"
-            services = self._services.with_ids([{"name": "Kontrola", "duration": 30, "capacity": 1}])
-            return row | {
-                "name": self._people.doctor(),
-                "validFrom": first,
-                "validTo": last,
-                "services": services,
-                "intervals": [],
-            }
-        row |= {"dateFrom": start.isoformat(), "externalId": None}
-        if stream == "blocked_times":
-            return row | {"dateTo": (start + timedelta(hours=1)).isoformat(), "note": "Porada"}
-        return row | self._booking(row, given)
-
-    def _booking(self, row: Row, given: Row) -> Row:
-        offered = self._services.of_facility(row["facilityId"])
-        service_id = given.get("serviceId") or self._rng.choice([*offered] or [None])
-        service = offered.get(service_id)
-        minutes = service.duration if service else 30
-        start = datetime.fromisoformat(given.get("dateFrom", row["dateFrom"]))
-        person = self._people.one(self._rng)
-        return {
-            "number": public_number(given.get("id", row["id"])),
-            "serviceId": service_id,
-            "service": service.name if service else None,
-            "status": "CONFIRMED",
-            "dateTo": (start + timedelta(minutes=minutes)).isoformat(),
-            "duration": minutes,
-            "created": self._wall(row["facilityId"]),
-            "cancelTime": None,
-            **person._asdict(),
-        }
-
-    def _wall(self, facility_id: int) -> str:
-        facility = self._store.get("facilities", facility_id)
-        zone = ZoneInfo(facility.row["timeZone"] if facility else "UTC")
-        return f"{self._clock.now().astimezone(zone):%Y-%m-%dT%H:%M:%S}"
-
     def _book(self) -> bool:
+        return self._insert("reservations", _unsynced=True)
+
+    def _block(self) -> bool:
+        return self._insert("blocked_times")
+
+    def _insert(self, stream: str, **fields: object) -> bool:
         facilities = self._store.ids("facilities")
         if not facilities:
             return False
-        insert = {"facilityId": self._rng.choice(facilities), "_unsynced": True}
-        return self.apply(Change("reservations", insert=insert)) is not None
+        fields["facilityId"] = self._rng.choice(facilities)
+        return self.apply(Change(stream, insert=fields)) is not None
 
     def _cancel(self) -> bool:
         row = self._upcoming()
         return row is not None and self._edit(
             row,
             status="CANCELLED",
-            cancelTime=self._wall(row["facilityId"]),
+            cancelTime=self._invention.wall(row["facilityId"]),
             cancellationReason="Nemôžem prísť",
         )
 
@@ -195,33 +159,23 @@ class Life:
         row = self._upcoming()
         if row is None:
             return False
-        shift = timedelta(days=self._rng.randrange(1, 15))
-        moved = {
-            field: (datetime.fromisoformat(row[field]) + shift).isoformat()
-            for field in ("dateFrom", "dateTo")
-        }
-        return self._edit(row, **moved)
+        shift = timedelta(weeks=self._rng.randrange(1, 3))
+        start, end = (
+            datetime.fromisoformat(row[field]) + shift for field in ("dateFrom", "dateTo")
+        )
+        return self._edit(row, dateFrom=start.isoformat(), dateTo=end.isoformat())
 
     def _no_show(self) -> bool:
-        now = f"{self._clock.now():%Y-%m-%dT%H:%M:%S}"
-        week_ago = f"{self._clock.now() - timedelta(days=7):%Y-%m-%dT%H:%M:%S}"
+        now = self._clock.now()
+        lately = (f"{now - timedelta(days=7):%Y-%m-%dT%H:%M:%S}", f"{now:%Y-%m-%dT%H:%M:%S}")
         row = self._pick(
-            "reservations",
-            "date_from > ? AND date_from < ? AND status = 'CONFIRMED'",
-            (week_ago, now),
+            "reservations", "date_from BETWEEN ? AND ? AND status = 'CONFIRMED'", lately
         )
         return row is not None and self._edit(row, status="DID_NOT_COME")
 
     def _remove(self) -> bool:
         row = self._pick("reservations")
         return row is not None and self._store.remove("reservations", row["id"])
-
-    def _block(self) -> bool:
-        facilities = self._store.ids("facilities")
-        if not facilities:
-            return False
-        insert = {"facilityId": self._rng.choice(facilities)}
-        return self.apply(Change("blocked_times", insert=insert)) is not None
 
     def _unblock(self) -> bool:
         row = self._pick("blocked_times")
@@ -233,9 +187,9 @@ class Life:
 
     def _upcoming(self) -> Row | None:
         now = f"{self._clock.now():%Y-%m-%dT%H:%M:%S}"
-        return self._pick("reservations", "date_from > ? AND status = 'CONFIRMED'", (now,))
+        return self._pick("reservations", "date_from > ? AND status = 'CONFIRMED'", [now])
 
-    def _pick(self, stream: str, where: str = "1", values: tuple[str, ...] = ()) -> Row | None:
+    def _pick(self, stream: str, where: str = "1", values: Sequence[str] = ()) -> Row | None:
         ids = self._store.ids(stream, where, values)
         stored = self._store.get(stream, self._rng.choice(ids)) if ids else None
         return stored.row if stored else None

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from bookio_sandbox.behaviour import Behaviour
     from bookio_sandbox.store import Store
 
+Condition = tuple[str, object]
+"""SQL with one parameter, and its value."""
+
 _INT64 = 2**63
+_PAGING = ("offset", "limit")
 
 _ORDERS = {
     "id": "id",
@@ -40,17 +44,11 @@ class Lists:
         self._store = store
         self._rng = rng
 
-    def answer(
-        self, operation: Operation, query: Mapping[str, str], behaviour: Behaviour
-    ) -> bytes:
+    def answer(self, operation: Operation, query: Mapping[str, str], behaviour: Behaviour) -> bytes:
         """Return the encoded ``data`` of a list. ``Refusal`` for a filter that cannot be."""
         stream = operation.name.removeprefix("list_")
-        conditions = [
-            self._condition(name, query[name], behaviour)
-            for name in operation.query
-            if name in query and name not in {"offset", "limit"}
-        ]
-        conditions = [condition for condition in conditions if condition]
+        filters = [name for name in operation.query if name in query and name not in _PAGING]
+        conditions = [self._condition(name, query[name], behaviour) for name in filters]
         where = " AND ".join(sql for sql, _ in conditions) or "1"
         values = [value for _, value in conditions]
         order = _ORDERS[behaviour.order] if operation.paged else "id"
@@ -80,9 +78,7 @@ class Lists:
             ]
         return b",".join(bodies)
 
-    def _condition(
-        self, name: str, text: str, behaviour: Behaviour
-    ) -> tuple[str, object] | None:
+    def _condition(self, name: str, text: str, behaviour: Behaviour) -> Condition:
         if name == "facilityId":
             facility = _integer(name, text, -_INT64, _INT64 - 1)
             if self._store.get("facilities", facility) is None:
@@ -95,9 +91,6 @@ def _rows_key(operation: Operation) -> bytes:
     return (operation.rows or "").encode()
 
 
-Condition = tuple[str, object]
-
-
 def _same(name: str, text: str, _: Behaviour) -> Condition:
     return f"{name} = ?", text
 
@@ -108,10 +101,10 @@ def _status(name: str, text: str, _: Behaviour) -> Condition:
     return "status = ?", text
 
 
-def _unsynced(name: str, text: str, _: Behaviour) -> Condition | None:
+def _unsynced(name: str, text: str, _: Behaviour) -> Condition:
     if text not in {"true", "false"}:
         raise Refusal(VALIDATION, f"{name}: must be true or false")
-    return ("unsynced = ?", 1) if text == "true" else None
+    return "unsynced >= ?", text == "true"
 
 
 def _last_sync(name: str, text: str, behaviour: Behaviour) -> Condition:
@@ -140,7 +133,7 @@ def _on_date(name: str, text: str, _: Behaviour) -> Condition:
     return "? BETWEEN substr(date_from, 1, 10) AND substr(date_to, 1, 10)", _date(name, text)
 
 
-_FILTERS: dict[str, Callable[[str, str, Behaviour], Condition | None]] = {
+_FILTERS: dict[str, Callable[[str, str, Behaviour], Condition]] = {
     "email": _same,
     "number": _same,
     "status": _status,

@@ -108,7 +108,7 @@ def _envelope(operation: Operation) -> Json:
         data["properties"]["pagination"] = {
             "type": "object",
             "required": ["offset", "limit"],
-            "properties": dict.fromkeys(("total", "offset", "limit"), {"type": "integer"}),
+            "properties": {name: {"type": "integer"} for name in ("total", "offset", "limit")},
         }
         data["required"].append("pagination")
     result = {

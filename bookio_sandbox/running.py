@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 import sys
 import threading
-import urllib.request
 from contextlib import contextmanager
 from dataclasses import fields
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from bookio_sandbox.behaviour import Behaviour
 from bookio_sandbox.server import Options, base_url, listen, open_world, server
@@ -27,17 +29,23 @@ class Sandbox:
         """Know the sandbox at the base URL ``url``."""
         self.url = url
         self.token = token
-        self._control_url = url.removesuffix("/public/api/v1") + "/_sandbox"
+        self._address = urlsplit(url).netloc
 
     def control(self, path: str, body: object = None, method: str | None = None) -> Any:  # noqa: ANN401
-        """Call ``/_sandbox{path}``: GET, or POST with a body."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self._control_url + path, data, method=method)  # noqa: S310
+        """Call ``/_sandbox{path}``: GET, or POST with a body. ``ValueError`` if refused."""
+        connection = http.client.HTTPConnection(self._address)
+        method = method or ("GET" if body is None else "POST")
         try:
-            with urllib.request.urlopen(request) as answer:  # noqa: S310
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            raise ValueError(error.read().decode()) from None
+            connection.request(
+                method, f"/_sandbox{path}", None if body is None else json.dumps(body)
+            )
+            answer = connection.getresponse()
+            content = json.load(answer)
+        finally:
+            connection.close()
+        if answer.status != HTTPStatus.OK:
+            raise ValueError(content["error"])
+        return content
 
     def rows(self, stream: str) -> list[dict[str, Any]]:
         """Return every row by id, with ``_modified`` (epoch ms) and ``_unsynced``."""

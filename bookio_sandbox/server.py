@@ -26,7 +26,7 @@ HOST = "127.0.0.1"
 class Options:
     """Which world to serve, and to whom."""
 
-    token: str = "sandbox-token"
+    token: str = "sandbox-token"  # noqa: S105
     seed: int = 1
     size: int | None = 0
     """Reservations; 0 has facilities and calendars only, None nothing at all."""
@@ -37,7 +37,7 @@ class Options:
 
 def listen(port: int) -> socket.socket:
     """Return a listening socket on loopback. ``OSError`` is one line."""
-    # asyncio sets TCP_NODELAY only on sockets whose protocol is named; without it a page takes 40 ms.
+    # asyncio sets TCP_NODELAY only if the protocol is named; without it a page takes 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -63,12 +63,14 @@ def open_world(options: Options, behaviour: Behaviour) -> Bookio:
         msg = f"cannot use {options.db} as a database: {error}"
         raise ValueError(msg) from None
     left_at = store.fact("now_ms")
-    clock = Clock(options.clock if left_at is None else datetime.fromtimestamp(left_at / 1000, UTC))
     if left_at is None:
+        clock = Clock(options.clock)
         if options.size is not None:
             World(store, options.seed, options.size, options.clock).build()
         store.index()
         store.remember("now_ms", clock.now_ms())
+    else:
+        clock = Clock(datetime.fromtimestamp(max(left_at, store.latest()) / 1000, UTC))
     return Bookio(store, clock, behaviour, token=options.token, seed=options.seed)
 
 

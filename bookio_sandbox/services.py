@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from bookio_sandbox.store import Store
 
-_DEFAULT_DURATION = 30
+DEFAULT_DURATION = 30
 _FIRST_ID = 7001
+_INT32 = 2**31
 
 
 class Service(NamedTuple):
@@ -45,22 +46,22 @@ class Services:
         known = (service_id for offered in self._known.values() for service_id in offered)
         next_id = max(known, default=_FIRST_ID - 1) + 1
         return [
-            service if _is_number(service.get("id")) else service | {"id": next_id + position}
+            service if _number(service.get("id"), 0) else service | {"id": next_id + position}
             for position, service in enumerate(services)
         ]
 
 
 def _service(sent: dict[str, Any]) -> Service:
-    duration, capacity = sent.get("duration"), sent.get("capacity")
+    """Read a service; what a calendar may say of one is unknown, so anything goes."""
     return Service(
         str(sent.get("name", "")),
-        duration if _is_number(duration) else _DEFAULT_DURATION,
-        capacity if _is_number(capacity) else 1,
+        _number(sent.get("duration"), DEFAULT_DURATION),
+        _number(sent.get("capacity"), 1),
     )
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) and 0 < value < 2**31
+def _number(value: object, default: int) -> int:
+    return value if isinstance(value, int) and 0 <= value < _INT32 else default
 
 
 def public_number(row_id: int) -> str:

@@ -75,6 +75,10 @@ class Store:
     def __init__(self, path: str = ":memory:") -> None:
         """Open or create; ``sqlite3.Error`` if the file cannot be used."""
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
+        if tables and "facts" not in tables:
+            msg = "it holds something else than a sandbox's world"
+            raise sqlite3.DatabaseError(msg)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = OFF")
         for stream in STREAMS:
@@ -95,6 +99,13 @@ class Store:
     def remember(self, name: str, value: object) -> None:
         """Keep something beside the rows."""
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def latest(self) -> int:
+        """Return the time of the last change (epoch ms), 0 if there is no row."""
+        latest = (f"SELECT max(modified) AS latest FROM {stream}" for stream in STREAMS)
+        query = f"SELECT ifnull(max(latest), 0) FROM ({' UNION ALL '.join(latest)})"
+        found: int = self._db.execute(query).fetchone()[0]
+        return found
 
     def load(self, stream: str, rows: Iterable[Stored]) -> None:
         """Put many rows in one transaction."""

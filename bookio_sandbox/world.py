@@ -1,24 +1,21 @@
-"""The seeded world: clinics, calendars and eighteen months of bookings, the same for a seed.
-
-A booking is a slot of half an hour in a doctor's day. The slots are drawn by weight (weekday, hour,
-growth, nearness), so no doctor is booked twice at a time; ids follow the moment of booking.
-"""
+"""The seeded world: clinics, their calendars, eighteen months of bookings and blocked times."""
 
 from __future__ import annotations
 
 import math
 import random
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from bookio_sandbox.bookings import AHEAD, HOLIDAYS, PAST, Bookings, Doctor, is_workday
 from bookio_sandbox.clock import epoch_ms
 from bookio_sandbox.people import People, ascii_letters
-from bookio_sandbox.services import public_number
 from bookio_sandbox.store import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from bookio_sandbox.store import Store
 
@@ -29,49 +26,25 @@ Row = dict[str, Any]
 
 _PLACES = (
     ("Stomatológia Staré Mesto", "Bratislava", 81101, 48.1446, 17.1077, "Europe/Bratislava"),
-    ("Klinika Las Canteras", "Las Palmas de Gran Canaria", 35010, 28.1411, -15.4361,
-     "Atlantic/Canary"),
+    ("Klinika Las Canteras", "Las Palmas", 35010, 28.1411, -15.4361, "Atlantic/Canary"),
     ("Pediatria Juh", "Košice", 4001, 48.7076, 21.2519, "Europe/Bratislava"),
     ("Očné centrum Žilina", "Žilina", 1001, 49.2194, 18.7408, "Europe/Bratislava"),
     ("Dermatológia Trnava", "Trnava", 91701, 48.3774, 17.5872, "Europe/Bratislava"),
-)  # fmt: skip
+)
+_STREETS = ("Hlavná", "Štúrova", "Mlynská", "Hviezdoslavova", "Námestie slobody", "Záhradnícka")
 _COUNTRIES = {
     "Europe/Bratislava": {"name": "Slovakia", "code": "SVK"},
     "Atlantic/Canary": {"name": "Spain", "code": "ESP"},
 }
-_SERVICES = (
-    ("Vstupné vyšetrenie", 30, 1, False),
-    ("Kontrola", 15, 1, False),
-    ("Odborná konzultácia", 20, 1, True),
-    ("Očkovanie", 15, 4, False),
-    ("Preventívna prehliadka", 30, 2, False),
+_SERVICES: tuple[Row, ...] = (
+    {"name": "Vstupné vyšetrenie", "duration": 30, "capacity": 1, "referralLetter": False},
+    {"name": "Kontrola", "duration": 15, "capacity": 1, "referralLetter": False},
+    {"name": "Odborná konzultácia", "duration": 20, "capacity": 1, "referralLetter": True},
+    {"name": "Očkovanie", "duration": 15, "capacity": 4, "referralLetter": False},
+    {"name": "Preventívna prehliadka", "duration": 30, "capacity": 2, "referralLetter": False},
 )
-_WEEKDAYS = (1.25, 1.1, 1.0, 1.05, 0.75, 0.12, 0)
-_HOURS = {8: 0.9, 9: 1.3, 10: 1.25, 11: 1.0, 13: 0.8, 14: 0.9, 15: 0.7, 16: 0.4}
-_HOLIDAYS = {
-    (1, 1): "Deň vzniku SR", (1, 6): "Zjavenie Pána", (5, 1): "Sviatok práce",
-    (5, 8): "Deň víťazstva", (7, 5): "Cyril a Metod", (8, 29): "Výročie SNP",
-    (11, 1): "Všetkých svätých", (12, 24): "Štedrý deň", (12, 25): "1. sviatok vianočný",
-    (12, 26): "2. sviatok vianočný",
-}  # fmt: skip
-_REASONS = ("Choroba", "Nemôžem prísť", "Iný termín", "Cestujem", "Chyba v objednávke")
-_NOTES = ("Prvá návšteva", "Prosím zavolať vopred", "Bolesť", "Predpis", "Alergia na penicilín")
-
-_PAST = timedelta(days=548)
-_AHEAD = timedelta(days=42)
-_LEAD_DAYS = 9
-_SLOTS_PER_DOCTOR = 6_700
-_SLACK = 2.5
-
-
-class Doctor(NamedTuple):
-    """A calendar as the generator needs it."""
-
-    facility_id: int
-    zone: ZoneInfo
-    services: list[Row]
-    leave: range
-    """Ordinals of the days on leave."""
+_BOOKINGS_PER_DOCTOR = 2_700
+_DOCTORS_ON_LEAVE = 50
 
 
 class World:
@@ -82,208 +55,115 @@ class World:
         self._store = store
         self._size = size
         self._now = now
+        self._today = now.date()
+        self._first = (now - PAST).date()
         self._rng = random.Random(f"world {seed}")
         self._people = People(seed, 30 + size // 6)
 
     def build(self) -> None:
         """Write every stream."""
         facilities = self._facilities()
-        doctors = self._calendars(facilities)
-        self._store.load("reservations", self._reservations(doctors))
+        calendars = self._calendars(facilities)
+        self._store.load("facilities", map(self._old, facilities))
+        self._store.load("calendars", map(self._old, calendars))
         if self._size:
+            doctors = self._doctors(facilities, calendars)
+            bookings = Bookings(doctors, self._people, self._rng, self._now)
+            self._store.load("reservations", bookings.rows(self._size))
             self._store.load("blocked_times", self._blocked_times(facilities, doctors))
 
-    def _stored(self, row: Row) -> Stored:
-        return Stored(row, epoch_ms(self._now - _PAST), unsynced=False)
+    def _old(self, row: Row) -> Stored:
+        return Stored(row, epoch_ms(self._now - PAST), unsynced=False)
 
     def _facilities(self) -> list[Row]:
-        first = self._rng.randrange(1_000, 9_000)
-        rows = []
-        for position, (name, city, postcode, latitude, longitude, zone) in enumerate(_PLACES):
-            street = f"{self._rng.choice(_STREETS)} {self._rng.randrange(1, 90)}"
-            mailbox = f"recepcia@{ascii_letters(name).replace(' ', '')}.example"
-            row = {
-                "id": first + 37 * position,
+        first_id = self._rng.randrange(1_000, 9_000)
+        return [
+            {
+                "id": first_id + 37 * position,
                 "name": name,
                 "address": {
-                    "street": street,
+                    "street": f"{self._rng.choice(_STREETS)} {self._rng.randrange(1, 90)}",
                     "city": city,
                     "postcode": postcode,
                     "country": _COUNTRIES[zone],
                     "gps": {"latitude": latitude, "longitude": longitude},
                 },
-                "contact": {"phone": self._people.phone(), "email": mailbox},
+                "contact": {
+                    "phone": self._people.phone(),
+                    "email": f"recepcia@{ascii_letters(name)}.example",
+                },
                 "timeZone": zone,
             }
-            rows.append(row)
-        self._store.load("facilities", map(self._stored, rows))
-        return rows
-
-    def _calendars(self, facilities: list[Row]) -> list[Doctor]:
-        count = math.ceil(self._size * _SLACK / _SLOTS_PER_DOCTOR)
-        today = self._now.date()
-        rows, doctors = [], []
-        for position in range(max(count, len(facilities) + 2)):
-            facility = facilities[position % len(facilities)]
-            services = [
-                {
-                    "id": 7001 + 10 * position + offset,
-                    "name": name,
-                    "note": "",
-                    "duration": duration,
-                    "capacity": capacity,
-                    "referralLetter": letter,
-                }
-                for offset, (name, duration, capacity, letter) in enumerate(
-                    self._rng.sample(_SERVICES, 3)
-                )
-            ]
-            row = {
-                "id": 3001 + 7 * position,
-                "facilityId": facility["id"],
-                "name": self._people.doctor(),
-                "note": f"Ambulancia {position // len(facilities) + 1}",
-                "validFrom": f"{(self._now - _PAST).date()}T00:00:00",
-                "validTo": f"{today.replace(day=1, year=today.year + 2)}T00:00:00",
-                "services": services,
-                "intervals": _intervals(),
-            }
-            rows.append(row)
-            leave = today.toordinal() - self._rng.randrange(10, 300)
-            doctors.append(
-                Doctor(
-                    facility["id"],
-                    ZoneInfo(facility["timeZone"]),
-                    services,
-                    range(leave, leave + self._rng.randrange(3, 12)),
-                )
-            )
-        self._store.load("calendars", map(self._stored, rows))
-        return doctors
-
-    def _reservations(self, doctors: list[Doctor]) -> Iterator[Stored]:
-        booked = []
-        for doctor, start in self._slots(doctors):
-            zone = doctors[doctor].zone
-            lead = timedelta(days=self._rng.expovariate(1 / _LEAD_DAYS), minutes=5)
-            start_ms = epoch_ms(start.replace(tzinfo=zone))
-            created_ms = min(start_ms, epoch_ms(self._now)) - int(lead.total_seconds() * 1000)
-            booked.append((created_ms, doctor, start))
-        booked.sort()
-        for row_id, (created_ms, doctor, start) in enumerate(booked, start=1_000_001):
-            yield self._reservation(row_id, doctors[doctor], start, created_ms)
-
-    def _slots(self, doctors: list[Doctor]) -> list[tuple[int, datetime]]:
-        """Draw as many slots as bookings, weighted, none twice (Efraimidis and Spirakis)."""
-        first = (self._now - _PAST).date()
-        today = self._now.date()
-        days = [first + timedelta(days=n) for n in range((_PAST + _AHEAD).days)]
-        weights = [(day, _day_weight(day, first, today)) for day in days]
-        times = [(h, m, weight) for h, weight in _HOURS.items() for m in (0, 30)]
-        rng = self._rng.random
-        drawn = []
-        for doctor, who in enumerate(doctors if self._size else []):
-            for day, day_weight in weights:
-                if not day_weight or day.toordinal() in who.leave:
-                    continue
-                for hour, minute, weight in times:
-                    key = math.log(1 - rng()) / (day_weight * weight)
-                    drawn.append((key, doctor, day, hour, minute))
-        drawn.sort(reverse=True)
-        return [
-            (doctor, datetime(day.year, day.month, day.day, hour, minute))  # noqa: DTZ001
-            for _, doctor, day, hour, minute in drawn[: self._size]
+            for position, (name, city, postcode, latitude, longitude, zone) in enumerate(_PLACES)
         ]
 
-    def _reservation(
-        self, row_id: int, doctor: Doctor, start: datetime, created_ms: int
-    ) -> Stored:
-        rng = self._rng
-        person = self._people.one(rng)
-        service = rng.choice(doctor.services)
-        now_ms = epoch_ms(self._now)
-        start_ms = epoch_ms(start.replace(tzinfo=doctor.zone))
-        end = start + timedelta(minutes=service["duration"])
-        modified = min(now_ms, created_ms + rng.randrange(1_000, 86_400_000))
-        status, cancelled = "CONFIRMED", None
-        chance = rng.random()
-        if chance < 0.09:  # noqa: PLR2004
-            status = "CANCELLED"
-            modified = rng.randrange(created_ms, min(now_ms, start_ms))
-            cancelled = _wall(modified, doctor.zone)
-        elif chance < 0.13 and start_ms + 3_600_000 < now_ms:  # noqa: PLR2004
-            status = "DID_NOT_COME"
-            modified = start_ms + 3_600_000
-        recent = modified > now_ms - 3 * 86_400_000
-        unsynced = rng.random() < (0.7 if recent else 0.03)
-        row = {
-            "id": row_id,
-            "number": public_number(row_id),
-            "facilityId": doctor.facility_id,
-            "serviceId": service["id"],
-            "service": service["name"],
-            "status": status,
-            "dateFrom": start.isoformat(),
-            "dateTo": end.isoformat(),
-            "duration": service["duration"],
-            "created": _wall(created_ms, doctor.zone),
-            "cancelTime": cancelled,
-            "name": person.name,
-            "surname": person.surname,
-            "email": person.email,
-            "phone": person.phone,
-            "locale": person.locale,
-            "note": rng.choice(_NOTES) if rng.random() < 0.15 else None,  # noqa: PLR2004
-            "externalId": None if unsynced else 500_000 + row_id,
-        }
-        if cancelled:
-            row["cancellationReason"] = rng.choice(_REASONS)
-        return Stored(row, modified, unsynced)
+    def _calendars(self, facilities: list[Row]) -> list[Row]:
+        needed = math.ceil(self._size / _BOOKINGS_PER_DOCTOR)
+        return [
+            {
+                "id": 3001 + 7 * position,
+                "facilityId": facilities[position % len(facilities)]["id"],
+                "name": self._people.doctor(),
+                "note": f"Ambulancia {position // len(facilities) + 1}",
+                "validFrom": f"{self._first}T00:00:00",
+                "validTo": f"{self._today.year + 2}-01-01T00:00:00",
+                "services": self._services(7001 + 10 * position),
+                "intervals": _intervals(),
+            }
+            for position in range(max(needed, len(facilities) + 2))
+        ]
 
-    def _blocked_times(
-        self, facilities: list[Row], doctors: list[Doctor]
-    ) -> Iterator[Stored]:
-        first, today = (self._now - _PAST).date(), self._now.date()
-        blocked: list[tuple[int, str, str, str]] = []
-        for facility in facilities:
-            for number in range((_PAST + _AHEAD).days):
-                day = first + timedelta(days=number)
-                holiday = _HOLIDAYS.get((day.month, day.day))
-                if holiday:
-                    blocked.append(
-                        (facility["id"], f"{day}T00:00:00", f"{day}T23:59:00", holiday)
-                    )
-                elif _WEEKDAYS[day.weekday()] > 0.5 and abs((day - today).days) <= 42:  # noqa: PLR2004
-                    blocked.append((facility["id"], f"{day}T12:00:00", f"{day}T13:00:00", "Obed"))
-        for doctor in doctors[: 10 * len(facilities)]:
-            start = date.fromordinal(doctor.leave.start)
-            end = date.fromordinal(doctor.leave.stop)
-            blocked.append(
-                (doctor.facility_id, f"{start}T08:00:00", f"{end}T16:00:00", "Dovolenka lekára")
+    def _services(self, first_id: int) -> list[Row]:
+        offered = self._rng.sample(_SERVICES, 3)
+        return [
+            {"id": service_id, "note": "", **service}
+            for service_id, service in enumerate(offered, start=first_id)
+        ]
+
+    def _doctors(self, facilities: list[Row], calendars: list[Row]) -> list[Doctor]:
+        zones = {row["id"]: ZoneInfo(row["timeZone"]) for row in facilities}
+        doctors = []
+        for calendar in calendars:
+            facility_id = calendar["facilityId"]
+            leave = self._today.toordinal() - self._rng.randrange(10, 300)
+            leave_days = range(leave, leave + self._rng.randrange(3, 12))
+            doctors.append(
+                Doctor(facility_id, zones[facility_id], calendar["services"], leave_days)
             )
-        now_ms = epoch_ms(self._now)
+        return doctors
+
+    def _blocked_times(self, facilities: list[Row], doctors: list[Doctor]) -> Iterator[Stored]:
+        """Holidays throughout, lunch around now, and the doctors' leave."""
+        days = [self._first + timedelta(days=n) for n in range((PAST + AHEAD).days)]
+        blocked = [
+            (facility["id"], f"{day}T00:00:00", f"{day}T23:59:00", HOLIDAYS[day.month, day.day])
+            for facility in facilities
+            for day in days
+            if (day.month, day.day) in HOLIDAYS
+        ]
+        blocked += [
+            (facility["id"], f"{day}T12:00:00", f"{day}T13:00:00", "Obed")
+            for facility in facilities
+            for day in days
+            if is_workday(day) and abs(day - self._today) <= AHEAD
+        ]
+        for doctor in doctors[:_DOCTORS_ON_LEAVE]:
+            first, last = (date.fromordinal(doctor.leave[end]) for end in (0, -1))
+            blocked.append(
+                (doctor.facility_id, f"{first}T08:00:00", f"{last}T17:00:00", "Dovolenka")
+            )
         self._rng.shuffle(blocked)
-        for row_id, (facility_id, start_, end_, note) in enumerate(blocked, start=40_001):
+        for row_id, (facility_id, start, end, note) in enumerate(blocked, start=40_001):
             row = {
                 "id": row_id,
                 "facilityId": facility_id,
-                "dateFrom": start_,
-                "dateTo": end_,
+                "dateFrom": start,
+                "dateTo": end,
                 "note": note,
                 "externalId": None if note == "Obed" else 900_000 + row_id,
             }
-            yield Stored(row, now_ms - self._rng.randrange(_PAST.days * 86_400_000), unsynced=False)
-
-
-_STREETS = ("Hlavná", "Štúrova", "Mlynská", "Hviezdoslavova", "Námestie slobody", "Záhradnícka")
-
-
-def _day_weight(day: date, first: date, today: date) -> float:
-    if (day.month, day.day) in _HOLIDAYS:
-        return 0
-    growth = 0.7 + 0.6 * (day - first).days / _PAST.days
-    nearness = math.exp(-max(0, (day - today).days) / _LEAD_DAYS)
-    return _WEEKDAYS[day.weekday()] * growth * nearness
+            age = self._rng.random() * PAST
+            yield Stored(row, epoch_ms(self._now - age), unsynced=False)
 
 
 def _intervals() -> list[Row]:
@@ -293,8 +173,3 @@ def _intervals() -> list[Row]:
         for day in days
         for start, end in (("08:00", "12:00"), ("13:00", "17:00"))
     ]
-
-
-def _wall(moment_ms: int, zone: ZoneInfo) -> str:
-    moment = datetime.fromtimestamp(moment_ms // 1000, zone)
-    return moment.replace(tzinfo=None).isoformat()

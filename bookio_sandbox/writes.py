@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import jsonschema
 import msgspec
 
-from bookio_api.contract import OPERATIONS
-from bookio_api.schemas import write_schema
-from bookio_sandbox.errors import DUPLICATE, NO_CAPACITY, NOT_FOUND, VALIDATION, Refusal
+from bookio_sandbox.clock import wall_time
+from bookio_sandbox.errors import DUPLICATE, NO_CAPACITY, NOT_FOUND, Refusal
 from bookio_sandbox.services import public_number
+from bookio_sandbox.validation import later, path_id, refuse_backwards, validated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,11 +23,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_VALIDATORS = {
-    operation.name: jsonschema.Draft202012Validator(write_schema(operation.body))
-    for operation in OPERATIONS.values()
-    if operation.body
-}
+_TAKEN = ("name", "surname", "email", "phone", "locale", "note", "externalId")
 
 
 class Writes:
@@ -56,8 +51,8 @@ class Writes:
         self, name: str, path: Mapping[str, str], body: bytes, behaviour: Behaviour
     ) -> bytes:
         """Carry out a write and return the encoded ``data``. ``Refusal`` if Bookio says no."""
-        row_id = _path_id(path)
-        values = _validated(name, body) if name in _VALIDATORS else {}
+        row_id = path_id(path)
+        values = validated(name, body)
         row = self._handlers[name](row_id, values, behaviour)
         if behaviour.write_answer == "nothing":
             return b"{}"
@@ -96,7 +91,7 @@ class Writes:
             "service": service.name,
             "status": "CONFIRMED",
             "dateFrom": values["dateFrom"],
-            "dateTo": _later(start, service.duration),
+            "dateTo": later(start, service.duration),
             "duration": service.duration,
             "created": self._wall(facility),
             "cancelTime": None,
@@ -127,8 +122,8 @@ class Writes:
     def _change_term(self, row_id: int, values: Row, behaviour: Behaviour) -> Row:
         row = self._known("reservations", row_id).row
         start = datetime.fromisoformat(values["dateFrom"])
-        end = values.get("dateTo") or _later(start, row["duration"])
-        _refuse_backwards(values["dateFrom"], end)
+        end = values.get("dateTo") or later(start, row["duration"])
+        refuse_backwards(values["dateFrom"], end)
         minutes = int((datetime.fromisoformat(end) - start).total_seconds()) // 60
         row |= {"dateFrom": values["dateFrom"], "dateTo": end, "duration": minutes}
         if behaviour.capacity_check and row["status"] == "CONFIRMED":
@@ -143,14 +138,14 @@ class Writes:
 
     def _create_blocked_time(self, _: int, values: Row, __: Behaviour) -> Row:
         self._facility(values["facilityId"])
-        _refuse_backwards(values["dateFrom"], values["dateTo"])
+        refuse_backwards(values["dateFrom"], values["dateTo"])
         fields = ("facilityId", "dateFrom", "dateTo", "note", "externalId")
         row = {"id": self._store.next_id("blocked_times")} | {f: values[f] for f in fields}
         return self._save("blocked_times", row)
 
     def _change_blocked_time(self, row_id: int, values: Row, _: Behaviour) -> Row:
         row = self._known("blocked_times", row_id).row
-        _refuse_backwards(values["dateFrom"], values["dateTo"])
+        refuse_backwards(values["dateFrom"], values["dateTo"])
         return self._save(
             "blocked_times", row | {"dateFrom": values["dateFrom"], "dateTo": values["dateTo"]}
         )
@@ -180,8 +175,7 @@ class Writes:
         return stored.row
 
     def _wall(self, facility: Row) -> str:
-        zone = ZoneInfo(facility["timeZone"])
-        return f"{self._clock.now().astimezone(zone):%Y-%m-%dT%H:%M:%S}"
+        return wall_time(self._clock.now_ms(), ZoneInfo(facility["timeZone"]))
 
     def _refuse_duplicate(self, row: Row) -> None:
         same = self._store.ids(
@@ -203,60 +197,9 @@ class Writes:
         service = self._services.of_facility(row["facilityId"]).get(row["serviceId"])
         taken = self._store.ids(
             "reservations",
-            "service_id = ? AND date_from < ? AND date_to > ? AND status != 'CANCELLED' AND id != ?",
+            "service_id = ? AND date_from < ? AND date_to > ?"
+            " AND status != 'CANCELLED' AND id != ?",
             (row["serviceId"], row["dateTo"], row["dateFrom"], row["id"]),
         )
         if service and len(taken) >= service.capacity:
             raise Refusal(NO_CAPACITY, f"dateFrom: {service.name} is full at {row['dateFrom']}")
-
-
-_TAKEN = ("name", "surname", "email", "phone", "locale", "note", "externalId")
-
-
-def _path_id(path: Mapping[str, str]) -> int:
-    """Return the id in the path, 0 if the operation has none."""
-    for name, text in path.items():
-        try:
-            number = int(text)
-        except ValueError:
-            raise Refusal(VALIDATION, f"{name}: must be a number") from None
-        if abs(number) >= 2**63:
-            raise Refusal(NOT_FOUND, f"{name}: there is no {number}")
-        return number
-    return 0
-
-
-def _validated(name: str, body: bytes) -> Row:
-    try:
-        values: Any = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        raise Refusal(VALIDATION, "the body is not JSON") from None
-    errors = [
-        f"{'.'.join(map(str, error.absolute_path)) or 'body'}: {error.message}"
-        for error in _VALIDATORS[name].iter_errors(values)
-    ]
-    if errors:
-        raise Refusal(VALIDATION, *errors)
-    for field in ("dateFrom", "dateTo", "validFrom", "validTo"):
-        if values.get(field) is not None:
-            _refuse_no_datetime(field, values[field])
-    return {k: int(v) if isinstance(v, float) else v for k, v in values.items()}
-
-
-def _refuse_no_datetime(field: str, text: str) -> None:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        raise Refusal(VALIDATION, f"{field}: {text} is no date") from None
-
-
-def _refuse_backwards(start: str, end: str) -> None:
-    if end <= start:
-        raise Refusal(VALIDATION, f"dateTo: {end} is not after dateFrom")
-
-
-def _later(start: datetime, minutes: int) -> str:
-    try:
-        return (start + timedelta(minutes=minutes)).isoformat()
-    except OverflowError:
-        raise Refusal(VALIDATION, "dateFrom: is too late") from None
