@@ -93,7 +93,9 @@ class Recent:
             anchors |= shared
             in_order = max(in_order, len(shared))
             end = known[next(reversed(known))].get(self._date_field)
-            spans_ties = spans_ties or any(page[key].get(self._date_field) != end for key in common)
+            spans_ties = spans_ties or any(
+                end is None or page[key].get(self._date_field) != end for key in common
+            )
         fresh = [row for key, row in page.items() if key not in anchors]
         return Match(anchors, fresh, len(page) - len(known_ids), in_order, spans_ties)
 

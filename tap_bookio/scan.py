@@ -19,16 +19,8 @@ from __future__ import annotations
 from math import factorial
 from typing import TYPE_CHECKING
 
-from tap_bookio.pages import (
-    Fetch,
-    Match,
-    Page,
-    Prefetch,
-    Recent,
-    Row,
-    UnreliableError,
-    Verdict,
-)
+from tap_bookio.pages import Fetch, Match, Page, Prefetch, Recent, Row, UnreliableError, Verdict
+from tap_bookio.progress import Progress
 from tap_bookio.windows import Windows
 
 if TYPE_CHECKING:
@@ -46,14 +38,6 @@ SURE_ORDER = 100_000
 """The odds against a shuffled order that a scan wants, from all its anchors, before it ends."""
 MAX_REREADS = 8
 MAX_RESTARTS = 6
-MAX_REPEATS, MAX_REPEATED_ROWS = 3, 30
-MAX_IDLE_REQUESTS = 40
-SPARE_REQUESTS, MAX_REQUESTS = 100, 50_000
-QUIET_PAGE, SURE_END, SURER_END = 3, 4, 10
-"""Evidence that the list ends: an anchored page with nothing new weighs 3, a short one 1.
-
-4 are enough, or 10 where the server contradicts itself: by its total, or by short pages inside.
-"""
 
 
 class Scan:
@@ -80,30 +64,25 @@ class Scan:
         """
         self._fetch = fetch
         self._limit = max(MIN_LIMIT, min(page_size, MAX_LIMIT))
-        self._max_overlap = max(2, min(overlap, self._limit - 1))
         self._window = dict(window or {})
         self._date_filters = date_filters
         self._date_field = date_field
+        self._progress = Progress(self._limit, max(2, min(overlap, self._limit // 2)))
         self._recent = Recent(date_field)
         self._prefetch = Prefetch(self._fetch_at, executor, concurrency, first_page)
         self._windows: Windows | None = None
-
         self._first: Page | None = None
-        self._top: list[Row] = []  # rows of the page accepted last at offset 0
-        self._last: list[Row] = []  # rows of the page accepted last, its offset and its end
-        self._offset = self._end = 0
-        self._longest = 0  # the longest page so far: the server's cap, if below the limit
+        self._unwritten: list[Row] = []  # rows that arrived and were not yet yielded
         self._back = 1  # how many overlaps the next request goes back
+        self._restarts = 0
         self._behind = False  # stepped back: what comes next is partly known
-        self._short_inside = self._uneven = False  # pages below the limit, or of uneven length
-        self._totals: set[int | None] = set()
-        self._evidence = self._accepted = 0
         self._order_odds = 1  # against a shuffled order that the anchors did not give away
-        self._restarts = self._repeats = self._repeated_rows = self._idle = 0
-
-        self.rows = 0
-        """How many different rows were given out, as far as the memory of recent pages tells."""
         self.verdict = Verdict(complete=False, reason="the list was not read to its end")
+
+    @property
+    def rows(self) -> int:
+        """How many different rows came, as far as the memory of recent pages tells."""
+        return self._windows.rows if self._windows else self._progress.rows
 
     @property
     def requests(self) -> int:
@@ -129,6 +108,8 @@ class Scan:
             self.verdict = Verdict(complete=True)
         except UnreliableError as problem:
             self.verdict = Verdict(complete=False, reason=str(problem))
+            if self._unwritten:
+                yield self._unwritten
             if problem.windows_help and self._date_filters:
                 yield from self._windowed_pages(str(problem), self._date_filters)
         finally:
@@ -138,33 +119,35 @@ class Scan:
         return self._fetch(offset, self._limit, self._window)
 
     def _anchored_pages(self) -> Iterator[list[Row]]:
-        offset = 0
-        while True:
-            page = self._prefetch.take(offset)
-            if self._first is None:
-                self._first = page
-            fresh = self._join(offset, page)
+        offset, ended = 0, False
+        while not ended:
+            page = self._take(offset)
+            fresh = self._join(offset, page.rows)
             if fresh is None:
                 offset = self._step_back()
                 continue
-            ended = self._accept(offset, page, fresh)
+            self._unwritten = fresh
+            self._back = 1
+            total = page.total if type(page.total) is int else None
+            ended = self._progress.accept(offset, page.rows, total, len(fresh))
             if not ended:
-                offset = self._next_offset()
-                self._plan(offset, page)
+                self._progress.check_budget(self.requests)
+                offset = self._progress.next_offset
+                self._plan(offset, page.rows, total)
+            self._unwritten = []
             if fresh:
                 yield fresh
-            if ended:
-                break
         yield from self._check_order()
 
     def _check_order(self) -> Iterator[list[Row]]:
         """Read the first page again where pages so short or few could hide a shuffled order."""
-        if self.rows <= len(self.first_page.rows):
+        if self._progress.rows <= len(self.first_page.rows):
             return
         for _ in range(MAX_REREADS):
             if self._order_odds >= SURE_ORDER:
                 return
-            fresh = self._join(0, self._prefetch.take(0))
+            fresh = self._join(0, self._take(0).rows)
+            self._unwritten = []
             if fresh:
                 yield fresh
 
@@ -173,7 +156,7 @@ class Scan:
         self._windows = Windows(
             self._fetch,
             self._limit,
-            longest=self._longest,
+            longest=self._progress.longest,
             base=self._window,
             date_filters=date_filters,
             date_field=self._date_field,
@@ -186,160 +169,82 @@ class Scan:
             reason = f"{why}; reading by date did not help: {problem}"
             self.verdict = Verdict(complete=False, reason=reason)
 
-    # One page: does it join on to what was accepted?
+    def _take(self, offset: int) -> Page:
+        page = self._prefetch.take(offset)
+        if self._first is None:
+            self._first = page
+        self._unwritten = page.rows
+        return page
 
-    @property
-    def _overlap(self) -> int:
-        return min(self._max_overlap, max(2, self._longest // 2))
+    def _plan(self, offset: int, rows: list[Row], total: int | None) -> None:
+        """Fetch ahead, up to the total; without one, ever more pages at a time."""
+        progress = self._progress
+        until, ramp = None, 1
+        if total is not None and total >= progress.end:
+            until = total - progress.overlap
+        elif len(rows) == progress.longest:
+            ramp = 1 << min(progress.accepted - 1, 6)
+        self._prefetch.plan(offset, progress.stride, until, ramp)
 
-    def _join(self, offset: int, page: Page) -> list[Row] | None:
+    def _join(self, offset: int, rows: list[Row]) -> list[Row] | None:
         """Return the page's new rows, or None if it is not anchored to accepted rows."""
-        rows = page.rows
-        overlap = self._overlap
+        progress, overlap = self._progress, self._progress.overlap
         by_id = {row["id"]: row for row in rows}
+        exact = offset == progress.next_offset > 0 and rows[:overlap] == progress.last[-overlap:]
         if (
-            not self._behind
+            exact
+            and not self._behind
             and SURE_ANCHORS <= overlap < len(rows) == len(by_id)
-            and offset == self._end - overlap > 0
-            and rows[:overlap] == self._last[-overlap:]
-            and rows[overlap]["id"] != self._top[0]["id"]
+            and rows[overlap] != progress.top[0]
         ):
             self._recent.add(by_id)
             self._add_order_odds(overlap)
-            fresh = rows[overlap:]
-            self.rows += len(fresh)
-            return fresh
+            progress.rows += len(rows) - overlap
+            return rows[overlap:]
         match = self._recent.match(by_id)
-        if offset and not self._is_anchored(offset, rows, match):
+        if offset and not self._is_anchored(offset, rows, match, exact=exact):
             return None
+        self._unwritten = match.fresh
         self._check_wrap(offset, rows)
         self._add_order_odds(match.in_order)
         self._behind = bool(rows) and rows[-1]["id"] in match.anchors
         self._recent.add(by_id)
-        self.rows += match.unseen
+        progress.rows += match.unseen
         return match.fresh
+
+    def _is_anchored(self, offset: int, rows: list[Row], match: Match, *, exact: bool) -> bool:
+        if not self._progress.can_overlap:
+            return not rows and offset == self._progress.end
+        anchors = len(match.anchors)
+        return anchors >= SURE_ANCHORS or (anchors > 1 and (exact or match.spans_ties))
 
     def _add_order_odds(self, rows_in_order: int) -> None:
         self._order_odds = min(SURE_ORDER, self._order_odds * factorial(rows_in_order))
 
-    def _is_anchored(self, offset: int, rows: list[Row], match: Match) -> bool:
-        if len(self._last) <= 2:  # noqa: PLR2004 (two rows cannot overlap and advance)
-            return not rows and offset == self._end
-        anchors = len(match.anchors)
-        return anchors >= SURE_ANCHORS or (anchors > 1 and match.spans_ties)
-
     def _check_wrap(self, offset: int, rows: list[Row]) -> None:
-        first = self._top
-        if not offset or not first or not self._last:
-            return
-        last_id = self._last[-1]["id"]
-        place = next((i for i, row in enumerate(rows) if row["id"] == last_id), None)
-        if place is None:
-            return
-        tail = rows[place + 1 :]
-        if tail and tail[: len(first)] == first[: len(tail)]:
+        """Refuse a page on which the list's first rows follow its last one."""
+        top = self._progress.top
+        ids = [row["id"] for row in self._progress.last[-1:]]
+        place = next((i for i, row in enumerate(rows, 1) if [row["id"]] == ids), len(rows))
+        tail = rows[place:]
+        if offset and tail and top and tail[: len(top)] == top[: len(tail)]:
             msg = "the list starts over after its end"
             raise UnreliableError(msg)
 
     def _step_back(self) -> int:
+        """Return the offset to ask for after a page that did not join: twice as far back."""
+        progress = self._progress
+        progress.reject()
+        progress.check_budget(self.requests)
         self._back *= 2
-        self._idle += 1
-        self._check_budget()
-        offset = max(0, self._end - self._overlap * self._back)
+        offset = max(0, progress.end - progress.overlap * self._back)
         if offset == 0:
-            self._restart()
-        return offset
-
-    def _restart(self) -> None:
-        self._restarts += 1
-        self._back = 1
+            self._back = 1
+            self._restarts += 1
         if self._restarts <= MAX_RESTARTS:
-            return
-        if self._longest <= 2:  # noqa: PLR2004
-            msg = f"the server's pages hold {self._longest} rows; 3 are needed to verify them"
+            return offset
+        if progress.longest <= 2:  # noqa: PLR2004
+            msg = f"the server's pages hold {progress.longest} rows; 3 are needed to verify them"
             raise UnreliableError(msg)
         msg = f"after {MAX_RESTARTS} restarts the pages still share no rows with one another"
         raise UnreliableError(msg, windows_help=True)
-
-    def _check_budget(self, total: int | None = None) -> None:
-        """Bound the requests without news, and all of them where the total tells how many do."""
-        enough = MAX_REQUESTS
-        if total is not None and total >= self._end:
-            enough = SPARE_REQUESTS + 8 * total // max(1, self._longest - self._overlap)
-        if self._idle > MAX_IDLE_REQUESTS or self.requests > enough:
-            msg = f"no end in sight after {self.requests} requests and {self.rows} rows"
-            raise UnreliableError(msg, windows_help=self.requests <= MAX_REQUESTS)
-
-    # After a page: is this the end, and where does the next one begin?
-
-    def _accept(self, offset: int, page: Page, fresh: list[Row]) -> bool:
-        """Take the page into the books; True if the list ends with it."""
-        rows = page.rows
-        self._check_repeat(offset, rows)
-        same_end = not rows or [row["id"] for row in self._last[-1:]] == [rows[-1]["id"]]
-        quiet = not fresh and same_end and self._accepted > 0 and not self._repeats
-        self._longest = max(self._longest, len(rows))
-        news = len(fresh) > self._overlap
-        if self._accepted and news:
-            self._uneven = self._uneven or len(self._last) < self._longest
-            self._short_inside = self._short_inside or len(self._last) < self._limit
-        if offset == 0:
-            self._top = rows
-        self._last, self._offset, self._end = rows or self._last, offset, offset + len(rows)
-        self._accepted += 1
-        self._back = 1
-        self._idle = 0 if fresh else self._idle + 1
-        total = page.total if type(page.total) is int else None
-        self._check_budget(total)
-        return self._is_end(total, len(rows), quiet=quiet, news=news)
-
-    def _check_repeat(self, offset: int, rows: list[Row]) -> None:
-        """Count pages that still hold the rows which their offset should have skipped."""
-        skipped = {row["id"] for row in self._last[: max(0, offset - self._offset)]}
-        held = sum(row["id"] in skipped for row in rows) if skipped else 0
-        if held * 4 <= len(skipped) * 3:
-            self._repeats = self._repeated_rows = 0
-            return
-        self._repeats += 1
-        self._repeated_rows += held
-        if self._repeats >= MAX_REPEATS and self._repeated_rows >= MAX_REPEATED_ROWS:
-            msg = "the server ignores the offset: the same page came again and again"
-            raise UnreliableError(msg)
-
-    def _is_end(self, total: int | None, length: int, *, quiet: bool, news: bool) -> bool:
-        self._totals.add(total)
-        short = not length or length < self._longest
-        if self._accepted == 1:
-            short = length != self._limit
-        if total == self._end and (short or quiet):
-            self._check_count(total)
-            return True
-        if news or not short:
-            self._evidence = int(short)
-        else:
-            self._evidence += QUIET_PAGE if quiet else 1
-        if total is not None and total > self._end:
-            if self._evidence >= SURER_END:
-                msg = f"the server says total {total}, but only {self._end} rows can be paged to"
-                raise UnreliableError(msg)
-            return False
-        return self._evidence >= (SURER_END if self._uneven else SURE_END)
-
-    def _check_count(self, total: int) -> None:
-        if self._short_inside and self.rows < total and len(self._totals) == 1:
-            msg = f"the server says total {total}, but only {self.rows} different rows came"
-            raise UnreliableError(msg)
-
-    def _next_offset(self) -> int:
-        if len(self._last) <= 2:  # noqa: PLR2004
-            return self._end
-        return max(0, self._end - min(self._overlap, len(self._last)))
-
-    def _plan(self, offset: int, page: Page) -> None:
-        """Fetch ahead, up to the total; without one, ever more pages at a time."""
-        until, ramp = None, 1
-        if type(page.total) is int and page.total >= self._end:
-            until = page.total - self._overlap
-        elif len(page.rows) == self._longest:
-            ramp = 1 << min(self._accepted - 1, 6)
-        self._prefetch.plan(offset, max(1, self._longest - self._overlap), until, ramp)
