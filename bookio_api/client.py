@@ -45,7 +45,7 @@ class BookioClient:
     the first request surely never arrived; every unclear outcome is an ``OutcomeUnknownError``.
     """
 
-    def __init__(  # noqa: PLR0913 - one argument per setting
+    def __init__(
         self,
         *,
         auth_token: str,
@@ -65,14 +65,17 @@ class BookioClient:
             "Authorization": f"Bearer {_checked_token(auth_token)}",
             "User-Agent": "singer-bookio",
         }
-        pool = {"pool_maxsize": max_concurrency, "pool_block": True}
-        self._transport = Transport(
-            LimiterAdapter(per_second=requests_per_second, limit_statuses=(), **pool)
+        adapter = (
+            LimiterAdapter(
+                per_second=requests_per_second,
+                limit_statuses=(),
+                pool_maxsize=max_concurrency,
+                pool_block=True,
+            )
             if requests_per_second
-            else HTTPAdapter(**pool),
-            self.api_url,
-            request_timeout,
+            else HTTPAdapter(pool_maxsize=max_concurrency, pool_block=True)
         )
+        self._transport = Transport(adapter, self.api_url, request_timeout)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:

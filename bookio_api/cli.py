@@ -1,0 +1,79 @@
+"""The last resort of both command lines: every failure is one line on stderr and exit code 1."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+
+from bookio_api.errors import BookioError
+
+FAILED = 1
+SECRETS = ("auth_token", "personal_data_key")
+
+
+class OneLineCommand(click.Command):
+    """A command that never shows a traceback, a token or a patient."""
+
+    @classmethod
+    def like(cls, command: click.Command, logger: logging.Logger) -> OneLineCommand:
+        """Return the command with its failures in one line."""
+        made = cls(
+            name=command.name,
+            callback=command.callback,
+            params=command.params,
+            help=command.help,
+            context_settings=command.context_settings,
+        )
+        made.logger = logger
+        return made
+
+    logger: logging.Logger = logging.getLogger(__name__)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as click has it
+        """Run, and end any failure with one line and exit code 1."""
+        logging.captureWarnings(capture=True)
+        try:
+            return super().main(*args, **kwargs)
+        except BrokenPipeError:
+            self.logger.error("the program that reads our output stopped; see its own messages")
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except Exception as error:  # noqa: BLE001 - the last resort
+            self.logger.error(describe(error))
+        sys.exit(FAILED)
+
+
+def describe(error: BaseException) -> str:
+    """Return one line about an exception.
+
+    What an unexpected one says may quote a patient or a token, so only its type and place are told.
+    """
+    if isinstance(error, BookioError):
+        return str(error)
+    problems = getattr(error, "errors", None)
+    if isinstance(problems, list) and problems:
+        return "; ".join(dict.fromkeys(_without_secret(str(problem)) for problem in problems))
+    if isinstance(error, json.JSONDecodeError):
+        return f"a file of --config, --state or --catalog is not JSON (line {error.lineno})"
+    if isinstance(error, FileNotFoundError):
+        return f"no such file: {error.filename}"
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    place = ""
+    if where is not None:
+        module = where.tb_frame.f_globals.get("__name__", "?")
+        place = f" in {module}.{where.tb_frame.f_code.co_name}, line {where.tb_lineno}"
+    return f"unexpected {type(error).__name__}{place}; please report this line"
+
+
+def _without_secret(problem: str) -> str:
+    """Return what the settings' validation found, unless it quotes a secret."""
+    for secret in SECRETS:
+        if f"config['{secret}']" in problem:
+            return f"the setting {secret} is not a text as it should be"
+    return problem

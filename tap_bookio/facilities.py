@@ -1,0 +1,100 @@
+"""Which facilities a token sees, and in which time zone each of them keeps its calendar."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bookio_api.errors import AuthError, ContractError, PermissionDeniedError, SettingsError
+from bookio_api.localtime import DEFAULT_TIMEZONE, OffsetClock, zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bookio_api.client import BookioClient
+
+logger = logging.getLogger(__name__)
+
+
+class Facility(NamedTuple):
+    """A facility to scan; without id all that the token sees are scanned as one."""
+
+    id: int | None
+    clock: OffsetClock
+
+
+class Facilities:
+    """The facilities of one run, asked for once."""
+
+    def __init__(self, client: BookioClient, settings: Mapping[str, Any]) -> None:
+        """Take ``facility_ids`` and ``default_timezone`` from the settings."""
+        self._client = client
+        self._wanted = settings.get("facility_ids") or []
+        self._default = zone(settings.get("default_timezone") or DEFAULT_TIMEZONE)
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]] | None:
+        """Rows of the facilities in scope, or ``None`` if the token may not list them."""
+        try:
+            answer = self._client.call("list_facilities")
+        except (PermissionDeniedError, AuthError) as error:
+            if isinstance(error, AuthError):
+                self._check_token(error)
+            logger.warning(
+                "The token may not list facilities: reading on with the time zone %s for all",
+                self._default.name,
+            )
+            return None
+        rows = self._client.rows("list_facilities", answer)
+        by_id = {_id_of(row): row for row in rows}
+        missing = [wanted for wanted in self._wanted if wanted not in by_id]
+        if missing:
+            msg = (
+                f"facility_ids names {', '.join(map(str, missing))}, which the token cannot see; "
+                f"it sees {', '.join(map(str, by_id)) or 'none'}"
+            )
+            raise SettingsError(msg)
+        return [row for key, row in by_id.items() if not self._wanted or key in self._wanted]
+
+    @cached_property
+    def in_scope(self) -> list[Facility]:
+        """The facilities to scan, in the order of the list."""
+        if self.rows is None:
+            return [Facility(key, OffsetClock(self._default)) for key in self._wanted or [None]]
+        return [Facility(_id_of(row), self._clock(row)) for row in self.rows]
+
+    @cached_property
+    def _by_id(self) -> dict[int | None, Facility]:
+        return {facility.id: facility for facility in self.in_scope}
+
+    def __getitem__(self, facility_id: int | None) -> Facility:
+        """Return a facility in scope."""
+        return self._by_id[facility_id]
+
+    def _clock(self, row: dict[str, Any]) -> OffsetClock:
+        try:
+            return OffsetClock(zone(row["timeZone"]))
+        except (KeyError, SettingsError):
+            logger.warning(
+                "Facility %s has no known timeZone: taking %s", row["id"], self._default.name
+            )
+            return OffsetClock(self._default)
+
+    def _check_token(self, error: AuthError) -> None:
+        """Code 20 may mean a wrong token, or only a missing right (C): ask something else."""
+        try:
+            self._client.call("list_reservations", query={"limit": 1, "offset": 0})
+        except AuthError:
+            raise error from None
+
+
+def _id_of(row: dict[str, Any]) -> int:
+    key = row.get("id")
+    if isinstance(key, str) and key.isdecimal():
+        key = int(key)
+    if type(key) is not int:
+        msg = "list_facilities: a row has no number as id"
+        raise ContractError(msg, operation="list_facilities")
+    row["id"] = key
+    return key

@@ -1,0 +1,275 @@
+"""The four streams: one short class each, over what they share."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import SchemaDirectory, Stream, StreamSchema
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
+
+from bookio_api.errors import ContractError
+from bookio_api.localtime import to_epoch_ms
+from bookio_api.schemas import schema_directory
+from tap_bookio.bookmark import REPLICATION_KEY, TOLERATED_SKEW_MS, Bookmark, question_time, skew_ms
+from tap_bookio.conform import Conformer
+from tap_bookio.scan import Page, Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from concurrent.futures import Future
+
+    from bookio_api.localtime import OffsetClock
+    from tap_bookio.facilities import Facility
+    from tap_bookio.tap import TapBookio
+
+    Context = Mapping[str, Any] | None
+
+Row = dict[str, Any]
+
+SCHEMAS = SchemaDirectory(schema_directory())
+
+
+class BookioStream(Stream):
+    """What all streams share: schema files, keys, and rows that fit their schema."""
+
+    primary_keys: ClassVar[tuple[str, ...]] = ("id",)
+    schema = StreamSchema(SCHEMAS)
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # conform.py does it, and keeps all fields
+    operation: ClassVar[str]
+
+    def __init__(self, tap: TapBookio) -> None:
+        """Make a stream of this tap."""
+        super().__init__(tap)
+        self.bookio = tap
+        self._conformer = Conformer(self.name, self.schema, self.logger)
+
+    def fetch(self, query: Mapping[str, Any]) -> Page:
+        """Ask Bookio once."""
+        answer = self.bookio.client.call(self.operation, query=query)
+        rows = self.bookio.client.rows(self.operation, answer)
+        for row in rows:
+            if type(row.get("id")) is not int:
+                row["id"] = self._integer_id(row.get("id"))
+        pagination = answer.data.get("pagination")
+        total = pagination.get("total") if isinstance(pagination, dict) else None
+        return Page(rows, total if type(total) is int else None, answer.server_time_ms)
+
+    def conformed(self, rows: list[Row], facility: Facility) -> list[Row]:
+        """Return rows that fit the schema, with the facility that they were asked for."""
+        self._conformer.rows(rows, facility.clock)
+        if facility.id is not None:
+            for row in rows:
+                row.setdefault("facilityId", facility.id)
+        return rows
+
+    def _integer_id(self, value: object) -> int:
+        if isinstance(value, str) and value.isdecimal():
+            return int(value)
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        msg = f"{self.operation}: a row has no number as id"
+        raise ContractError(msg, operation=self.operation)
+
+
+class FacilitiesStream(BookioStream):
+    """Places where patients are seen; one request."""
+
+    name = "facilities"
+    operation = "list_facilities"
+
+    def get_records(self, context: Context) -> Iterable[Row]:  # noqa: ARG002
+        """Yield the facilities in scope."""
+        facilities = self.bookio.facilities
+        for row in facilities.rows or []:
+            self._conformer.rows([row], facilities[row["id"]].clock)
+            yield dict(row)
+
+
+class CalendarsStream(BookioStream):
+    """Calendars with their services; one request for each facility."""
+
+    name = "calendars"
+    operation = "list_calendars"
+
+    def get_records(self, context: Context) -> Iterable[Row]:  # noqa: ARG002
+        """Yield each calendar once."""
+        seen: set[int] = set()
+        for facility in self.bookio.facilities.in_scope:
+            page = self.fetch({"facilityId": facility.id})
+            for row in self.conformed(page.rows, facility):
+                if row["id"] not in seen:
+                    seen.add(row["id"])
+                    yield row
+
+
+class PagedStream(BookioStream):
+    """A list that changes while it is read: an anchored scan for each facility."""
+
+    replication_key = REPLICATION_KEY
+    is_timestamp_replication_key = False
+    date_filters: ClassVar[tuple[str, str]]
+    """Bookio's names of the range filters (C)."""
+
+    def __init__(self, tap: TapBookio) -> None:
+        """Read the range from the settings."""
+        super().__init__(tap)
+        starts, ends = (self.config.get(f"{self.name}_{end}") for end in ("from", "to"))
+        days = zip(self.date_filters, (starts, ends), strict=True)
+        self._range = {name: str(day) for name, day in days if day}
+
+    @property
+    def partitions(self) -> list[dict[str, Any]] | None:
+        """One partition a facility, or none if the token may not list them."""
+        ids = [facility.id for facility in self.bookio.facilities.in_scope]
+        return None if ids == [None] else [{"facilityId": key} for key in ids]
+
+    def compare_start_date(self, value: str, start_date_value: str) -> str:  # noqa: ARG002
+        """Prefer a bookmark to ``start_date``."""
+        return value
+
+    def get_records(self, context: Context) -> Iterable[Row]:
+        """Scan one facility, then move its bookmark if nothing can have been missed."""
+        facility = self.bookio.facilities[context["facilityId"] if context else None]
+        started = time.monotonic()
+        first = self._first_page(facility, context)
+        scan = Scan(
+            lambda offset, limit, window: self.fetch(self._query(facility, offset, limit, window)),
+            page_size=self.config["page_size"],
+            executor=self.bookio.executor,
+            concurrency=self.config["max_concurrency"],
+            window=self._range,
+            date_filters=self.date_filters,
+            first_page=first,
+        )
+        for rows in scan.pages():
+            yield from self.conformed(rows, facility)
+        if not scan.verdict.complete:
+            self.bookio.report_incomplete(self.name, facility.id, scan.verdict.reason)
+            return
+        scan_ms = int((time.monotonic() - started) * 1000)
+        self._move_bookmark(context, question_time(scan.first_page.server_time_ms), scan_ms)
+
+    def _move_bookmark(self, context: Context, question_ms: int, scan_ms: int) -> None:
+        state = self.get_context_state(context)
+        Bookmark(question_ms, scan_ms).write(state)
+        self.finalize_state_progress_markers(state)
+
+    def _first_page(self, facility: Facility, context: Context) -> Future[Page]:
+        """Ask the question whose time becomes the bookmark.
+
+        If the server's clock went back behind the last question's, ``lastSync`` proves nothing:
+        then the facility is read anew.
+        """
+        bookmark = Bookmark.of(self.get_context_state(context))
+        self._last_sync = self._starting_last_sync(facility.clock, context, bookmark)
+        page = self._ask_first(facility)
+        now = page.result().server_time_ms
+        if abs(skew_ms(now)) > TOLERATED_SKEW_MS:
+            self.logger.warning("Bookio's clock differs from ours by %d s", skew_ms(now) // 1000)
+        if bookmark and now is not None and now < bookmark.question_ms - TOLERATED_SKEW_MS:
+            self.logger.warning("Bookio's clock went back: reading facility %s anew", facility.id)
+            self._last_sync = self._starting_last_sync(facility.clock, None, None)
+            page = self._ask_first(facility)
+        return page
+
+    def _ask_first(self, facility: Facility) -> Future[Page]:
+        query = self._query(facility, 0, self.config["page_size"], self._range)
+        return self.bookio.executor.submit(self.fetch, query)
+
+    def _starting_last_sync(
+        self, clock: OffsetClock, context: Context, bookmark: Bookmark | None
+    ) -> int | None:
+        if self.replication_method == REPLICATION_FULL_TABLE:
+            return None
+        if bookmark is not None:
+            return bookmark.last_sync(self.config["lookback_seconds"])
+        start_date = self.config.get("start_date")
+        return to_epoch_ms(start_date, clock.tz) if start_date else None
+
+    def _query(
+        self, facility: Facility, offset: int, limit: int, window: Mapping[str, str]
+    ) -> dict[str, Any]:
+        return {
+            "facilityId": facility.id,
+            "lastSync": self._last_sync,
+            "offset": offset,
+            "limit": limit,
+            **window,
+        }
+
+    def _increment_stream_state(self, latest_record: Row, *, context: Context = None) -> None:
+        """Do nothing: the bookmark is our question's time, never a record's."""
+
+
+class ReservationsStream(PagedStream):
+    """Bookings of patients."""
+
+    name = "reservations"
+    operation = "list_reservations"
+    date_filters = ("from", "to")
+
+    def _query(
+        self, facility: Facility, offset: int, limit: int, window: Mapping[str, str]
+    ) -> dict[str, Any]:
+        only_unsynced = self.config["only_unsynced"] or None
+        query = super()._query(facility, offset, limit, window)
+        return {**query, "onlyUnsynced": only_unsynced}
+
+
+class BlockedTimesStream(PagedStream):
+    """Times at which a facility takes no bookings.
+
+    A removed one just disappears from the list (U, assumed). With ``detect_deletions`` the whole
+    list is read, and an ACTIVATE_VERSION after it lets a loader drop what did not come.
+    """
+
+    name = "blocked_times"
+    operation = "list_blocked_times"
+    date_filters = ("dateFrom", "dateTo")
+    emit_activate_version_messages = False  # the SDK would send it before
+
+    @property
+    def replication_method(self) -> str:
+        """Full table while deletions are looked for."""
+        if self.config["detect_deletions"]:
+            return str(REPLICATION_FULL_TABLE)
+        return super().replication_method
+
+    def get_records(self, context: Context) -> Iterator[Row]:
+        """Scan one facility; after the last of them, activate the version of all."""
+        if not self.config["detect_deletions"]:
+            yield from super().get_records(context)
+            return
+        if self._stream_version is None:
+            self._stream_version = self.bookio.initialized_at
+            self._found = 0
+        for row in super().get_records(context):
+            self._found += 1
+            yield row
+        if context is None or context == (self.partitions or [None])[-1]:
+            self._activate_version(self._stream_version)
+
+    def _activate_version(self, version: int) -> None:
+        """Let loaders delete what did not come, unless that is too much to be true."""
+        if self.bookio.is_incomplete(self.name):
+            return
+        before = self.stream_state.get("rows", 0)
+        if _implausible(before, self._found):
+            self.bookio.report_incomplete(
+                self.name,
+                None,
+                f"{before - self._found} of {before} rows vanished since the last run, so none was "
+                f"deleted; if that is true, take bookmarks.{self.name}.rows out of the state",
+            )
+        elif self._found:
+            self.stream_state["rows"] = self._found
+            self._write_activate_version_message(version)
+            self.finalize_state_progress_markers(self.stream_state)
+
+
+def _implausible(before: int, now: int) -> bool:
+    """Whether so many rows vanished that the server's answer is doubted first."""
+    vanished = before - now
+    return vanished > 0 and (now == 0 or (vanished > before // 2 and vanished > 10))  # noqa: PLR2004

@@ -1,0 +1,269 @@
+"""tap-bookio: settings, streams, and the end of a run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import click
+from singer_sdk import Stream, Tap
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.tap_base import CliTestOptionValue
+
+from bookio_api.cli import OneLineCommand
+from bookio_api.client import BookioClient
+from bookio_api.contract import MAX_PAGE_SIZE
+from bookio_api.errors import BookioError, ContractError
+from bookio_api.localtime import DEFAULT_TIMEZONE, zone
+from bookio_api.settings import CONNECTION_SETTINGS
+from tap_bookio.bookmark import check_state
+from tap_bookio.facilities import Facilities
+from tap_bookio.streams import (
+    BlockedTimesStream,
+    CalendarsStream,
+    FacilitiesStream,
+    PagedStream,
+    ReservationsStream,
+)
+from tap_bookio.writer import BlockWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FrameType
+
+STREAMS: tuple[type[FacilitiesStream | CalendarsStream | PagedStream], ...] = (
+    FacilitiesStream,
+    CalendarsStream,
+    ReservationsStream,
+    BlockedTimesStream,
+)
+RANGED = ("reservations", "blocked_times")
+
+
+def _date(title: str, description: str) -> dict[str, Any]:
+    return {
+        "type": ["string", "null"],
+        "format": "date",
+        "title": title,
+        "description": f"{description} YYYY-MM-DD.",
+    }
+
+
+class TapBookio(Tap):
+    """Singer tap for the Bookio Medical Public API."""
+
+    name = "tap-bookio"
+    package_name = "singer-bookio"
+    message_writer_class = BlockWriter
+    config_jsonschema: ClassVar[dict[str, Any]] = {
+        "type": "object",
+        "required": ["auth_token"],
+        "properties": {
+            **CONNECTION_SETTINGS,
+            "start_date": {
+                "type": ["string", "null"],
+                "format": "date-time",
+                "title": "Start date",
+                "description": (
+                    "A first run reads only rows changed since then; a date or datetime, in the "
+                    "facility's own time zone unless it says another. All rows unless set."
+                ),
+            },
+            "facility_ids": {
+                "type": ["array", "null"],
+                "items": {"type": "integer"},
+                "title": "Facilities",
+                "description": "Numbers of the facilities to read; all that the token sees.",
+            },
+            "page_size": {
+                "type": "integer",
+                "title": "Page size",
+                "description": "Rows to ask for in a page.",
+                "default": MAX_PAGE_SIZE,
+                "minimum": 1,
+                "maximum": MAX_PAGE_SIZE,
+            },
+            "lookback_seconds": {
+                "type": "number",
+                "title": "Lookback",
+                "description": "Seconds by which each run asks again for what the last one saw.",
+                "default": 300,
+                "minimum": 0,
+            },
+            "only_unsynced": {
+                "type": "boolean",
+                "title": "Only unsynced",
+                "description": "Read only reservations whose sync has not been confirmed.",
+                "default": False,
+            },
+            "reservations_from": _date("Reservations from", "First day of reservations to read."),
+            "reservations_to": _date("Reservations to", "Last day of reservations to read."),
+            "blocked_times_from": _date("Blocked times from", "First day of blocked times."),
+            "blocked_times_to": _date("Blocked times to", "Last day of blocked times."),
+            "detect_deletions": {
+                "type": "boolean",
+                "title": "Detect deletions",
+                "description": (
+                    "Read all blocked times each run and send ACTIVATE_VERSION after them, so "
+                    "that loaders which honour it drop what was removed in Bookio."
+                ),
+                "default": False,
+            },
+            "default_timezone": {
+                "type": "string",
+                "title": "Default time zone",
+                "description": "IANA zone for facilities whose own time zone is not known.",
+                "default": DEFAULT_TIMEZONE,
+            },
+        },
+    }
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
+        """Take what the SDK passes."""
+        self._incomplete: dict[str, list[str]] = {}
+        super().__init__(**kwargs)
+
+    @cached_property
+    def client(self) -> BookioClient:
+        """The one client of this run."""
+        return BookioClient.from_settings(self.config)
+
+    @cached_property
+    def executor(self) -> ThreadPoolExecutor:
+        """Threads that fetch pages ahead."""
+        return ThreadPoolExecutor(self.config["max_concurrency"], thread_name_prefix="fetch")
+
+    @cached_property
+    def facilities(self) -> Facilities:
+        """The facilities of this run."""
+        return Facilities(self.client, self.config)
+
+    def discover_streams(self) -> list[Stream]:
+        """Return all streams; nothing is asked of Bookio for it."""
+        return [stream(self) for stream in STREAMS]
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Refuse a state that this tap cannot have written."""
+        check_state(state, {stream.name: issubclass(stream, PagedStream) for stream in STREAMS})
+        super().load_state(state)
+
+    def report_incomplete(self, stream: str, facility: int | None, reason: str) -> None:
+        """Remember that a scan may have missed rows: its bookmark stays and the run will fail."""
+        where = f"facility {facility}: " if facility is not None else ""
+        self._incomplete.setdefault(stream, []).append(f"{stream}: {where}{reason}")
+
+    def is_incomplete(self, stream: str) -> bool:
+        """Whether a scan of this stream may have missed rows."""
+        return stream in self._incomplete
+
+    def close(self) -> None:
+        """Let go of connections and threads."""
+        self.client.close()
+        self.executor.shutdown(cancel_futures=True)
+
+    def raise_if_incomplete(self) -> None:
+        """Raise ``ContractError`` if rows may have been missed."""
+        if self._incomplete:
+            reasons = [reason for reasons in self._incomplete.values() for reason in reasons]
+            msg = (
+                f"incomplete, bookmarks stay where they were: {'; '.join(reasons)}; "
+                "what came was emitted, run again"
+            )
+            raise ContractError(msg)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check what JSON Schema cannot: dates, zones, addresses."""
+        errors = super()._validate_config(raise_errors=raise_errors)
+        if raise_errors and (problems := _problems(self.config)):
+            raise ConfigValidationError("settings", errors=problems)
+        return errors
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG002
+        """End now: every STATE that is proven has left already."""
+        self.logger.error("stopped by signal %d; the next run goes on from the last STATE", signum)
+        self.client.close()
+        sys.exit(1)
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+    ) -> None:
+        """Sync as the SDK does, then fail if a scan was incomplete."""
+        if about:
+            cls.print_about(about_format)
+            return
+        given = config or _ConfigInput()
+        tap = cls(
+            config=given.config,
+            state=json.loads(state.read()) if state else None,
+            catalog=json.loads(catalog.read()) if catalog else None,
+            parse_env_config=given.parse_env,
+        )
+        try:
+            tap.sync_all()
+        finally:
+            tap.close()
+        tap.raise_if_incomplete()
+
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Run the SDK's connection test; on success say what the token sees."""
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        given = ctx.params.get("config") or _ConfigInput()
+        tap = cls(config=given.config, parse_env_config=given.parse_env)
+        try:
+            tap.run_connection_test()
+        finally:
+            tap.close()
+        tap.raise_if_incomplete()
+        ids = [str(facility.id) for facility in tap.facilities.in_scope if facility.id is not None]
+        seen = f"facilities {', '.join(ids)}" if ids else "reservations, but may not list facilities"
+        click.echo(f"{cls.name}: the connection works; the token sees {seen}", err=True)
+        ctx.exit()
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command line, whose every failure is one line."""
+        return OneLineCommand.like(super().get_singer_command(), cls.logger)
+
+
+def _problems(config: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with settings in a way that JSON Schema cannot see."""
+    problems = []
+    for name in ("start_date", *(f"{s}_{end}" for s in RANGED for end in ("from", "to"))):
+        text = config.get(name)
+        parse = datetime.fromisoformat if name == "start_date" else date.fromisoformat
+        try:
+            parse(text) if text else None
+        except ValueError:
+            shape = "2024-01-31 or 2024-01-31T08:00:00Z" if name == "start_date" else "2024-01-31"
+            problems.append(f"{name} is {text!r}, which is no date; write it as {shape}")
+    if config.get("detect_deletions"):
+        problems += [
+            f"detect_deletions needs all blocked times: remove {name}"
+            for name in ("blocked_times_from", "blocked_times_to")
+            if config.get(name)
+        ]
+    for check in (lambda: zone(config["default_timezone"]), lambda: _checked_client(config)):
+        try:
+            check()
+        except BookioError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _checked_client(config: Mapping[str, Any]) -> None:
+    BookioClient.from_settings(config).close()

@@ -1,0 +1,31 @@
+"""Writes Singer messages in blocks instead of one by one."""
+
+from __future__ import annotations
+
+import sys
+
+from singer_sdk.contrib.msgspec import MsgSpecWriter, serialize_jsonl
+from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
+
+BLOCK_BYTES = 64 * 1024
+
+
+class BlockWriter(MsgSpecWriter):
+    """Holds records back until a block is full; any other message goes out at once, after them."""
+
+    def __init__(self) -> None:
+        """Start with an empty block."""
+        super().__init__()
+        self._block = bytearray()
+
+    def write_message(self, message: Message) -> None:
+        """Write a message to stdout, whole lines only."""
+        self._block += serialize_jsonl(message.to_dict())
+        if not isinstance(message, RecordMessage) or len(self._block) >= BLOCK_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write out what is held back."""
+        block, self._block = self._block, bytearray()
+        sys.stdout.buffer.write(block)
+        sys.stdout.buffer.flush()
