@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from bookio_sandbox.services import Services
     from bookio_sandbox.store import Store
 
-_FIRST_IDS = {"facilities": 101, "calendars": 301, "reservations": 1001, "blocked_times": 401}
 _SUNDAY = 6
 
 Row = dict[str, Any]
@@ -38,7 +37,7 @@ class Invention:
 
     def row(self, stream: str, given: Row) -> Row:
         """Return a whole row that holds the ``given`` fields."""
-        row_id = max(self._store.next_id(stream), _FIRST_IDS[stream])
+        row_id = self._store.next_id(stream)
         if stream == "facilities":
             row = {"id": row_id, "name": f"Ambulancia {row_id}", "timeZone": "Europe/Bratislava"}
             return row | given

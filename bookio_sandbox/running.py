@@ -10,16 +10,27 @@ import threading
 from contextlib import contextmanager
 from dataclasses import fields
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
+from bookio_api.contract import OPERATIONS
 from bookio_sandbox.behaviour import Behaviour
 from bookio_sandbox.server import Options, base_url, listen, open_world, server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from email.message import Message
 
+_TIMEOUT = 30
 _OPTIONS = {field.name for field in fields(Options)}
+
+
+class Reply(NamedTuple):
+    """An answer of Bookio; ``result`` is what its envelope holds."""
+
+    status: int
+    headers: Message
+    result: dict[str, Any]
 
 
 class Sandbox:
@@ -31,21 +42,43 @@ class Sandbox:
         self.token = token
         self._address = urlsplit(url).netloc
 
-    def control(self, path: str, body: object = None, method: str | None = None) -> Any:  # noqa: ANN401
-        """Call ``/_sandbox{path}``: GET, or POST with a body. ``ValueError`` if refused."""
-        connection = http.client.HTTPConnection(self._address)
-        method = method or ("GET" if body is None else "POST")
+    def ask(
+        self,
+        operation: str,
+        *,
+        path: Mapping[str, int] | None = None,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+        token: str | None = None,
+    ) -> Reply:
+        """Ask one of Bookio's operations, with no client in between that mends anything."""
+        wanted = OPERATIONS[operation]
+        target = urlsplit(self.url).path + wanted.path.format_map(path or {})
+        headers = {"Authorization": f"Bearer {token or self.token}"}
+        answer, content = self._send(
+            wanted.method, f"{target}?{urlencode(query or {})}", body, headers
+        )
+        return Reply(answer.status, answer.headers, json.loads(content)["result"])
+
+    def _send(
+        self, method: str, target: str, body: object, headers: Mapping[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        connection = http.client.HTTPConnection(self._address, timeout=_TIMEOUT)
         try:
-            connection.request(
-                method, f"/_sandbox{path}", None if body is None else json.dumps(body)
-            )
+            data = None if body is None else json.dumps(body)
+            connection.request(method, target, data, dict(headers))
             answer = connection.getresponse()
-            content = json.load(answer)
+            return answer, answer.read()
         finally:
             connection.close()
+
+    def control(self, path: str, body: object = None, method: str | None = None) -> Any:  # noqa: ANN401
+        """Call ``/_sandbox{path}``: GET, or POST with a body. ``ValueError`` if refused."""
+        method = method or ("GET" if body is None else "POST")
+        answer, content = self._send(method, f"/_sandbox{path}", body, {})
         if answer.status != HTTPStatus.OK:
-            raise ValueError(content["error"])
-        return content
+            raise ValueError(content.decode())
+        return json.loads(content)
 
     def rows(self, stream: str) -> list[dict[str, Any]]:
         """Return every row by id, with ``_modified`` (epoch ms) and ``_unsynced``."""

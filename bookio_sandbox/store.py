@@ -11,7 +11,9 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-STREAMS = ("facilities", "calendars", "reservations", "blocked_times")
+_FIRST_IDS = {"facilities": 101, "calendars": 301, "reservations": 1001, "blocked_times": 401}
+
+STREAMS = tuple(_FIRST_IDS)
 
 _COLUMNS = {
     "facility_id": "facilityId",
@@ -183,7 +185,7 @@ class Store:
         found = self._db.execute(
             "SELECT seq FROM sqlite_sequence WHERE name = ?", (stream,)
         ).fetchone()
-        return (found[0] if found else 0) + 1
+        return found[0] + 1 if found else _FIRST_IDS[stream]
 
     def counts(self) -> dict[str, int]:
         """Return the number of rows of each stream."""

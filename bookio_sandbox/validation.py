@@ -36,7 +36,7 @@ def path_id(path: Mapping[str, str]) -> int:
 
 
 def validated(name: str, body: bytes) -> dict[str, Any]:
-    """Return the body of a write operation, ``{}`` if it takes none."""
+    """Return the known fields of a write's body, ``{}`` if it takes none."""
     if name not in _VALIDATORS:
         return {}
     try:
@@ -52,7 +52,8 @@ def validated(name: str, body: bytes) -> dict[str, Any]:
     for field in ("dateFrom", "dateTo", "validFrom", "validTo"):
         if values.get(field) is not None:
             _refuse_no_datetime(field, values[field])
-    return {k: int(v) if isinstance(v, float) else v for k, v in values.items()}
+    known = _VALIDATORS[name].schema["properties"]
+    return {k: int(v) if isinstance(v, float) else v for k, v in values.items() if k in known}
 
 
 def _refuse_no_datetime(field: str, text: str) -> None:

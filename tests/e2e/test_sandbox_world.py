@@ -1,0 +1,163 @@
+"""The seeded world: the same for a seed, and like life."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+import pytest
+
+from bookio_api.contract import RESERVATION_STATUSES
+from bookio_sandbox.clock import DEFAULT_START, epoch_ms
+from bookio_sandbox.store import STREAMS, Store
+from bookio_sandbox.world import World
+
+SIZE = 3000
+Row = dict[str, Any]
+Streams = dict[str, list[Row]]
+
+
+def make(seed: int, size: int = SIZE) -> Streams:
+    """Build a world; return its rows by stream."""
+    store = Store()
+    World(store, seed, size, DEFAULT_START).build()
+    return {
+        stream: [
+            stored.row | {"_modified": stored.modified, "_unsynced": stored.unsynced}
+            for stored in store.rows(stream)
+        ]
+        for stream in STREAMS
+    }
+
+
+@pytest.fixture(scope="module")
+def world() -> Streams:
+    """Return the world of seed 11."""
+    return make(11)
+
+
+@pytest.fixture(scope="module")
+def zones(world: Streams) -> dict[int, ZoneInfo]:
+    """Return the time zone of each facility."""
+    return {row["id"]: ZoneInfo(row["timeZone"]) for row in world["facilities"]}
+
+
+def test_a_seed_gives_one_world(world: Streams) -> None:
+    assert make(11) == world
+    assert make(12)["reservations"] != world["reservations"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 40, 700])
+def test_the_size_is_the_number_of_reservations(size: int) -> None:
+    rows = make(1, size)
+    assert len(rows["reservations"]) == size
+    assert rows["facilities"]
+    assert rows["calendars"]
+
+
+def test_there_are_facilities_in_two_time_zones(world: Streams) -> None:
+    assert len(world["facilities"]) > 3
+    assert {row["timeZone"] for row in world["facilities"]} >= {
+        "Europe/Bratislava",
+        "Atlantic/Canary",
+    }
+    assert all(isinstance(row["address"]["postcode"], int) for row in world["facilities"])
+
+
+def test_every_phone_can_be_dialled_and_no_email_reaches_anyone(world: Streams) -> None:
+    for row in world["reservations"]:
+        assert re.fullmatch(r"\+4219\d{8}", row["phone"])
+        assert phonenumbers.is_valid_number(phonenumbers.parse(row["phone"]))
+        assert re.fullmatch(r"[a-z.0-9-]+@example\.(com|org|net)", row["email"]), row["email"]
+    for row in world["facilities"]:
+        assert phonenumbers.is_valid_number(phonenumbers.parse(row["contact"]["phone"]))
+        assert re.fullmatch(r"[a-z]+@[a-z]+\.example", row["contact"]["email"])
+
+
+def test_patients_come_again(world: Streams) -> None:
+    visits = Counter(row["email"] for row in world["reservations"])
+    assert SIZE / 20 < len(visits) < SIZE / 2
+
+
+def test_eighteen_months_that_grow(world: Streams) -> None:
+    starts = sorted(row["dateFrom"] for row in world["reservations"])
+    assert starts[0] < "2025-04"
+    assert "2026-09-20" < starts[-1] < "2026-10-29"
+    year = [sum(start.startswith(month) for start in starts) for month in ("2025-06", "2026-06")]
+    assert year[1] > 1.2 * year[0]
+
+
+def test_weekdays_and_hours_have_a_pattern(world: Streams) -> None:
+    starts = [datetime.fromisoformat(row["dateFrom"]) for row in world["reservations"]]
+    weekdays = Counter(start.weekday() for start in starts)
+    assert weekdays[0] > weekdays[4] > 4 * weekdays[5]
+    assert weekdays[6] == 0
+    hours = Counter(start.hour for start in starts)
+    assert set(hours) == {8, 9, 10, 11, 13, 14, 15, 16}
+    assert hours[9] > 2 * hours[16]
+
+
+def test_what_becomes_of_bookings(world: Streams) -> None:
+    rows = world["reservations"]
+    statuses = Counter(row["status"] for row in rows)
+    assert set(statuses) == set(RESERVATION_STATUSES)
+    assert 0.05 < statuses["CANCELLED"] / SIZE < 0.15
+    assert 0.02 < statuses["DID_NOT_COME"] / SIZE < 0.08
+    for row in rows:
+        cancelled = row["status"] == "CANCELLED"
+        assert (row["cancelTime"] is not None) is cancelled
+        assert ("cancellationReason" in row) is cancelled
+        assert (row["externalId"] is None) is row["_unsynced"]
+    assert 0.01 < sum(row["_unsynced"] for row in rows) / SIZE < 0.2
+
+
+def test_time_runs_forward(world: Streams, zones: dict[int, ZoneInfo]) -> None:
+    now = epoch_ms(DEFAULT_START)
+    created = []
+    for row in world["reservations"]:
+        zone = zones[row["facilityId"]]
+        booked, start, end = (
+            datetime.fromisoformat(row[field]).replace(tzinfo=zone)
+            for field in ("created", "dateFrom", "dateTo")
+        )
+        assert booked < start < end
+        assert end - start == timedelta(minutes=row["duration"])
+        assert epoch_ms(booked) <= row["_modified"] <= now
+        created.append(booked)
+    assert created == sorted(created)
+
+
+def test_no_two_bookings_share_a_public_number(world: Streams) -> None:
+    numbers = [row["number"] for row in world["reservations"]]
+    assert len(set(numbers)) == SIZE
+    assert all(re.fullmatch(r"[0-9a-f]{6}", number) for number in numbers)
+
+
+def test_bookings_fit_the_calendars_and_no_term_is_overbooked(world: Streams) -> None:
+    services = {
+        service["id"]: (calendar["facilityId"], service["duration"], service["name"])
+        for calendar in world["calendars"]
+        for service in calendar["services"]
+    }
+    for row in world["reservations"]:
+        booked = (row["facilityId"], row["duration"], row["service"])
+        assert services[row["serviceId"]] == booked
+    terms = Counter((row["serviceId"], row["dateFrom"]) for row in world["reservations"])
+    assert max(terms.values()) == 1
+
+
+def test_nobody_books_into_a_blocked_time(world: Streams) -> None:
+    notes = Counter(row["note"] for row in world["blocked_times"])
+    assert {"Obed", "Dovolenka", "Štedrý deň"} <= set(notes)
+    holidays = [row for row in world["blocked_times"] if row["dateTo"].endswith("T23:59:00")]
+    for blocked in holidays:
+        assert not [
+            row
+            for row in world["reservations"]
+            if row["facilityId"] == blocked["facilityId"]
+            and blocked["dateFrom"] <= row["dateFrom"] < blocked["dateTo"]
+        ]
