@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import wait
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ class Match(NamedTuple):
     """How many of the fresh rows have an id that is not remembered."""
     in_order: int
     """How many unchanged rows it shares, in the same order, with one remembered page."""
+    linked: bool
+    """Two of them were neighbours and still are.
+
+    Rows that moved together with an invisible change would be false anchors, but not neighbours.
+    """
     spans_ties: bool
     """Some anchor has another date than the end of the page it comes from."""
 
@@ -80,7 +86,8 @@ class Recent:
         anchors: set[int] = set()
         known_ids: set[int] = set()
         in_order = 0
-        spans_ties = False
+        linked = spans_ties = False
+        neighbours = set(pairwise(page))
         for known in reversed(self._pages):
             common = [key for key, row in page.items() if known.get(key) == row]
             known_ids.update(key for key in page if key in known)
@@ -92,12 +99,15 @@ class Recent:
                 raise UnreliableError(msg, windows_help=True)
             anchors |= shared
             in_order = max(in_order, len(shared))
+            linked = linked or any(
+                shared.issuperset(pair) for pair in pairwise(known) if pair in neighbours
+            )
             end = known[next(reversed(known))].get(self._date_field)
             spans_ties = spans_ties or any(
                 end is None or page[key].get(self._date_field) != end for key in common
             )
         fresh = [row for key, row in page.items() if key not in anchors]
-        return Match(anchors, fresh, len(page) - len(known_ids), in_order, spans_ties)
+        return Match(anchors, fresh, len(page) - len(known_ids), in_order, linked, spans_ties)
 
     def check_dates(self) -> None:
         """Raise UnreliableError for a row without a date, which no bounded date window holds."""

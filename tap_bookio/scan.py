@@ -5,8 +5,9 @@ resident row (present and unchanged throughout) up to some row F has been seen. 
 that holds a row seen before, unchanged and therefore in its old place, begins at or before F: all
 residents from there to its end are in it, so all residents up to its end have been seen. This
 needs no order of time among the responses, so they may be fetched in parallel. A segment at offset
-0 needs no anchor, for nothing is before it. One anchor would do where the order is deterministic;
-two are asked for, and more where equal dates might be shuffled, to find out if it is not.
+0 needs no anchor, for nothing is before it. One anchor would do if the order were surely
+deterministic and every move visible; two that are still neighbours are asked for, and more where
+equal dates might be shuffled, to find out if it is not.
 
 So pages overlap. A page without anchors is not used: the scan steps back, doubling, to offset 0 if
 need be. It is COMPLETE when nothing follows the last anchor. What contradicts all this (an offset
@@ -215,8 +216,8 @@ class Scan:
     def _is_anchored(self, offset: int, rows: list[Row], match: Match, *, exact: bool) -> bool:
         if not self._progress.can_overlap:
             return not rows and offset == self._progress.end
-        anchors = len(match.anchors)
-        return anchors >= SURE_ANCHORS or (anchors > 1 and (exact or match.spans_ties))
+        sure = exact or match.spans_ties or len(match.anchors) >= SURE_ANCHORS
+        return match.linked and sure
 
     def _add_order_odds(self, rows_in_order: int) -> None:
         self._order_odds = min(SURE_ORDER, self._order_odds * factorial(rows_in_order))

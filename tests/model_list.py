@@ -16,12 +16,12 @@ DETERMINISTIC = ORDERS[:5]
 
 
 class ModelList:
-    """A server's list: rows with a hidden modification time, an order, and ``rate`` changes a request.
+    """A server's list: rows, their hidden times of change, and ``rate`` changes a request.
 
     ``mangle(rows, offset, limit)`` changes what a response holds; ``total(n)`` what it says.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         size: int,
         *,

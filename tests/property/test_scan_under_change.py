@@ -1,0 +1,127 @@
+"""Thousands of scans of lists that change between requests: no resident row may be missed.
+
+``BOOKIO_SEED`` and ``BOOKIO_SCANS`` choose the first seed and how many scans are made. A failure
+names its seed: ``BOOKIO_SEED=<seed> BOOKIO_SCANS=1`` repeats that scan alone.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter, defaultdict
+from typing import NamedTuple
+
+from tap_bookio.scan import Scan
+from tests.model_list import DETERMINISTIC, ORDERS, ModelList, ShuffledExecutor
+
+SEED = int(os.environ.get("BOOKIO_SEED", "1"))
+SCANS = int(os.environ.get("BOOKIO_SCANS", "500"))
+EDGE_SIZES = (0, 1, 2, 3, 5, 12, 37, 99, 100, 101, 150, 300)
+
+
+class Scenario(NamedTuple):
+    """One server and one reader, drawn from a seed."""
+
+    server: ModelList
+    page_size: int
+    concurrency: int
+
+    @classmethod
+    def draw(cls, seed: int) -> Scenario:
+        draw = random.Random(seed)
+        touches = ("touch",) if draw.random() < 0.2 else ()
+        page_size = draw.choice((100, 100, 100, draw.randint(4, 100)))
+        page_cap = draw.choice((None, None, None, draw.randint(4, 99)))
+        size = draw.randint(0, 30 * min(page_size, page_cap or 100))
+        server = ModelList(
+            draw.choice((size, *EDGE_SIZES)) if draw.random() < 0.5 else size,
+            order=draw.choice(ORDERS),
+            rate=draw.choice((0, 0.1, 0.43, 1, 2, 4)),
+            seed=seed,
+            page_cap=page_cap,
+            total=draw.choice((None, lambda n: n)),
+            to_inclusive=draw.choice((True, False)),
+            since=draw.choice((None, None, 0, 50, 90)),
+            since_strict=draw.choice((True, False)),
+            kinds=("insert", "delete", "update", "move", *touches),
+        )
+        return cls(server, page_size, draw.randint(0, 8))
+
+    def scan(self, seed: int) -> Scan:
+        executor = ShuffledExecutor(seed) if self.concurrency else None
+        return Scan(
+            self.server.fetch,
+            page_size=self.page_size,
+            executor=executor,
+            concurrency=self.concurrency,
+        )
+
+    @property
+    def page(self) -> int:
+        """Rows of a full page."""
+        return min(self.page_size, self.server.page_cap or 100)
+
+    def __str__(self) -> str:
+        server = self.server
+        return (
+            f"{server.order}, {server.rate} changes a request, total {bool(server.total)}, "
+            f"pages of {self.page}, {self.concurrency} in flight"
+        )
+
+
+def plain_pager(scenario: Scenario) -> list[int]:
+    """What the usual connector does: page after page until a short one."""
+    got: list[int] = []
+    for _ in range(100):
+        rows = scenario.server.fetch(len(got), scenario.page, {}).rows
+        got += [row["id"] for row in rows]
+        if len(rows) < scenario.page:
+            break
+    return got
+
+
+def test_no_resident_row_is_missed_and_none_is_invented():
+    print(f"BOOKIO_SEED={SEED} BOOKIO_SCANS={SCANS}")
+    orders: dict[str, Counter[str]] = defaultdict(Counter)
+    failures = []
+    for seed in range(SEED, SEED + SCANS):
+        scenario = Scenario.draw(seed)
+        server, scan = scenario.server, scenario.scan(seed)
+        rows = [row for page in scan.pages() for row in page]
+        ids = Counter(row["id"] for row in rows)
+        missed = server.residents.keys() - ids.keys() if scan.verdict.complete else set()
+        invented = [row for row in rows if row not in server.ever.get(row["id"], ())]
+        by_date = any(window for _, _, window in server.requests)
+        repeated = not server.rate and not by_date and len(rows) > len(ids)
+        if missed or invented or repeated:
+            failures.append(
+                f"seed {seed} ({scenario}): missed {len(missed)}, invented {len(invented)}, "
+                f"repeated {repeated}"
+            )
+        figures = orders[server.order]
+        figures["scans"] += 1
+        figures["incomplete"] += not scan.verdict.complete
+        figures["by date"] += by_date
+        figures["requests"] += len(server.requests)
+        figures["plain"] += max(1, -(-len(ids) // scenario.page))
+    for order, figures in orders.items():
+        ratio = figures["requests"] / figures["plain"]
+        print(f"{order:14} {dict(figures)} requests against plain paging: {ratio:.2f}")
+    assert not failures, "\n".join(failures)
+    if SCANS >= 500:
+        deterministic = sum((orders[order] for order in DETERMINISTIC), Counter())
+        shuffled = orders["random"] + orders["dateFrom ties"]
+        assert deterministic["incomplete"] <= 0.02 * deterministic["scans"]
+        assert shuffled["incomplete"] <= 0.1 * shuffled["scans"]
+
+
+def test_a_plain_pager_misses_resident_rows():
+    """The negative control: the harness sees a loss where there is one."""
+    failed = Counter()
+    for seed in range(SEED, SEED + 200):
+        scenario = Scenario.draw(seed)
+        if scenario.server.rate >= 0.43 and len(scenario.server.residents) > 2 * scenario.page:
+            got = plain_pager(scenario)
+            failed[bool(scenario.server.residents.keys() - set(got))] += 1
+    print(f"a plain pager missed rows in {failed[True]} of {failed.total()} scans")
+    assert failed[True] > failed.total() // 4

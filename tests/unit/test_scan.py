@@ -1,0 +1,308 @@
+"""The scan against servers in memory: calm, drifting and hostile ones."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+import pytest
+
+from tap_bookio.pages import Page
+from tap_bookio.scan import Scan
+from tests.model_list import ModelList, ShuffledExecutor
+
+
+def read(server: ModelList, **options) -> tuple[list[int], Scan]:
+    scan = Scan(server.fetch, **options)
+    return [row["id"] for page in scan.pages() for row in page], scan
+
+
+def ids(server: ModelList) -> list[int]:
+    return sorted(server.rows)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 5, 10, 11, 99, 100, 101, 190, 191, 1000])
+@pytest.mark.parametrize("total", [None, lambda n: n], ids=["no total", "total"])
+@pytest.mark.parametrize("page_size", [1, 2, 3, 4, 7, 20, 100, 500])
+def test_a_calm_list_leaves_once_and_in_order(size, total, page_size):
+    server = ModelList(size, total=total)
+    got, scan = read(server, page_size=page_size)
+    assert got == ids(server)
+    assert scan.verdict.complete, scan.verdict
+    assert scan.rows == size
+    assert max(limit for _, limit, _ in server.requests) <= 100
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 37, 99])
+def test_a_list_that_fits_one_response_costs_one_request(size):
+    assert read(ModelList(size))[1].requests == 1
+
+
+def test_without_a_total_one_more_request_confirms_the_end():
+    assert read(ModelList(37, total=None))[1].requests == 2
+
+
+def test_the_overlap_costs_a_ninth_of_the_requests():
+    assert read(ModelList(9_000))[1].requests == 100
+
+
+@pytest.mark.parametrize("total", [None, lambda n: n], ids=["no total", "total"])
+@pytest.mark.parametrize("page_cap", [None, 50, 7])
+@pytest.mark.parametrize("size", [150, 1005])
+def test_the_same_rows_whatever_the_concurrency(total, page_cap, size):
+    server = ModelList(size, total=total, page_cap=page_cap)
+    with ThreadPoolExecutor(8) as executor:
+        for concurrency in (1, 2, 4, 8):
+            got, scan = read(server, executor=executor, concurrency=concurrency)
+            assert got == ids(server)
+            assert scan.verdict.complete
+
+
+def test_the_total_bounds_what_is_fetched_ahead():
+    server = ModelList(1005)
+    alone = read(server)[1].requests
+    with ThreadPoolExecutor(8) as executor:
+        assert read(server, executor=executor, concurrency=8)[1].requests == alone
+
+
+def test_a_page_cap_is_learned():
+    server = ModelList(1000, page_cap=50)
+    assert read(server)[1].requests <= 27
+    assert read(server)[0] == ids(server)
+
+
+def test_rows_of_one_moment_and_without_dates_are_read_without_a_total():
+    for row in ({"dateFrom": "2024-05-01T08:00:00"}, {}):
+        rows = [{"id": key, **row} for key in range(5)]
+        scan = Scan(lambda offset, limit, _, rows=rows: Page(rows[offset : offset + limit]))
+        assert [row for page in scan.pages() for row in page] == rows
+        assert scan.verdict.complete, scan.verdict
+
+
+def test_a_first_page_on_its_way_is_used():
+    server = ModelList(30)
+    first: Future[Page] = Future()
+    first.set_result(Page(server.fetch(0, 100, {}).rows, 30, server_time_ms=1234))
+    scan = Scan(server.fetch, first_page=first)
+    assert sum(map(len, scan.pages())) == 30
+    assert len(server.requests) == scan.requests == 1
+    assert scan.first_page.server_time_ms == 1234
+
+
+@pytest.mark.parametrize("total", [7, "30", "many", -1, True, 1000])
+def test_a_wrong_total_loses_no_row(total):
+    server = ModelList(300, total=lambda _: total)
+    got, scan = read(server)
+    assert got == ids(server)
+    assert scan.verdict.complete is (total != 1000)
+
+
+def test_a_total_that_cannot_be_paged_to_is_incomplete():
+    scan = read(ModelList(250, total=lambda n: n + 50))[1]
+    assert scan.verdict.reason == "the server says total 300, but only 250 rows can be paged to"
+
+
+def test_inserts_before_the_page_are_stepped_over():
+    server = ModelList(250, order="-id")
+
+    def fetch(offset, limit, window):
+        if len(server.requests) == 1:
+            for _ in range(40):
+                server._insert()
+        return server.fetch(offset, limit, window)
+
+    before = ids(server)
+    scan = Scan(fetch)
+    got = [row["id"] for page in scan.pages() for row in page]
+    assert got == before[::-1]
+    assert scan.verdict.complete
+
+
+@pytest.mark.parametrize("gone", [5, 40, 95, 240])
+@pytest.mark.parametrize("total", [None, lambda n: n], ids=["no total", "total"])
+def test_deletes_before_the_page_make_it_step_back(gone, total):
+    server = ModelList(1000, total=total)
+    plain = [row["id"] for row in server.fetch(0, 1000, {}).rows]
+    server.requests.clear()
+
+    def fetch(offset, limit, window):
+        if len(server.requests) == 3:
+            for key in plain[:gone]:
+                server.rows.pop(key, None)
+        return server.fetch(offset, limit, window)
+
+    scan = Scan(fetch)
+    got = [row["id"] for page in scan.pages() for row in page]
+    assert got == plain
+    assert scan.verdict.complete
+
+
+def test_an_ignored_offset_is_noticed():
+    everything = ModelList(300, total=None)
+    for size in (20, 100):
+        scan = Scan(lambda _, __, w, size=size: Page(everything.fetch(0, size, w).rows))
+        assert sum(map(len, scan.pages())) == size
+        assert "ignores the offset" in scan.verdict.reason
+
+
+def test_an_ignored_limit_is_harmless():
+    server = ModelList(1000)
+    scan = Scan(lambda _, __, window: server.fetch(0, 1000, window)._replace(total=1000))
+    assert [row["id"] for page in scan.pages() for row in page] == ids(server)
+    assert scan.verdict.complete
+
+
+def once(change):
+    """Mangle the third response only."""
+    calls = []
+
+    def mangle(rows, *_):
+        calls.append(1)
+        return change(rows) if len(calls) == 3 else rows
+
+    return mangle
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda _: [], id="empty"),
+        pytest.param(lambda rows: rows[:1], id="one row"),
+        pytest.param(lambda rows: rows[:2], id="two rows"),
+        pytest.param(lambda rows: rows[:10], id="the overlap only"),
+        pytest.param(lambda rows: rows[:40], id="short"),
+        pytest.param(lambda rows: rows[10:], id="no overlap"),
+    ],
+)
+@pytest.mark.parametrize("total", [None, lambda n: n], ids=["no total", "total"])
+def test_a_short_page_inside_the_list_loses_no_row(change, total):
+    server = ModelList(700, total=total, mangle=once(change))
+    got, scan = read(server)
+    assert got == ids(server)
+    assert scan.verdict.complete, scan.verdict
+
+
+def test_pages_that_leave_rows_out_are_incomplete():
+    def leave_out(rows, *_):
+        return [row for row in rows if row["id"] % 7]
+
+    got, scan = read(ModelList(700, mangle=leave_out))
+    assert not scan.verdict.complete
+    assert len(got) > 500
+
+
+def test_pages_of_two_rows_cannot_be_verified():
+    got, scan = read(ModelList(50, page_cap=2))
+    assert scan.verdict.reason == "the server's pages hold 2 rows; 3 are needed to verify them"
+    assert got
+
+
+@pytest.mark.parametrize("page_cap", [None, 37])
+def test_a_list_that_starts_over_is_noticed(page_cap):
+    rows = [{"id": key, "dateFrom": f"2024-01-{key % 28 + 1:02}"} for key in range(250)]
+
+    def fetch(offset, limit, _):
+        limit = min(limit, page_cap or limit)
+        return Page([rows[at % 250] for at in range(offset, offset + limit)])
+
+    scan = Scan(fetch)
+    got = {row["id"] for page in scan.pages() for row in page}
+    assert got == set(range(250))
+    assert scan.verdict.reason == "the list starts over after its end"
+
+
+def test_a_list_that_changes_entirely_ends_in_bounded_requests():
+    keys = iter(range(10**9))
+
+    def fetch(_, limit, __):
+        return Page([{"id": key, "dateFrom": "2024-01-01"} for key in islice(keys, limit)])
+
+    scan = Scan(fetch, date_filters=None)
+    assert sum(map(len, scan.pages())) > 0
+    assert "share no rows" in scan.verdict.reason
+    assert scan.requests < 60
+
+
+def test_a_list_that_outgrows_its_reader_ends_in_bounded_requests():
+    server = ModelList(400, order="modified", rate=40, total=None, page_cap=20)
+    scan = read(server, date_filters=None)[1]
+    assert "no end in sight" in scan.verdict.reason
+    assert set(scan.first_page._fields) == {"rows", "total", "server_time_ms"}
+
+
+@pytest.mark.parametrize("order", ["random", "dateFrom ties"])
+@pytest.mark.parametrize("total", [None, lambda n: n], ids=["no total", "total"])
+@pytest.mark.parametrize("to_inclusive", [True, False])
+def test_an_unstable_order_is_read_through_date_windows(order, total, to_inclusive):
+    days = 500 if order == "random" else 40
+    server = ModelList(600, order=order, days=days, total=total, to_inclusive=to_inclusive)
+    got, scan = read(server)
+    assert set(got) == set(ids(server))
+    assert scan.verdict.complete, scan.verdict
+    assert any(window for _, _, window in server.requests)
+
+
+def test_windows_stay_within_the_range_asked_for():
+    server = ModelList(2000, order="random")
+    asked = {"from": "2024-02-01", "to": "2024-08-31"}
+    wanted = {row["id"] for row in server._listed(asked)}
+    got, scan = read(server, window=asked)
+    assert set(got) == wanted
+    assert scan.verdict.complete
+    assert all(asked["from"] <= w["from"] <= w["to"] <= asked["to"] for *_, w in server.requests)
+
+
+def test_an_unstable_order_without_date_filters_is_incomplete():
+    scan = read(ModelList(600, order="random"), date_filters=None)[1]
+    assert "order of the list is not stable" in scan.verdict.reason
+
+
+def test_filters_that_the_server_ignores_are_noticed():
+    server = ModelList(600, order="random")
+    scan = Scan(lambda offset, limit, _: server.fetch(offset, limit, {}))
+    assert sum(map(len, scan.pages())) > 0
+    assert "ignores the filters from and to" in scan.verdict.reason
+
+
+def test_a_day_of_more_rows_than_a_response_is_incomplete():
+    scan = read(ModelList(600, order="random", days=3))[1]
+    assert "holds more rows than one response" in scan.verdict.reason
+
+
+def test_rows_without_a_date_are_in_no_window():
+    server = ModelList(300, order="random")
+    for row in list(server.rows.values())[:100]:
+        row["dateFrom"] = ""
+    scan = read(server)[1]
+    assert "rows without dateFrom" in scan.verdict.reason
+
+
+@pytest.mark.parametrize("concurrency", [0, 1, 8])
+def test_an_error_of_fetch_reaches_the_caller_after_the_rows_before_it(concurrency):
+    server = ModelList(1000)
+
+    def fetch(offset, limit, window):
+        if offset >= 450:
+            raise ConnectionError(offset)
+        return server.fetch(offset, limit, window)
+
+    got = []
+    executor = ShuffledExecutor(1) if concurrency else None
+    scan = Scan(fetch, executor=executor, concurrency=concurrency)
+    with pytest.raises(ConnectionError):
+        got.extend(row["id"] for page in scan.pages() for row in page)
+    assert got == ids(server)[:460]
+    assert not scan.verdict.complete
+
+
+def test_an_abandoned_scan_leaves_no_request_behind():
+    server = ModelList(5000)
+    with ThreadPoolExecutor(4) as executor:
+        scan = Scan(server.fetch, executor=executor, concurrency=4)
+        pages = scan.pages()
+        next(pages)
+        pages.close()
+        made = len(server.requests)
+        assert made == scan.requests <= 5
+        assert executor.submit(lambda: len(server.requests)).result() == made
+    assert not scan.verdict.complete
