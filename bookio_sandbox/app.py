@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
@@ -32,6 +31,7 @@ from bookio_sandbox.writes import Writes
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from starlette.exceptions import HTTPException
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -153,9 +153,9 @@ class Bookio:
 
     async def unknown_path(self, _: Request, error: Exception) -> Response:
         """Answer a path or a method that Bookio has not."""
-        assert isinstance(error, HTTPException)
-        response = self.refused(Refusal(UNKNOWN_PATH, error.detail), error.status_code)
-        response.headers.update(error.headers or {})
+        http = cast("HTTPException", error)
+        response = self.refused(Refusal(UNKNOWN_PATH, http.detail), http.status_code)
+        response.headers.update(http.headers or {})
         return response
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from datetime import date
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from bookio_api.contract import MAX_PAGE_SIZE, RESERVATION_STATUSES
 from bookio_sandbox.errors import NOT_FOUND, VALIDATION, Refusal
+from bookio_sandbox.validation import day, whole_number
 
 if TYPE_CHECKING:
     import random
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 Condition = tuple[str, object]
 """SQL with one parameter, and its value."""
 
-_INT64 = 2**63
 _PAGING = ("offset", "limit")
 
 _ORDERS = {
@@ -55,8 +54,8 @@ class Lists:
         ids = self._store.ids(stream, where, values, order)
         if not operation.paged:
             return b'{"%s":[%s]}' % (_rows_key(operation), self._rows(stream, ids, behaviour))
-        offset = _integer("offset", query.get("offset", "0"), 0, _INT64)
-        limit = _integer("limit", query.get("limit", str(MAX_PAGE_SIZE)), 0, MAX_PAGE_SIZE)
+        offset = whole_number("offset", query.get("offset", "0"), 0)
+        limit = whole_number("limit", query.get("limit", str(MAX_PAGE_SIZE)), 0, MAX_PAGE_SIZE)
         limit = min(limit, behaviour.page_cap)
         if behaviour.order == "random":
             ids = self._rng.sample(ids, len(ids))
@@ -80,7 +79,7 @@ class Lists:
 
     def _condition(self, name: str, text: str, behaviour: Behaviour) -> Condition:
         if name == "facilityId":
-            facility = _integer(name, text, -_INT64, _INT64 - 1)
+            facility = whole_number(name, text)
             if self._store.get("facilities", facility) is None:
                 raise Refusal(NOT_FOUND, f"facilityId: there is no facility {facility}")
             return "facility_id = ?", facility
@@ -118,19 +117,19 @@ def _last_sync(name: str, text: str, behaviour: Behaviour) -> Condition:
 
 
 def _range_start(name: str, text: str, behaviour: Behaviour) -> Condition:
-    day = _date(name, text)
-    return ("date_to > ?" if behaviour.range_match == "overlap" else "date_from >= ?"), day
+    column = "date_to > ?" if behaviour.range_match == "overlap" else "date_from >= ?"
+    return column, day(name, text)
 
 
 def _range_end(name: str, text: str, behaviour: Behaviour) -> Condition:
-    day = _date(name, text)
+    last = day(name, text)
     column = "date_to" if behaviour.range_match == "within" else "date_from"
     # "2026-06-29T12:00:00" sorts between "2026-06-29" and "2026-06-29T24".
-    return f"{column} < ?", (f"{day}T24" if behaviour.range_end == "inclusive" else day)
+    return f"{column} < ?", f"{last}T24" if behaviour.range_end == "inclusive" else last
 
 
 def _on_date(name: str, text: str, _: Behaviour) -> Condition:
-    return "? BETWEEN substr(date_from, 1, 10) AND substr(date_to, 1, 10)", _date(name, text)
+    return "? BETWEEN substr(date_from, 1, 10) AND substr(date_to, 1, 10)", day(name, text)
 
 
 _FILTERS: dict[str, Callable[[str, str, Behaviour], Condition]] = {
@@ -145,20 +144,3 @@ _FILTERS: dict[str, Callable[[str, str, Behaviour], Condition]] = {
     "dateTo": _range_end,
     "date": _on_date,
 }
-
-
-def _date(name: str, text: str) -> str:
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        raise Refusal(VALIDATION, f"{name}: must be a date as 2018-06-29") from None
-
-
-def _integer(name: str, text: str, lowest: int, highest: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = lowest - 1
-    if not lowest <= number <= highest:
-        raise Refusal(VALIDATION, f"{name}: must be a whole number from {lowest} to {highest}")
-    return number

@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import fields
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlencode, urlsplit
 
 from bookio_api.contract import OPERATIONS
@@ -158,8 +158,11 @@ def in_process(*arguments: str, token: str = "sandbox-token") -> Iterator[Sandbo
     """Run ``bookio-sandbox`` with options on a free port, until the block ends."""
     command = [sys.executable, "-m", "bookio_sandbox", "--port=0", f"--token={token}", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        url = cast("IO[str]", process.stdout).readline().strip()
+        if not url:
+            msg = "bookio-sandbox did not start; it has said why on stderr"
+            raise RuntimeError(msg)
         try:
-            assert process.stdout
-            yield Sandbox(process.stdout.readline().strip(), token)
+            yield Sandbox(url, token)
         finally:
             process.terminate()

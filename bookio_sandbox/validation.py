@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import re
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
+import jsonschema_rs
 import msgspec
 
 from bookio_api.contract import OPERATIONS
 from bookio_api.schemas import write_schema
-from bookio_sandbox.errors import NOT_FOUND, VALIDATION, Refusal
+from bookio_sandbox.errors import VALIDATION, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+INT64 = 2**63
+
 _VALIDATORS = {
-    operation.name: jsonschema.Draft202012Validator(write_schema(operation.body))
+    operation.name: jsonschema_rs.Draft202012Validator(write_schema(operation.body))
     for operation in OPERATIONS.values()
     if operation.body
 }
 
 
+def whole_number(name: str, text: str, lowest: int = -INT64, highest: int = INT64 - 1) -> int:
+    """Read a number of a path or a query. ``Refusal`` if it is none, or out of bounds."""
+    if re.fullmatch(r"-?[0-9]{1,19}", text) and lowest <= int(text) <= highest:
+        return int(text)
+    raise Refusal(VALIDATION, f"{name}: must be a whole number from {lowest} to {highest}")
+
+
+def day(name: str, text: str) -> str:
+    """Read a date of a query, ``2018-06-29``. ``Refusal`` if there is no such day."""
+    try:
+        known = date.fromisoformat(text).isoformat()
+    except ValueError:
+        known = None
+    if text != known:
+        raise Refusal(VALIDATION, f"{name}: must be a date as 2018-06-29")
+    return text
+
+
 def path_id(path: Mapping[str, str]) -> int:
     """Return the id in the path, 0 if the operation has none."""
     for name, text in path.items():
-        try:
-            number = int(text)
-        except ValueError:
-            raise Refusal(VALIDATION, f"{name}: must be a number") from None
-        if abs(number) >= 2**63:
-            raise Refusal(NOT_FOUND, f"{name}: there is no {number}")
-        return number
+        return whole_number(name, text)
     return 0
 
 
@@ -41,18 +56,18 @@ def validated(name: str, body: bytes) -> dict[str, Any]:
         return {}
     try:
         values: Any = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        raise Refusal(VALIDATION, "the body is not JSON") from None
-    errors = [
-        f"{'.'.join(map(str, error.absolute_path)) or 'body'}: {error.message}"
-        for error in _VALIDATORS[name].iter_errors(values)
-    ]
+        errors = [
+            f"{'.'.join(map(str, error.instance_path)) or 'body'}: {error.message}"
+            for error in _VALIDATORS[name].iter_errors(values)
+        ]
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        raise Refusal(VALIDATION, "the body is no JSON that can be read") from None
     if errors:
         raise Refusal(VALIDATION, *errors)
     for field in ("dateFrom", "dateTo", "validFrom", "validTo"):
         if values.get(field) is not None:
             _refuse_no_datetime(field, values[field])
-    known = _VALIDATORS[name].schema["properties"]
+    known = write_schema(OPERATIONS[name].body or "")["properties"]
     return {k: int(v) if isinstance(v, float) else v for k, v in values.items() if k in known}
 
 

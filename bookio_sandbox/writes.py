@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_TAKEN = ("name", "surname", "email", "phone", "locale", "note", "externalId")
+
+class Write(NamedTuple):
+    """A write that has passed validation."""
+
+    row_id: int
+    """The id in its path; 0 if there is none."""
+    values: Row
+    """Its body; ``{}`` if there is none."""
+    behaviour: Behaviour
 
 
 class Writes:
@@ -34,7 +42,7 @@ class Writes:
         self._store = store
         self._clock = clock
         self._services = services
-        self._handlers: dict[str, Callable[[int, Row, Behaviour], Row]] = {
+        self._handlers: dict[str, Callable[[Write], Row]] = {
             "create_calendar": self._create_calendar,
             "modify_calendar": self._modify_calendar,
             "end_calendar": self._end_calendar,
@@ -51,115 +59,114 @@ class Writes:
         self, name: str, path: Mapping[str, str], body: bytes, behaviour: Behaviour
     ) -> bytes:
         """Carry out a write and return the encoded ``data``. ``Refusal`` if Bookio says no."""
-        row_id = path_id(path)
-        values = validated(name, body)
-        row = self._handlers[name](row_id, values, behaviour)
+        row = self._handlers[name](Write(path_id(path), validated(name, body), behaviour))
         if behaviour.write_answer == "nothing":
             return b"{}"
         return msgspec.json.encode(row if behaviour.write_answer == "row" else {"id": row["id"]})
 
-    def _create_calendar(self, _: int, values: Row, __: Behaviour) -> Row:
-        self._facility(values["facilityId"])
-        row = {"id": self._store.next_id("calendars"), **values}
-        row["services"] = self._services.with_ids(values["services"])
-        return self._save("calendars", row)
+    def _create_calendar(self, write: Write) -> Row:
+        self._facility(write.values["facilityId"])
+        services = self._services.with_ids(write.values["services"])
+        return self._insert("calendars", write.values | {"services": services})
 
-    def _modify_calendar(self, row_id: int, values: Row, _: Behaviour) -> Row:
-        row = self._known("calendars", row_id).row
-        self._facility(values["facilityId"])
-        services = self._services.with_ids(values["services"])
-        return self._save("calendars", row | values | {"services": services})
+    def _modify_calendar(self, write: Write) -> Row:
+        calendar = self._known("calendars", write.row_id)
+        self._facility(write.values["facilityId"])
+        services = self._services.with_ids(write.values["services"])
+        return self._update("calendars", calendar, write.values | {"services": services})
 
-    def _end_calendar(self, row_id: int, values: Row, _: Behaviour) -> Row:
-        row = self._known("calendars", row_id).row
-        if values.get("facilityId", row["facilityId"]) != row["facilityId"]:
+    def _end_calendar(self, write: Write) -> Row:
+        calendar = self._known("calendars", write.row_id)
+        facility_id = calendar.row["facilityId"]
+        if write.values.get("facilityId", facility_id) != facility_id:
             raise Refusal(NOT_FOUND, "facilityId: the calendar belongs to another facility")
-        return self._save("calendars", row | {"validTo": values["validTo"]})
+        return self._update("calendars", calendar, {"validTo": write.values["validTo"]})
 
-    def _create_reservation(self, _: int, values: Row, behaviour: Behaviour) -> Row:
-        facility = self._facility(values["facilityId"])
-        service = self._services.of_facility(facility["id"]).get(values["serviceId"])
+    def _create_reservation(self, write: Write) -> Row:
+        booked = write.values
+        facility = self._facility(booked["facilityId"])
+        service = self._services.of_facility(facility["id"]).get(booked["serviceId"])
         if service is None:
             raise Refusal(NOT_FOUND, "serviceId: the facility has no such service")
-        start = datetime.fromisoformat(values["dateFrom"])
+        start = datetime.fromisoformat(booked["dateFrom"])
         row_id = self._store.next_id("reservations")
         row = {
             "id": row_id,
             "number": public_number(row_id),
-            "facilityId": values["facilityId"],
-            "serviceId": values["serviceId"],
             "service": service.name,
             "status": "CONFIRMED",
-            "dateFrom": values["dateFrom"],
             "dateTo": later(start, service.duration),
             "duration": service.duration,
             "created": self._wall(facility),
             "cancelTime": None,
             "note": None,
-        } | {field: values[field] for field in _TAKEN if field in values}
-        if behaviour.duplicate_check:
+            **booked,
+        }
+        if write.behaviour.duplicate_check:
             self._refuse_duplicate(row)
-        if behaviour.capacity_check:
+        if write.behaviour.capacity_check:
             self._refuse_full(row)
-        return self._save("reservations", row)
+        return self._insert("reservations", row)
 
-    def _change_status(self, row_id: int, values: Row, behaviour: Behaviour) -> Row:
-        row = self._known("reservations", row_id).row
-        status = values["status"]
-        reason = values.get("cancellationReason")
-        row |= {"status": status, "cancelTime": None}
+    def _change_status(self, write: Write) -> Row:
+        reservation = self._known("reservations", write.row_id)
+        row = reservation.row
+        status = write.values["status"]
+        if status == "CONFIRMED" and write.behaviour.capacity_check:
+            self._refuse_full(row)
         row.pop("cancellationReason", None)
+        changes = {"status": status, "cancelTime": None}
         if status == "CANCELLED":
-            row["cancelTime"] = self._wall(self._facility(row["facilityId"]))
-            if reason is not None:
-                row["cancellationReason"] = reason
-        elif status == "CONFIRMED" and behaviour.capacity_check:
-            self._refuse_full(row)
-        self._save("reservations", row)
-        self._store.send_email(row, status, reason, self._clock.now_ms())
-        return row
-
-    def _change_term(self, row_id: int, values: Row, behaviour: Behaviour) -> Row:
-        row = self._known("reservations", row_id).row
-        start = datetime.fromisoformat(values["dateFrom"])
-        end = values.get("dateTo") or later(start, row["duration"])
-        refuse_backwards(values["dateFrom"], end)
-        minutes = int((datetime.fromisoformat(end) - start).total_seconds()) // 60
-        row |= {"dateFrom": values["dateFrom"], "dateTo": end, "duration": minutes}
-        if behaviour.capacity_check and row["status"] == "CONFIRMED":
-            self._refuse_full(row)
-        return self._save("reservations", row)
-
-    def _confirm_sync(self, row_id: int, values: Row, _: Behaviour) -> Row:
-        row = self._known("reservations", row_id).row
-        row["externalId"] = values["externalId"]
-        self._store.put("reservations", row, self._clock.now_ms(), unsynced=False)
-        return row
-
-    def _create_blocked_time(self, _: int, values: Row, __: Behaviour) -> Row:
-        self._facility(values["facilityId"])
-        refuse_backwards(values["dateFrom"], values["dateTo"])
-        fields = ("facilityId", "dateFrom", "dateTo", "note", "externalId")
-        row = {"id": self._store.next_id("blocked_times")} | {f: values[f] for f in fields}
-        return self._save("blocked_times", row)
-
-    def _change_blocked_time(self, row_id: int, values: Row, _: Behaviour) -> Row:
-        row = self._known("blocked_times", row_id).row
-        refuse_backwards(values["dateFrom"], values["dateTo"])
-        return self._save(
-            "blocked_times", row | {"dateFrom": values["dateFrom"], "dateTo": values["dateTo"]}
+            cancelled = self._wall(self._facility(row["facilityId"]))
+            changes = write.values | {"cancelTime": cancelled}
+        self._store.send_email(
+            row, status, write.values.get("cancellationReason"), self._clock.now_ms()
         )
+        return self._update("reservations", reservation, changes)
 
-    def _remove_blocked_time(self, row_id: int, _: Row, __: Behaviour) -> Row:
-        row = self._known("blocked_times", row_id).row
-        self._store.remove("blocked_times", row_id)
+    def _change_term(self, write: Write) -> Row:
+        reservation = self._known("reservations", write.row_id)
+        start = datetime.fromisoformat(write.values["dateFrom"])
+        end = write.values.get("dateTo") or later(start, reservation.row["duration"])
+        refuse_backwards(write.values["dateFrom"], end)
+        term = {
+            "dateFrom": write.values["dateFrom"],
+            "dateTo": end,
+            "duration": int((datetime.fromisoformat(end) - start).total_seconds()) // 60,
+        }
+        if write.behaviour.capacity_check and reservation.row["status"] != "CANCELLED":
+            self._refuse_full(reservation.row | term)
+        return self._update("reservations", reservation, term)
+
+    def _confirm_sync(self, write: Write) -> Row:
+        reservation = self._known("reservations", write.row_id)
+        synced = reservation._replace(unsynced=False)
+        return self._update("reservations", synced, write.values)
+
+    def _create_blocked_time(self, write: Write) -> Row:
+        self._facility(write.values["facilityId"])
+        refuse_backwards(write.values["dateFrom"], write.values["dateTo"])
+        return self._insert("blocked_times", write.values)
+
+    def _change_blocked_time(self, write: Write) -> Row:
+        blocked = self._known("blocked_times", write.row_id)
+        refuse_backwards(write.values["dateFrom"], write.values["dateTo"])
+        return self._update("blocked_times", blocked, write.values)
+
+    def _remove_blocked_time(self, write: Write) -> Row:
+        blocked = self._known("blocked_times", write.row_id)
+        self._store.remove("blocked_times", write.row_id)
+        return blocked.row
+
+    def _insert(self, stream: str, values: Row) -> Row:
+        row = {"id": self._store.next_id(stream), **values}
+        self._store.put(stream, row, self._clock.now_ms(), unsynced=False)
         return row
 
-    def _save(self, stream: str, row: Row) -> Row:
-        """Store a row as modified now; a row that waits for confirm sync goes on waiting."""
-        before = self._store.get(stream, row["id"])
-        unsynced = before is not None and before.unsynced
-        self._store.put(stream, row, self._clock.now_ms(), unsynced=unsynced)
+    def _update(self, stream: str, stored: Stored, changes: Row) -> Row:
+        """Change a row; one that waits for confirm sync goes on waiting."""
+        row = stored.row | changes
+        self._store.put(stream, row, self._clock.now_ms(), unsynced=stored.unsynced)
         return row
 
     def _known(self, stream: str, row_id: int) -> Stored:
@@ -178,28 +185,29 @@ class Writes:
         return wall_time(self._clock.now_ms(), ZoneInfo(facility["timeZone"]))
 
     def _refuse_duplicate(self, row: Row) -> None:
-        same = self._store.ids(
+        """Refuse what another booking is already; what Bookio itself looks at is unknown."""
+        same_number = self._store.count(
             "reservations",
             "facility_id = ? AND external_id = ?",
             (row["facilityId"], row["externalId"]),
         )
-        if same:
+        if same_number:
             raise Refusal(DUPLICATE, f"externalId: {row['externalId']} is booked already")
-        same = self._store.ids(
+        same_visit = self._store.count(
             "reservations",
             "email = ? AND date_from = ? AND facility_id = ? AND status != 'CANCELLED'",
             (row["email"], row["dateFrom"], row["facilityId"]),
         )
-        if same:
+        if same_visit:
             raise Refusal(DUPLICATE, f"email: {row['email']} is booked at {row['dateFrom']}")
 
     def _refuse_full(self, row: Row) -> None:
         service = self._services.of_facility(row["facilityId"]).get(row["serviceId"])
-        taken = self._store.ids(
+        taken = self._store.count(
             "reservations",
             "service_id = ? AND date_from < ? AND date_to > ?"
             " AND status != 'CANCELLED' AND id != ?",
             (row["serviceId"], row["dateTo"], row["dateFrom"], row["id"]),
         )
-        if service and len(taken) >= service.capacity:
+        if service and taken >= service.capacity:
             raise Refusal(NO_CAPACITY, f"dateFrom: {service.name} is full at {row['dateFrom']}")

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -107,7 +108,7 @@ def test_churn_changes_rows_before_every_page(start_sandbox: StartSandbox) -> No
     for _ in range(4):
         sandbox.ask("list_reservations")
         seen.append(sandbox.rows("reservations"))
-    changed = [before != after for before, after in zip(seen, seen[1:], strict=False)]
+    changed = [before != after for before, after in pairwise(seen)]
     assert changed == [True, True, True, False]
 
 

@@ -113,7 +113,12 @@ def test_a_scripted_answer_has_any_bytes_and_headers(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(
     ("faults", "words"),
-    [("flood=0.1", "flood"), ("666=2", "666=2"), ("666=x", "666=x"), ("666=.6,429=.6", "more than")],
+    [
+        ("flood=0.1", "flood"),
+        ("666=2", "666=2"),
+        ("666=x", "666=x"),
+        ("666=.6,429=.6", "more than"),
+    ],
 )
 def test_wrong_faults_are_refused(sandbox: Sandbox, faults: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):

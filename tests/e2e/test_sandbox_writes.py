@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,6 +78,18 @@ def test_a_missing_field_is_code_10_and_named(sandbox: Sandbox, field: str) -> N
 )
 def test_a_wrong_field_is_code_10_and_named(sandbox: Sandbox, field: str, value: str) -> None:
     refused(sandbox, "create_reservation", booking(sandbox, **{field: value}), 10, field)
+
+
+@pytest.mark.parametrize("body", [None, [], "text", {"status": None}, {"status": []}])
+def test_a_body_of_another_shape_is_code_10(sandbox: Sandbox, body: object) -> None:
+    path = {"reservationId": sandbox.insert("reservations")}
+    reply = sandbox.ask("change_reservation_status", path=path, body=body)
+    assert reply.result["errorCode"] == 10
+
+
+def test_a_body_without_a_bottom_is_code_10(sandbox: Sandbox) -> None:
+    body = functools.reduce(lambda inner, _: [inner], range(900), 1)
+    assert sandbox.ask("create_calendar", body=body).result["errorCode"] == 10
 
 
 @pytest.mark.parametrize("field", ["serviceId", "facilityId"])
@@ -274,7 +287,8 @@ def test_what_a_write_answers_is_an_option(sandbox: Sandbox, answer: str, keys: 
 
 
 @pytest.mark.parametrize(
-    ("style", "statuses"), [("400", [400] * 4), ("200", [200] * 4), ("status", [401, 422, 404, 409])]
+    ("style", "statuses"),
+    [("400", [400] * 4), ("200", [200] * 4), ("status", [401, 422, 404, 409])],
 )
 def test_error_styles(sandbox: Sandbox, style: str, statuses: list[int]) -> None:
     sandbox.behave(error_style=style)
