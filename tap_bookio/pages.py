@@ -61,8 +61,6 @@ class Match(NamedTuple):
 
     Rows that moved together with an invisible change would be false anchors, but not neighbours.
     """
-    spans_ties: bool
-    """Some anchor has another date than the end of the page it comes from."""
 
 
 class Recent:
@@ -86,7 +84,7 @@ class Recent:
         anchors: set[int] = set()
         known_ids: set[int] = set()
         in_order = 0
-        linked = spans_ties = False
+        linked = False
         neighbours = set(pairwise(page))
         for known in reversed(self._pages):
             common = [key for key, row in page.items() if known.get(key) == row]
@@ -102,12 +100,8 @@ class Recent:
             linked = linked or any(
                 shared.issuperset(pair) for pair in pairwise(known) if pair in neighbours
             )
-            end = known[next(reversed(known))].get(self._date_field)
-            spans_ties = spans_ties or any(
-                end is None or page[key].get(self._date_field) != end for key in common
-            )
         fresh = [row for key, row in page.items() if key not in anchors]
-        return Match(anchors, fresh, len(page) - len(known_ids), in_order, linked, spans_ties)
+        return Match(anchors, fresh, len(page) - len(known_ids), in_order, linked)
 
     def check_dates(self) -> None:
         """Raise UnreliableError for a row without a date, which no bounded date window holds."""

@@ -6,8 +6,8 @@ that holds a row seen before, unchanged and therefore in its old place, begins a
 residents from there to its end are in it, so all residents up to its end have been seen. This
 needs no order of time among the responses, so they may be fetched in parallel. A segment at offset
 0 needs no anchor, for nothing is before it. One anchor would do if the order were surely
-deterministic and every move visible; two that are still neighbours are asked for, and more where
-equal dates might be shuffled, to find out if it is not.
+deterministic and every move visible. Two that are still neighbours are asked for, and unchanged
+rows that ever change places show that the order is not deterministic.
 
 So pages overlap. A page without anchors is not used: the scan steps back, doubling, to offset 0 if
 need be. It is COMPLETE when nothing follows the last anchor. What contradicts all this (an offset
@@ -34,7 +34,7 @@ MAX_LIMIT = 100
 MIN_LIMIT = 4
 """Two anchors and two new rows: a smaller ``page_size`` is raised to this."""
 SURE_ANCHORS = 6
-"""This many rows keep their places in a shuffled order once in 720 times."""
+"""This many rows keep their places in a shuffled order once in 720 times: no closer look then."""
 SURE_ORDER = 100_000
 """The odds against a shuffled order that a scan wants, from all its anchors, before it ends."""
 MAX_REREADS = 8
@@ -191,11 +191,11 @@ class Scan:
         """Return the page's new rows, or None if it is not anchored to accepted rows."""
         progress, overlap = self._progress, self._progress.overlap
         by_id = {row["id"]: row for row in rows}
-        exact = offset == progress.next_offset > 0 and rows[:overlap] == progress.last[-overlap:]
         if (
-            exact
-            and not self._behind
+            not self._behind
             and SURE_ANCHORS <= overlap < len(rows) == len(by_id)
+            and offset == progress.next_offset > 0
+            and rows[:overlap] == progress.last[-overlap:]
             and rows[overlap] != progress.top[0]
         ):
             self._recent.add(by_id)
@@ -203,7 +203,7 @@ class Scan:
             progress.rows += len(rows) - overlap
             return rows[overlap:]
         match = self._recent.match(by_id)
-        if offset and not self._is_anchored(offset, rows, match, exact=exact):
+        if offset and not self._is_anchored(offset, rows, match):
             return None
         self._unwritten = match.fresh
         self._check_wrap(offset, rows)
@@ -213,11 +213,10 @@ class Scan:
         progress.rows += match.unseen
         return match.fresh
 
-    def _is_anchored(self, offset: int, rows: list[Row], match: Match, *, exact: bool) -> bool:
-        if not self._progress.can_overlap:
-            return not rows and offset == self._progress.end
-        sure = exact or match.spans_ties or len(match.anchors) >= SURE_ANCHORS
-        return match.linked and sure
+    def _is_anchored(self, offset: int, rows: list[Row], match: Match) -> bool:
+        if self._progress.can_overlap:
+            return match.linked
+        return not rows and offset == self._progress.end
 
     def _add_order_odds(self, rows_in_order: int) -> None:
         self._order_odds = min(SURE_ORDER, self._order_odds * factorial(rows_in_order))

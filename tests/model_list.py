@@ -31,6 +31,7 @@ class ModelList:
         days: int = 500,
         page_cap: int | None = None,
         total: Callable[[int], Any] | None = lambda n: n,
+        from_inclusive: bool = True,
         to_inclusive: bool = True,
         since: int | None = None,
         since_strict: bool = False,
@@ -39,7 +40,8 @@ class ModelList:
     ) -> None:
         self.random = random.Random(seed)
         self.order, self.rate, self.page_cap, self.kinds = order, rate, page_cap, kinds
-        self.total, self.to_inclusive, self.mangle, self.days = total, to_inclusive, mangle, days
+        self.total, self.mangle, self.days = total, mangle, days
+        self.from_inclusive, self.to_inclusive = from_inclusive, to_inclusive
         self.since, self.since_strict = since, since_strict
         self.clock = self.next_id = 0
         self.rows: dict[int, Row] = {}
@@ -67,6 +69,7 @@ class ModelList:
 
     def _listed(self, window: Mapping[str, str]) -> list[Row]:
         lower = window.get("from", "")
+        lower += "~" if lower and not self.from_inclusive else ""
         upper = window.get("to", "9999") + ("~" if self.to_inclusive else "")
         rows = [
             row

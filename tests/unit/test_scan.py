@@ -182,6 +182,12 @@ def test_a_short_page_inside_the_list_loses_no_row(change, total):
     assert scan.verdict.complete, scan.verdict
 
 
+def test_a_page_that_once_left_rows_out_is_incomplete():
+    got, scan = read(ModelList(700, mangle=once(lambda rows: rows[:50] + rows[57:])))
+    assert len(got) == 693
+    assert scan.verdict.reason == "the server says total 700, but only 693 different rows came"
+
+
 def test_pages_that_leave_rows_out_are_incomplete():
     def leave_out(rows, *_):
         return [row for row in rows if row["id"] % 7]
@@ -232,10 +238,12 @@ def test_a_list_that_outgrows_its_reader_ends_in_bounded_requests():
 
 @pytest.mark.parametrize("order", ["random", "dateFrom ties"])
 @pytest.mark.parametrize("total", [None, lambda n: n], ids=["no total", "total"])
-@pytest.mark.parametrize("to_inclusive", [True, False])
-def test_an_unstable_order_is_read_through_date_windows(order, total, to_inclusive):
+@pytest.mark.parametrize("ends", [(True, True), (True, False), (False, True), (False, False)])
+def test_an_unstable_order_is_read_through_date_windows(order, total, ends):
     days = 500 if order == "random" else 40
-    server = ModelList(600, order=order, days=days, total=total, to_inclusive=to_inclusive)
+    server = ModelList(
+        600, order=order, days=days, total=total, from_inclusive=ends[0], to_inclusive=ends[1]
+    )
     got, scan = read(server)
     assert set(got) == set(ids(server))
     assert scan.verdict.complete, scan.verdict
@@ -252,9 +260,34 @@ def test_windows_stay_within_the_range_asked_for():
     assert all(asked["from"] <= w["from"] <= w["to"] <= asked["to"] for *_, w in server.requests)
 
 
-def test_an_unstable_order_without_date_filters_is_incomplete():
-    scan = read(ModelList(600, order="random"), date_filters=None)[1]
+def test_an_unstable_order_without_date_filters_is_incomplete_and_writes_what_came():
+    server = ModelList(600, order="random")
+    came = set()
+
+    def fetch(offset, limit, window):
+        page = server.fetch(offset, limit, window)
+        came.update(row["id"] for row in page.rows)
+        return page
+
+    scan = Scan(fetch, date_filters=None)
+    assert {row["id"] for page in scan.pages() for row in page} == came
     assert "order of the list is not stable" in scan.verdict.reason
+
+
+@pytest.mark.parametrize("total", [None, lambda n: n], ids=["no total", "total"])
+@pytest.mark.parametrize("page_size", [4, 5, 6, 8, 12])
+def test_short_pages_do_not_hide_a_shuffled_order(page_size, total):
+    for seed in range(150):
+        server = ModelList(page_size + 3, order="random", total=total, seed=seed)
+        got, scan = read(server, page_size=page_size, date_filters=None)
+        assert set(got) == set(ids(server)) or not scan.verdict.complete, f"seed {seed}"
+
+
+def test_equal_dates_in_random_order_are_not_taken_for_anchors():
+    for seed in range(150):
+        server = ModelList(60, order="dateFrom ties", days=1, total=None, seed=seed)
+        got, scan = read(server, page_size=12, date_filters=None)
+        assert set(got) == set(ids(server)) or not scan.verdict.complete, f"seed {seed}"
 
 
 def test_filters_that_the_server_ignores_are_noticed():
@@ -270,11 +303,16 @@ def test_a_day_of_more_rows_than_a_response_is_incomplete():
 
 
 def test_rows_without_a_date_are_in_no_window():
-    server = ModelList(300, order="random")
+    def undated(rows, *_):
+        return [{"id": 0, "dateFrom": None}, *rows[1:]] if server.requests[1:] == [] else rows
+
+    server = ModelList(300, order="random", mangle=undated)
+    assert "rows without dateFrom" in read(server)[1].verdict.reason
+    server = ModelList(300, order="random", mangle=undated)
+    server.requests.append((0, 0, {}))
     for row in list(server.rows.values())[:100]:
         row["dateFrom"] = ""
-    scan = read(server)[1]
-    assert "rows without dateFrom" in scan.verdict.reason
+    assert "rows without dateFrom" in read(server)[1].verdict.reason
 
 
 @pytest.mark.parametrize("concurrency", [0, 1, 8])
