@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin, get_type_
 
 import msgspec
 
+from bookio_api.errors import SettingsError
 from bookio_sandbox.behaviour import Behaviour
 from bookio_sandbox.clock import DEFAULT_START
 from bookio_sandbox.faults import FAULTS
@@ -35,10 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         given = {name: getattr(options, name) for name in Behaviour.__struct_fields__}
         behaviour = Behaviour().changed({k: v for k, v in given.items() if v is not None})
-        world = Options(options.token, options.seed, options.size, options.clock, options.db)
+        world = Options(
+            options.token,
+            options.seed,
+            options.size,
+            options.clock,
+            options.db,
+            dict(options.endpoint),
+        )
         listener = listen(options.port)
         bookio = open_world(world, behaviour)
-    except (ValueError, OSError, sqlite3.Error) as error:
+    except (ValueError, OSError, sqlite3.Error, SettingsError) as error:
         parser.error(str(error))
     print(base_url(listener), flush=True)
     server(bookio).run(sockets=[listener])
@@ -67,6 +75,14 @@ def _parser() -> _Parser:
         type=_moment,
         default=DEFAULT_START,
         help=f"start of the clock: RFC 3339 or system ({DEFAULT_START:%Y-%m-%dT%H:%MZ})",
+    )
+    parser.add_argument(
+        "--endpoint",
+        action="append",
+        default=[],
+        type=lambda text: text.partition("=")[::2],
+        metavar="NAME=METHOD /path",
+        help="serve an operation elsewhere than the contract guesses; may be repeated",
     )
     _add_behaviour(parser)
     return parser

@@ -29,7 +29,7 @@ from bookio_sandbox.services import Services
 from bookio_sandbox.writes import Writes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
@@ -48,9 +48,17 @@ class Bookio:
     """The whole sandbox: a world, a clock, a behaviour, and what it was asked."""
 
     def __init__(
-        self, store: Store, clock: Clock, behaviour: Behaviour, *, token: str, seed: int
+        self,
+        store: Store,
+        clock: Clock,
+        behaviour: Behaviour,
+        *,
+        token: str,
+        seed: int,
+        operations: Mapping[str, Operation] = OPERATIONS,
     ) -> None:
-        """Serve ``store`` to whoever sends ``token``."""
+        """Serve ``store`` at the paths of ``operations`` to whoever sends ``token``."""
+        self.operations = operations
         self.store = store
         self.clock = clock
         self.seed = seed
@@ -71,7 +79,7 @@ class Bookio:
 
     async def answer(self, operation: Operation, request: Request) -> Response:
         """Answer one request to one of Bookio's paths."""
-        entry = self._log(operation, request)
+        entry = self._log(operation.name, request)
         body = await request.body()
         twist = self.script.next(operation.name)
         if twist is None:
@@ -91,9 +99,9 @@ class Bookio:
             entry["status"] = None if twist.drop else response.status_code
         return response
 
-    def _log(self, operation: Operation, request: Request) -> dict[str, Any]:
+    def _log(self, operation: str | None, request: Request) -> dict[str, Any]:
         entry = {
-            "operation": operation.name,
+            "operation": operation,
             "method": request.method,
             "path": request.scope["path"],
             "query": dict(request.query_params),
@@ -151,9 +159,10 @@ class Bookio:
             response = self.refused(Refusal(twist.code, f"error {twist.code}"))
         return TwistedResponse(twist, response)
 
-    async def unknown_path(self, _: Request, error: Exception) -> Response:
+    async def unknown_path(self, request: Request, error: Exception) -> Response:
         """Answer a path or a method that Bookio has not."""
         http = cast("HTTPException", error)
+        self._log(None, request)["status"] = http.status_code
         response = self.refused(Refusal(UNKNOWN_PATH, http.detail), http.status_code)
         response.headers.update(http.headers or {})
         return response
@@ -173,7 +182,7 @@ def build_app(bookio: Bookio) -> ASGIApp:
 
 def _routes(bookio: Bookio) -> list[Route]:
     by_path: dict[str, dict[str, Operation]] = defaultdict(dict)
-    for operation in OPERATIONS.values():
+    for operation in bookio.operations.values():
         by_path[operation.path][operation.method] = operation
     return [
         Route(path, _endpoint(bookio, operations), methods=list(operations))

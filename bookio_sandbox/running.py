@@ -126,7 +126,7 @@ class Sandbox:
         self.control("/hooks", {"operation": operation, **hook})
 
     def requests(self, operation: str | None = None) -> list[dict[str, Any]]:
-        """Return the requests so far, oldest first."""
+        """Return the requests so far, or those of one operation, oldest first."""
         found = self.control("/requests")
         return [r for r in found if operation in {None, r["operation"]}]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from bookio_api.contract import with_overrides
 from bookio_sandbox.app import BASE_PATH, Bookio, build_app
 from bookio_sandbox.clock import DEFAULT_START, Clock
 from bookio_sandbox.faults import Protocol
@@ -33,6 +34,8 @@ class Options:
     clock: datetime = DEFAULT_START
     db: str = ":memory:"
     """A file that holds a world already is continued, whatever the other options say."""
+    endpoints: dict[str, str] = field(default_factory=dict)
+    """Other methods and paths than the contract guesses, as ``endpoint_overrides`` has them."""
 
 
 def listen(port: int) -> socket.socket:
@@ -56,7 +59,11 @@ def base_url(listener: socket.socket) -> str:
 
 
 def open_world(options: Options, behaviour: Behaviour) -> Bookio:
-    """Open the world of a file, or build the one of a seed. ``ValueError`` is one line."""
+    """Open the world of a file, or build the one of a seed.
+
+    ``ValueError`` and ``SettingsError`` are one line.
+    """
+    operations = with_overrides(options.endpoints)
     try:
         store = Store(options.db)
     except sqlite3.Error as error:
@@ -71,7 +78,14 @@ def open_world(options: Options, behaviour: Behaviour) -> Bookio:
         store.remember("now_ms", clock.now_ms())
     else:
         clock = Clock(datetime.fromtimestamp(max(left_at, store.latest()) / 1000, UTC))
-    return Bookio(store, clock, behaviour, token=options.token, seed=options.seed)
+    return Bookio(
+        store,
+        clock,
+        behaviour,
+        token=options.token,
+        seed=options.seed,
+        operations=operations,
+    )
 
 
 def server(bookio: Bookio) -> uvicorn.Server:

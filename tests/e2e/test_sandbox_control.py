@@ -132,6 +132,16 @@ def test_a_wrong_order_is_refused_in_words(
         sandbox.control(path, body)
 
 
+def test_an_endpoint_can_be_elsewhere(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox(endpoints={"list_calendars": "GET /agendas"})
+    assert sandbox.ask("list_calendars").status == 405
+    (missed,) = sandbox.requests()
+    assert (missed["operation"], missed["path"]) == (None, "/public/api/v1/calendars")
+    answer, _ = sandbox._send("GET", "/public/api/v1/agendas", None, {})
+    assert answer.status == 400
+    assert sandbox.requests()[-1]["operation"] == "list_calendars"
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ``bookio-sandbox`` with options that end it at once."""
     command = [sys.executable, "-m", "bookio_sandbox", *arguments]
@@ -148,6 +158,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("--latency-ms=soon", "latency_ms"),
         ("--clock=noon", "'noon'"),
         ("--forbid=all", "all"),
+        ("--endpoint=confirm_sync=PUT /confirm", "reservationId"),
         ("--db=/dev/null/world", "/dev/null/world"),
         ("--port=99999", "99999"),
         ("--nonsense", "--nonsense"),
