@@ -142,8 +142,9 @@ class Scan:
 
     def _check_order(self) -> Iterator[list[Row]]:
         """Read the first page again where pages so short or few could hide a shuffled order."""
-        if self._progress.rows <= len(self.first_page.rows):
-            return
+        rows, total, _ = self.first_page
+        if len(rows) in (total, self._progress.end) and len(rows) < self._limit:
+            return  # one response held the whole list
         for _ in range(MAX_REREADS):
             if self._order_odds >= SURE_ORDER:
                 return

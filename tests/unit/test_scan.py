@@ -344,3 +344,15 @@ def test_an_abandoned_scan_leaves_no_request_behind():
         assert made == scan.requests <= 5
         assert executor.submit(lambda: len(server.requests)).result() == made
     assert not scan.verdict.complete
+
+
+def test_a_shuffled_row_behind_the_first_page_is_looked_for():
+    rows = [{"id": key, "dateFrom": f"2024-01-0{key}"} for key in range(1, 6)]
+    answers = iter([rows[:4], [rows[2], rows[3], rows[0]]])
+    scan = Scan(
+        lambda offset, limit, _: Page(next(answers, rows[1:][offset : offset + limit]), 5),
+        page_size=4,
+        date_filters=None,
+    )
+    got = {row["id"] for page in scan.pages() for row in page}
+    assert got == {1, 2, 3, 4, 5} or not scan.verdict.complete
