@@ -1,0 +1,109 @@
+"""Lists whose order is not stable: noticed, and read through date windows."""
+
+from __future__ import annotations
+
+import pytest
+
+from tap_bookio.pages import Page
+from tap_bookio.scan import Scan
+from tests.model_list import ModelList
+
+
+def read(server: ModelList, **options) -> tuple[list[int], Scan]:
+    scan = Scan(server.fetch, **options)
+    return [row["id"] for page in scan.pages() for row in page], scan
+
+
+def ids(server: ModelList) -> list[int]:
+    return sorted(server.rows)
+
+
+@pytest.mark.parametrize("order", ["random", "dateFrom ties"])
+@pytest.mark.parametrize("total", [None, lambda n: n], ids=["no total", "total"])
+@pytest.mark.parametrize("ends", [(True, True), (True, False), (False, True), (False, False)])
+def test_an_unstable_order_is_read_through_date_windows(order, total, ends):
+    days = 500 if order == "random" else 40
+    server = ModelList(
+        600, order=order, days=days, total=total, from_inclusive=ends[0], to_inclusive=ends[1]
+    )
+    got, scan = read(server)
+    assert set(got) == set(ids(server))
+    assert scan.verdict.complete, scan.verdict
+    assert any(window for _, _, window in server.requests)
+
+
+def test_windows_stay_within_the_range_asked_for():
+    server = ModelList(2000, order="random")
+    asked = {"from": "2024-02-01", "to": "2024-08-31"}
+    wanted = {row["id"] for row in server._listed(asked)}
+    got, scan = read(server, window=asked)
+    assert set(got) == wanted
+    assert scan.verdict.complete
+    assert all(asked["from"] <= w["from"] <= w["to"] <= asked["to"] for *_, w in server.requests)
+
+
+def test_an_unstable_order_without_date_filters_is_incomplete_and_writes_what_came():
+    server = ModelList(600, order="random")
+    came = set()
+
+    def fetch(offset, limit, window):
+        page = server.fetch(offset, limit, window)
+        came.update(row["id"] for row in page.rows)
+        return page
+
+    scan = Scan(fetch, date_filters=None)
+    assert {row["id"] for page in scan.pages() for row in page} == came
+    assert "order of the list is not stable" in scan.verdict.reason
+
+
+@pytest.mark.parametrize("total", [None, lambda n: n], ids=["no total", "total"])
+@pytest.mark.parametrize("page_size", [4, 5, 6, 8, 12])
+def test_short_pages_do_not_hide_a_shuffled_order(page_size, total):
+    for seed in range(150):
+        server = ModelList(page_size + 3, order="random", total=total, seed=seed)
+        got, scan = read(server, page_size=page_size, date_filters=None)
+        assert set(got) == set(ids(server)) or not scan.verdict.complete, f"seed {seed}"
+
+
+def test_equal_dates_in_random_order_are_not_taken_for_anchors():
+    for seed in range(150):
+        server = ModelList(60, order="dateFrom ties", days=1, total=None, seed=seed)
+        got, scan = read(server, page_size=12, date_filters=None)
+        assert set(got) == set(ids(server)) or not scan.verdict.complete, f"seed {seed}"
+
+
+def test_filters_that_the_server_ignores_are_noticed():
+    server = ModelList(600, order="random")
+    scan = Scan(lambda offset, limit, _: server.fetch(offset, limit, {}))
+    assert sum(map(len, scan.pages())) > 0
+    assert "ignores the filters from and to" in scan.verdict.reason
+
+
+def test_a_day_of_more_rows_than_a_response_is_incomplete():
+    scan = read(ModelList(600, order="random", days=3))[1]
+    assert "holds more rows than one response" in scan.verdict.reason
+
+
+def test_rows_without_a_date_are_in_no_window():
+    def undated(rows, *_):
+        return [{"id": 0, "dateFrom": None}, *rows[1:]] if server.requests[1:] == [] else rows
+
+    server = ModelList(300, order="random", mangle=undated)
+    assert "rows without dateFrom" in read(server)[1].verdict.reason
+    server = ModelList(300, order="random", mangle=undated)
+    server.requests.append((0, 0, {}))
+    for row in list(server.rows.values())[:100]:
+        row["dateFrom"] = ""
+    assert "rows without dateFrom" in read(server)[1].verdict.reason
+
+
+def test_a_shuffled_row_behind_the_first_page_is_looked_for():
+    rows = [{"id": key, "dateFrom": f"2024-01-0{key}"} for key in range(1, 6)]
+    answers = iter([rows[:4], [rows[2], rows[3], rows[0]]])
+    scan = Scan(
+        lambda offset, limit, _: Page(next(answers, rows[1:][offset : offset + limit]), 5),
+        page_size=4,
+        date_filters=None,
+    )
+    got = {row["id"] for page in scan.pages() for row in page}
+    assert got == {1, 2, 3, 4, 5} or not scan.verdict.complete
