@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 JsonObject = dict[str, Any]
 
 NO_CONTENT = 204
-FAILED = 400
-"""HTTP statuses from here on are failures."""
+REDIRECTED, FAILED, SERVER_FAILED = 300, 400, 500
+"""Where each kind of HTTP status begins."""
 
 _decode = msgspec.json.Decoder().decode
 
@@ -75,22 +75,23 @@ def failure_of(op: Operation, response: requests.Response, content: bytes) -> Bo
     status = response.status_code
     if status == NO_CONTENT:
         return None
-    if 300 <= status < FAILED:
+    if REDIRECTED <= status < FAILED:
         msg = f"{_where(op)}: the server redirects elsewhere (HTTP {status}); check api_url"
         return ContractError(msg, operation=op.name, status=status)
     try:
         result = _envelope(op, response, content)
-    except BrokenAnswerError as error:
-        return error if status < FAILED else _failure(op, status, None, {})
-    except ContractError as error:
-        return error if status in {200, 400, 409, 422} else _failure(op, status, None, {})
+    except (BrokenAnswerError, ContractError) as error:
+        says_nothing = status >= FAILED and (
+            isinstance(error, BrokenAnswerError) or status not in {400, 409, 422}
+        )
+        return _failure(op, status, None, {}) if says_nothing else error
     code = _code(result)
-    if status < FAILED and result.get("success") not in {False, "false"} and code in {None, 0, 200}:
-        if not result.get("success") and "data" not in result:
-            msg = f"{_where(op)}: the answer has no result with success or data; check api_url"
-            return ContractError(msg, operation=op.name, status=status)
+    if status >= FAILED or result.get("success") in {False, "false"} or code not in {None, 0, 200}:
+        return _failure(op, status, code, result)
+    if result.get("success") or "data" in result:
         return None
-    return _failure(op, status, code, result)
+    msg = f"{_where(op)}: the answer has no result with success or data; check api_url"
+    return ContractError(msg, operation=op.name, status=status)
 
 
 def rows_of(op: Operation, data: JsonObject) -> list[JsonObject]:
@@ -135,7 +136,7 @@ def _failure(op: Operation, status: int, code: int | None, result: JsonObject) -
     elif status in _BY_STATUS:
         kind, advice = _BY_STATUS[status]
         meaning = "refused"
-    elif status >= 500:
+    elif status >= SERVER_FAILED:
         kind, meaning, advice = ServerError, "the server failed", "try again later"
     elif status >= FAILED or op.retry_safe:
         kind, meaning, advice = ContractError, "refused without a known code", "check api_url"

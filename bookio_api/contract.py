@@ -149,7 +149,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType({op.name: op for op in _A
 
 
 def with_overrides(overrides: Mapping[str, str] | None) -> Mapping[str, Operation]:
-    """Return the operations, corrected by ``{"confirm_sync": "PUT /reservations/{reservationId}/…"}``.
+    """Return the operations, corrected as ``endpoint_overrides`` says: ``{name: "METHOD /path"}``.
 
     Raises ``SettingsError`` for a name, method or path that cannot be right.
     """

@@ -14,12 +14,15 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pendulum
 from pendulum.tz.exceptions import InvalidTimezone
-from pendulum.tz.timezone import Timezone
 
 from bookio_api.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pendulum.tz.timezone import Timezone
 
 DEFAULT_TIMEZONE = "Europe/Bratislava"
 
@@ -35,7 +38,7 @@ _WALL = re.compile(
 def zone(name: str) -> Timezone:
     """Return the IANA time zone, or raise ``SettingsError``."""
     try:
-        return pendulum.timezone(name)  # type: ignore[return-value]
+        return pendulum.timezone(name)
     except (InvalidTimezone, ValueError, OSError, TypeError) as error:
         msg = f"{name!r} is no IANA time zone; write one such as {DEFAULT_TIMEZONE}"
         raise SettingsError(msg) from error

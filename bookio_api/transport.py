@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 from urllib3.exceptions import (
@@ -36,7 +36,7 @@ from bookio_api.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from requests.adapters import HTTPAdapter
 
@@ -64,9 +64,8 @@ class Transport:
         self._adapter = adapter
         self._timeout = timeout
         self._closing = threading.Event()
-        self._environment = requests.Session().merge_environment_settings(
-            url, {}, stream=True, verify=True, cert=None
-        )
+        settings = requests.Session().merge_environment_settings(url, {}, True, True, None)  # noqa: FBT003
+        self._environment: Mapping[str, Any] = dict(settings)
 
     def send(
         self,
@@ -107,22 +106,20 @@ class Transport:
     def _content(self, op: Operation, response: requests.Response) -> bytes:
         """Read the body within the timeout and the bound, however slowly it drips."""
         deadline = time.monotonic() + self._timeout
-        chunks: list[bytes] = []
-        size = 0
+        content = bytearray()
+        whole = False
         try:
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > MAX_RESPONSE_BYTES:
+                content += chunk
+                if len(content) > MAX_RESPONSE_BYTES:
                     msg = f"{op.name}: the answer is larger than {MAX_RESPONSE_BYTES >> 20} MiB"
                     raise ContractError(msg, operation=op.name, status=response.status_code)
                 if time.monotonic() > deadline:
                     raise requests.ReadTimeout
-        except BaseException:
-            response.raw.close()
-            raise
-        response.raw.release_conn()
-        return b"".join(chunks)
+            whole = True
+        finally:
+            response.raw.release_conn() if whole else response.raw.close()
+        return bytes(content)
 
     def _wait(
         self, op: Operation, failure: BookioError, retry_after: float | None, attempt: int

@@ -11,10 +11,10 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from bookio_api.errors import ContractError
 from bookio_api.localtime import to_epoch_ms
+from bookio_api.scan import Page, Scan
 from bookio_api.schemas import schema_directory
 from tap_bookio.bookmark import REPLICATION_KEY, TOLERATED_SKEW_MS, Bookmark, question_time, skew_ms
 from tap_bookio.conform import Conformer
-from tap_bookio.scan import Page, Scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -163,14 +163,13 @@ class PagedStream(BookioStream):
         then the facility is read anew.
         """
         bookmark = Bookmark.of(self.get_context_state(context))
-        self._last_sync = self._starting_last_sync(facility.clock, context, bookmark)
+        self._last_sync = self._starting_last_sync(facility.clock, bookmark)
         page = self._ask_first(facility)
         now = page.result().server_time_ms
-        if abs(skew_ms(now)) > TOLERATED_SKEW_MS:
-            self.logger.warning("Bookio's clock differs from ours by %d s", skew_ms(now) // 1000)
+        self.bookio.warn_of_skew(skew_ms(now))
         if bookmark and now is not None and now < bookmark.question_ms - TOLERATED_SKEW_MS:
             self.logger.warning("Bookio's clock went back: reading facility %s anew", facility.id)
-            self._last_sync = self._starting_last_sync(facility.clock, None, None)
+            self._last_sync = self._starting_last_sync(facility.clock, None)
             page = self._ask_first(facility)
         return page
 
@@ -178,9 +177,7 @@ class PagedStream(BookioStream):
         query = self._query(facility, 0, self.config["page_size"], self._range)
         return self.bookio.executor.submit(self.fetch, query)
 
-    def _starting_last_sync(
-        self, clock: OffsetClock, context: Context, bookmark: Bookmark | None
-    ) -> int | None:
+    def _starting_last_sync(self, clock: OffsetClock, bookmark: Bookmark | None) -> int | None:
         if self.replication_method == REPLICATION_FULL_TABLE:
             return None
         if bookmark is not None:
@@ -248,7 +245,7 @@ class BlockedTimesStream(PagedStream):
         for row in super().get_records(context):
             self._found += 1
             yield row
-        if context is None or context == (self.partitions or [None])[-1]:
+        if context is None or context == (self.partitions or [{}])[-1]:
             self._activate_version(self._stream_version)
 
     def _activate_version(self, version: int) -> None:

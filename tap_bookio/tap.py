@@ -21,7 +21,7 @@ from bookio_api.contract import MAX_PAGE_SIZE
 from bookio_api.errors import BookioError, ContractError
 from bookio_api.localtime import DEFAULT_TIMEZONE, zone
 from bookio_api.settings import CONNECTION_SETTINGS
-from tap_bookio.bookmark import check_state
+from tap_bookio.bookmark import TOLERATED_SKEW_MS, check_state
 from tap_bookio.facilities import Facilities
 from tap_bookio.streams import (
     BlockedTimesStream,
@@ -126,6 +126,7 @@ class TapBookio(Tap):
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         """Take what the SDK passes."""
         self._incomplete: dict[str, list[str]] = {}
+        self._skewed = False
         super().__init__(**kwargs)
 
     @cached_property
@@ -149,7 +150,10 @@ class TapBookio(Tap):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Refuse a state that this tap cannot have written."""
-        check_state(state, {stream.name: issubclass(stream, PagedStream) for stream in STREAMS})
+        check_state(
+            state,
+            {stream.name: stream.replication_key is not None for stream in self.streams.values()},
+        )
         super().load_state(state)
 
     def report_incomplete(self, stream: str, facility: int | None, reason: str) -> None:
@@ -160,6 +164,15 @@ class TapBookio(Tap):
     def is_incomplete(self, stream: str) -> bool:
         """Whether a scan of this stream may have missed rows."""
         return stream in self._incomplete
+
+    def warn_of_skew(self, skew_ms: int) -> None:
+        """Say once a run that the server's clock is not ours."""
+        if abs(skew_ms) > TOLERATED_SKEW_MS and not self._skewed:
+            self._skewed = True
+            self.logger.warning(
+                "Bookio's clock differs from ours by %d s; bookmarks follow Bookio's",
+                skew_ms // 1000,
+            )
 
     def close(self) -> None:
         """Let go of connections and threads."""
@@ -230,7 +243,7 @@ class TapBookio(Tap):
             tap.close()
         tap.raise_if_incomplete()
         ids = [str(facility.id) for facility in tap.facilities.in_scope if facility.id is not None]
-        seen = f"facilities {', '.join(ids)}" if ids else "reservations, but may not list facilities"
+        seen = f"facilities {', '.join(ids)}" if ids else "reservations, but no facility list"
         click.echo(f"{cls.name}: the connection works; the token sees {seen}", err=True)
         ctx.exit()
 

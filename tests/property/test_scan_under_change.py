@@ -11,7 +11,7 @@ import random
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
-from tap_bookio.scan import Scan
+from bookio_api.scan import Scan
 from tests.model_list import DETERMINISTIC, ORDERS, ModelList, ShuffledExecutor
 
 SEED = int(os.environ.get("BOOKIO_SEED", "1"))

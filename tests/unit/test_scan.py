@@ -7,8 +7,8 @@ from itertools import islice
 
 import pytest
 
-from tap_bookio.pages import Page
-from tap_bookio.scan import Scan
+from bookio_api.pages import Page
+from bookio_api.scan import Scan
 from tests.model_list import ModelList, ShuffledExecutor
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tap_bookio.pages import Page
-from tap_bookio.scan import Scan
+from bookio_api.pages import Page
+from bookio_api.scan import Scan
 from tests.model_list import ModelList
 
 

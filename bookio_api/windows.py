@@ -12,12 +12,12 @@ from collections import deque
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from tap_bookio.pages import UnreliableError
+from bookio_api.pages import UnreliableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tap_bookio.pages import Fetch, Page, Row
+    from bookio_api.pages import Fetch, Page, Row
 
 DAY = timedelta(days=1)
 RECENT_WINDOWS = 20

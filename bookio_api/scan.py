@@ -20,9 +20,9 @@ from __future__ import annotations
 from math import factorial
 from typing import TYPE_CHECKING
 
-from tap_bookio.pages import Fetch, Match, Page, Prefetch, Recent, Row, UnreliableError, Verdict
-from tap_bookio.progress import Progress
-from tap_bookio.windows import Windows
+from bookio_api.pages import Fetch, Match, Page, Prefetch, Recent, Row, UnreliableError, Verdict
+from bookio_api.progress import Progress
+from bookio_api.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_bookio.pages import UnreliableError
+from bookio_api.pages import UnreliableError
 
 if TYPE_CHECKING:
-    from tap_bookio.pages import Row
+    from bookio_api.pages import Row
 
 QUIET_PAGE, SURE_END, SURER_END = 3, 4, 10
 """Evidence that the list ends: an anchored page with nothing new weighs 3, a short one 1.

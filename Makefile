@@ -1,0 +1,44 @@
+# Every target works from nothing: what it needs, it installs into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help setup test demo torture lint types imports lock clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## Make .venv with everything, console scripts in .venv/bin
+
+$(STAMP): pyproject.toml requirements/dev.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+test: setup ## Run the tests
+	$(BIN)/pytest
+
+torture: setup ## Run the random tests for long: 10,000 scans
+	BOOKIO_SCANS=10000 $(BIN)/pytest tests/property
+
+demo: setup ## From nothing to a DuckDB file, twice: a first load and an incremental one
+	$(BIN)/python demo/run.py
+
+lint: setup ## Check style
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: setup ## Check types
+	$(BIN)/mypy
+
+imports: setup ## Check who imports whom
+	$(BIN)/lint-imports
+
+lock: setup ## Pin what pyproject.toml asks for, with hashes
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade \
+		--output-file requirements/dev.txt
+
+clean: ## Remove what was made
+	rm -rf .venv .venv-* .meltano output .pytest_cache .ruff_cache .mypy_cache .hypothesis
