@@ -27,7 +27,7 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 
 
 class Conformer:
-    """Conforms the rows of one stream, in place.
+    """Conforms the rows of one stream; those given stay as they are, for the scan compares them.
 
     Fields that the schema does not know pass through; where their text is a datetime without
     offset, it gets one. A value of an unexpected type is coerced if that loses nothing, else it
@@ -42,14 +42,13 @@ class Conformer:
         self._root = _Shape(schema)
 
     def rows(self, rows: list[Row], clock: OffsetClock) -> list[Row]:
-        """Conform rows whose wall times are of the clock's zone; return the same list."""
-        for row in rows:
-            self._object(row, self._root, clock, "")
-        return rows
+        """Return conformed copies of rows whose wall times are of the clock's zone."""
+        return [self._object(row, self._root, clock, "") for row in rows]
 
-    def _object(self, row: Row, shape: _Shape, clock: OffsetClock, path: str) -> None:
+    def _object(self, given: Row, shape: _Shape, clock: OffsetClock, path: str) -> Row:
         types, datetimes = shape.types, shape.datetimes
-        for key, value in row.items():
+        row = given.copy()
+        for key, value in given.items():
             if value is None:
                 continue
             if key in datetimes:
@@ -60,12 +59,13 @@ class Conformer:
             elif value.__class__ not in expected:
                 row[key] = self._repaired(value, expected[0], path + key)
             elif key in shape.children:
-                self._child(value, shape.children[key], clock, f"{path}{key}.")
+                row[key] = self._child(value, shape.children[key], clock, f"{path}{key}.")
+        return row
 
-    def _child(self, value: Any, shape: _Shape, clock: OffsetClock, path: str) -> None:  # noqa: ANN401
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, dict):
-                self._object(item, shape, clock, path)
+    def _child(self, value: Any, shape: _Shape, clock: OffsetClock, path: str) -> Any:  # noqa: ANN401
+        if isinstance(value, list):
+            return [self._child(item, shape, clock, path) for item in value]
+        return self._object(value, shape, clock, path) if isinstance(value, dict) else value
 
     def _datetime(self, value: object, clock: OffsetClock, field: str) -> str | None:
         moment = clock(value) if isinstance(value, str) else None

@@ -58,11 +58,11 @@ class BookioStream(Stream):
 
     def conformed(self, rows: list[Row], facility: Facility) -> list[Row]:
         """Return rows that fit the schema, with the facility that they were asked for."""
-        self._conformer.rows(rows, facility.clock)
+        conformed = self._conformer.rows(rows, facility.clock)
         if facility.id is not None:
-            for row in rows:
+            for row in conformed:
                 row.setdefault("facilityId", facility.id)
-        return rows
+        return conformed
 
     def _integer_id(self, value: object) -> int:
         if isinstance(value, str) and value.isdecimal():
@@ -83,8 +83,7 @@ class FacilitiesStream(BookioStream):
         """Yield the facilities in scope."""
         facilities = self.bookio.facilities
         for row in facilities.rows or []:
-            self._conformer.rows([row], facilities[row["id"]].clock)
-            yield dict(row)
+            yield from self._conformer.rows([row], facilities[row["id"]].clock)
 
 
 class CalendarsStream(BookioStream):
