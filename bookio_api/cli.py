@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from bookio_api.errors import BookioError
+from bookio_api.redaction import place_of, redacted
 
 FAILED = 1
 SECRETS = ("auth_token", "personal_data_key")
@@ -43,7 +44,7 @@ class OneLineCommand(click.Command):
             self.logger.error("the program that reads our output stopped; see its own messages")
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except Exception as error:  # noqa: BLE001 - the last resort
-            self.logger.error(describe(error))
+            self.logger.error(redacted(describe(error)))
         sys.exit(FAILED)
 
 
@@ -61,14 +62,7 @@ def describe(error: BaseException) -> str:
         return f"a file of --config, --state or --catalog is not JSON (line {error.lineno})"
     if isinstance(error, FileNotFoundError):
         return f"no such file: {error.filename}"
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    place = ""
-    if where is not None:
-        module = where.tb_frame.f_globals.get("__name__", "?")
-        place = f" in {module}.{where.tb_frame.f_code.co_name}, line {where.tb_lineno}"
-    return f"unexpected {type(error).__name__}{place}; please report this line"
+    return f"unexpected {place_of(error)}; please report this line"
 
 
 def _without_secret(problem: str) -> str:

@@ -16,6 +16,7 @@ from requests_ratelimiter import LimiterAdapter
 from bookio_api.answers import failure_of, rows_of, success_of
 from bookio_api.contract import PRODUCTION_URL, with_overrides
 from bookio_api.errors import SettingsError
+from bookio_api.redaction import conceal
 from bookio_api.transport import Transport
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class BookioClient:
         self.operations = with_overrides(endpoint_overrides)
         self.api_url = _checked_url(api_url)
         self._lang = lang
+        conceal(auth_token.strip())
         self._headers = {
             "Accept": "application/json",
             "Authorization": f"Bearer {_checked_token(auth_token)}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import SchemaDirectory, Stream, StreamSchema
@@ -12,9 +13,10 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from bookio_api.errors import ContractError
 from bookio_api.localtime import to_epoch_ms
 from bookio_api.scan import Page, Scan
-from bookio_api.schemas import schema_directory
+from bookio_api.schemas import schema_directory, stream_schema
 from tap_bookio.bookmark import REPLICATION_KEY, TOLERATED_SKEW_MS, Bookmark, question_time, skew_ms
 from tap_bookio.conform import Conformer
+from tap_bookio.privacy import Privacy, published
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,11 +33,20 @@ Row = dict[str, Any]
 SCHEMAS = SchemaDirectory(schema_directory())
 
 
+class PublishedSchema(StreamSchema[str]):
+    """A schema file, less the fields that ``personal_data`` omits."""
+
+    def get_stream_schema(self, stream: Stream, stream_class: type[Stream]) -> dict[str, Any]:
+        """Read it for a stream of this run."""
+        schema = super().get_stream_schema(stream, stream_class)
+        return published(schema, stream.config["personal_data"])
+
+
 class BookioStream(Stream):
     """What all streams share: schema files, keys, and rows that fit their schema."""
 
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
-    schema = StreamSchema(SCHEMAS)
+    schema = PublishedSchema(SCHEMAS)
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # conform.py does it, and keeps all fields
     operation: ClassVar[str]
 
@@ -44,6 +55,12 @@ class BookioStream(Stream):
         super().__init__(tap)
         self.bookio = tap
         self._conformer = Conformer(self.name, self.schema, self.logger)
+
+    @cached_property
+    def privacy(self) -> Privacy:
+        """What this stream does with personal data; the catalog is known by now."""
+        listed = self.effective_schema["properties"]
+        return Privacy(stream_schema(self.name), self.config, self.logger, listed)
 
     def fetch(self, query: Mapping[str, Any]) -> Page:
         """Ask Bookio once."""
@@ -57,8 +74,8 @@ class BookioStream(Stream):
         return Page(rows, total if type(total) is int else None, answer.server_time_ms)
 
     def conformed(self, rows: list[Row], facility: Facility) -> list[Row]:
-        """Return rows that fit the schema, with the facility that they were asked for."""
-        conformed = self._conformer.rows(rows, facility.clock)
+        """Return what leaves of rows: it fits the schema, and names the facility asked for."""
+        conformed = self._conformer.rows(self.privacy.rows(rows), facility.clock)
         if facility.id is not None:
             for row in conformed:
                 row.setdefault("facilityId", facility.id)
@@ -83,7 +100,8 @@ class FacilitiesStream(BookioStream):
         """Yield the facilities in scope."""
         facilities = self.bookio.facilities
         for row in facilities.rows or []:
-            yield from self._conformer.rows([row], facilities[row["id"]].clock)
+            clock = facilities[row["id"]].clock
+            yield from self._conformer.rows(self.privacy.rows([row]), clock)
 
 
 class CalendarsStream(BookioStream):

@@ -23,6 +23,7 @@ from bookio_api.localtime import DEFAULT_TIMEZONE, zone
 from bookio_api.settings import CONNECTION_SETTINGS
 from tap_bookio.bookmark import TOLERATED_SKEW_MS, check_state
 from tap_bookio.facilities import Facilities
+from tap_bookio.privacy import KEEP, OMIT, PSEUDONYMISE, key_problem
 from tap_bookio.streams import (
     BlockedTimesStream,
     CalendarsStream,
@@ -113,6 +114,26 @@ class TapBookio(Tap):
                     "that loaders which honour it drop what was removed in Bookio."
                 ),
                 "default": False,
+            },
+            "personal_data": {
+                "type": "string",
+                "title": "Personal data",
+                "description": (
+                    "What leaves of names, e-mail addresses, phones and free text: keep all, "
+                    "pseudonymise (keyed HMAC-SHA-256, the same person is the same pseudonym), "
+                    "or omit the fields. Fields that no schema knows leave only with keep."
+                ),
+                "default": KEEP,
+                "enum": [KEEP, PSEUDONYMISE, OMIT],
+            },
+            "personal_data_key": {
+                "type": ["string", "null"],
+                "title": "Key of pseudonyms",
+                "description": (
+                    "Secret of at least 32 random characters. Another key gives other pseudonyms; "
+                    "who has it can find a known person, so keep it from the warehouse."
+                ),
+                "secret": True,
             },
             "default_timezone": {
                 "type": "string",
@@ -270,6 +291,8 @@ def _problems(config: Mapping[str, Any]) -> list[str]:
             for name in ("blocked_times_from", "blocked_times_to")
             if config.get(name)
         ]
+    if problem := key_problem(config):
+        problems.append(problem)
     for check in (lambda: zone(config["default_timezone"]), lambda: _checked_client(config)):
         try:
             check()

@@ -1,0 +1,60 @@
+"""Keeps tokens, keys, e-mail addresses and tracebacks out of every log of this process.
+
+It works on log records as they are made, so it holds for singer-sdk, urllib3 and whoever else
+logs, at every level. Answers of the server and bodies of requests are never logged by us; this is
+the net below that.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+HIDDEN = "***"
+_MIN_SECRET_LENGTH = 4
+"""A shorter text would be found in innocent words."""
+
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",]+")
+_EMAIL = re.compile(r"[^\s@'\"=&?:<>,;]+(?:@|%40)[^\s@'\"=&?:<>,;]+")
+
+_secrets: set[str] = set()
+_make_record = logging.getLogRecordFactory()
+
+
+def conceal(secret: str) -> None:
+    """Hide this text wherever it would be logged from now on."""
+    if len(secret) >= _MIN_SECRET_LENGTH:
+        _secrets.add(secret)
+    logging.setLogRecordFactory(_redacted_record)
+
+
+def redacted(text: str) -> str:
+    """Return a text without secrets and e-mail addresses."""
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return _EMAIL.sub(HIDDEN, _BEARER.sub(rf"\1 {HIDDEN}", text))
+
+
+def place_of(error: BaseException) -> str:
+    """Return type and origin of an exception; what it says may quote a patient."""
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    if where is None:
+        return type(error).__name__
+    module = where.tb_frame.f_globals.get("__name__", "?")
+    place = f"{module}.{where.tb_frame.f_code.co_name}, line {where.tb_lineno}"
+    return f"{type(error).__name__} in {place}"
+
+
+def _redacted_record(*args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: ANN401 - as logging has it
+    record = _make_record(*args, **kwargs)
+    message = record.getMessage()
+    clean = redacted(message)
+    if record.exc_info and record.exc_info[1] is not None:
+        clean = f"{clean} ({place_of(record.exc_info[1])})"
+        record.exc_info = None
+    if clean != message:
+        record.msg, record.args = clean, ()
+    return record
