@@ -1,0 +1,98 @@
+"""What ``personal_data`` leaves of a row."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from bookio_api.schemas import stream_schema
+from tap_bookio.privacy import Privacy, key_problem, published
+
+KEY = "k" * 32
+ROW = {
+    "id": 7, "number": "a47b89", "name": "Ján", "surname": "Novák", "email": "jan@example.org",
+    "phone": 421905123456, "note": None, "cancellationReason": "", "status": "CONFIRMED",
+    "doctor": "MUDr. Nová",
+}  # fmt: skip
+PERSONAL = {"name", "surname", "email", "phone", "note", "cancellationReason"}
+
+
+def privacy(mode: str, *, listed: tuple[str, ...] = (), stream: str = "reservations") -> Privacy:
+    settings = {"personal_data": mode, "personal_data_key": KEY}
+    return Privacy(stream_schema(stream), settings, logging.getLogger("test"), listed)
+
+
+def test_the_schema_declares_every_personal_field_of_a_reservation() -> None:
+    fields = stream_schema("reservations")["properties"]
+    assert {name for name, field in fields.items() if "x-personal" in field} == PERSONAL
+
+
+def test_keep_keeps_all() -> None:
+    assert privacy("keep").rows([ROW]) == [ROW]
+
+
+def test_omit_leaves_no_personal_and_no_unknown_field() -> None:
+    assert privacy("omit").rows([ROW]) == [{"id": 7, "number": "a47b89", "status": "CONFIRMED"}]
+
+
+def test_pseudonymise_replaces_values_but_not_their_absence() -> None:
+    [row] = privacy("pseudonymise").rows([ROW])
+    assert row.keys() == ROW.keys() - {"doctor"}
+    assert row["note"] is None
+    assert row["cancellationReason"] == ""
+    for field in ("name", "surname", "email", "phone"):
+        assert len(row[field]) == 64
+        assert row[field] != ROW[field]
+
+
+def test_the_given_row_stays_as_it_is() -> None:
+    given = dict(ROW)
+    privacy("pseudonymise").rows([given])
+    assert given == ROW
+
+
+def test_a_field_that_the_catalog_lists_passes() -> None:
+    [row] = privacy("omit", listed=("doctor", "email")).rows([ROW])
+    assert row["doctor"] == "MUDr. Nová"
+    assert "email" not in row, "a catalog cannot make a personal field harmless"
+
+
+@pytest.mark.parametrize("hidden", [{"who": "Ján"}, ["Ján"], [{"who": "Ján"}]])
+def test_a_container_where_none_is_due_is_not_let_through(hidden: Any) -> None:
+    [row] = privacy("omit").rows([{"id": 1, "status": hidden, "service": hidden}])
+    assert "Ján" not in str(row)
+
+
+def test_nested_fields_follow_their_own_schema() -> None:
+    calendar = {"id": 1, "services": [{"id": 2, "name": "RTG", "note": "for Ján", "boss": "Ján"}]}
+    [row] = privacy("omit", stream="calendars").rows([calendar])
+    assert row == {"id": 1, "services": [{"id": 2, "name": "RTG"}]}
+
+
+def test_each_unknown_field_is_reported_once_and_without_its_value(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    privacy("omit").rows([ROW, ROW])
+    assert [record.getMessage().count("doctor") for record in caplog.records] == [1]
+    assert "MUDr." not in caplog.text
+
+
+def test_omitted_fields_are_not_in_the_published_schema() -> None:
+    for stream in ("reservations", "calendars", "blocked_times"):
+        assert "x-personal" not in str(published(stream_schema(stream), "omit"))
+        assert published(stream_schema(stream), "pseudonymise") == stream_schema(stream)
+
+
+@pytest.mark.parametrize("key", [None, "", "short", "k" * 31])
+def test_a_weak_key_is_refused_without_being_shown(key: str | None) -> None:
+    problem = key_problem({"personal_data": "pseudonymise", "personal_data_key": key})
+    assert problem is not None
+    assert "personal_data_key" in problem
+    assert not key or key not in problem.replace("personal_data_key", "")
+
+
+def test_other_modes_need_no_key() -> None:
+    assert key_problem({"personal_data": "omit"}) is None
+    assert key_problem({}) is None
