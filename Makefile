@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --upgrade
 
-.PHONY: help setup test demo torture lint types imports lock clean
+.PHONY: help setup test demo torture lint types imports lock audit build clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,9 +38,17 @@ imports: setup ## Check who imports whom
 	$(BIN)/lint-imports
 
 lock: setup ## Pin what pyproject.toml asks for, with hashes
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
-		--generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade \
-		--output-file requirements/dev.txt
+	$(LOCK) --output-file requirements/runtime.txt
+	$(LOCK) --group dev --output-file requirements/dev.txt
+
+audit: setup ## Look for known vulnerabilities and for secrets in the tree; needs the network
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/dev.txt
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-files '^requirements/|^demo/req|^bench/req'
+
+build: setup ## Make dist/: the wheel, the source, and what they are made of (CycloneDX)
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
+		--output-reproducible --output-file dist/sbom.json
 
 clean: ## Remove what was made
-	rm -rf .venv .venv-* .meltano output .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-* .meltano output dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
