@@ -86,7 +86,7 @@ def failure_of(op: Operation, response: requests.Response, content: bytes) -> Bo
         )
         return _failure(op, status, None, {}) if says_nothing else error
     code = _code(result)
-    if status >= FAILED or result.get("success") in {False, "false"} or code not in {None, 0, 200}:
+    if status >= FAILED or result.get("success") in (False, "false") or code not in {None, 0, 200}:
         return _failure(op, status, code, result)
     if result.get("success") or "data" in result:
         return None
