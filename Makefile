@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --no-emit-index-url --upgrade
+LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
+	--no-header --no-annotate --no-emit-index-url
 
 .PHONY: help setup test demo torture lint types imports lock audit build clean
 
@@ -37,13 +37,15 @@ types: setup ## Check types
 imports: setup ## Check who imports whom
 	$(BIN)/lint-imports
 
-lock: setup ## Pin what pyproject.toml asks for, with hashes
-	$(LOCK) --output-file requirements/runtime.txt
-	$(LOCK) --group dev --output-file requirements/dev.txt
+lock: setup ## Pin what we ask for, with hashes
+	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
+	$(LOCK) pyproject.toml --group dev --output-file requirements/dev.txt
+	$(LOCK) requirements/meltano.in --output-file requirements/meltano.txt
+	$(LOCK) requirements/target-duckdb.in --output-file requirements/target-duckdb.txt
 
 audit: setup ## Look for known vulnerabilities and for secrets in the tree; needs the network
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/dev.txt
-	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-files '^requirements/|^demo/req|^bench/req'
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-files '^(bench/)?requirements'
 
 build: setup ## Make dist/: the wheel, the source, and what they are made of (CycloneDX)
 	$(BIN)/python -m build --outdir dist

@@ -1,0 +1,93 @@
+"""Meltano in an environment of its own, beside the project's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+OUTPUT = ROOT / "output"
+REQUIREMENTS = ROOT / "requirements"
+HOME = ROOT / ".venv-meltano"
+LOG = OUTPUT / "demo.log"
+LAST_LINES = 15
+
+
+class MeltanoError(Exception):
+    """A step of Meltano failed; the message holds the last lines that it wrote."""
+
+
+class MeltanoProject:
+    """The project of ``meltano.yml``, in its environment ``demo`` and with fresh state.
+
+    It reads no ``.env`` and no setting of the caller's environment, needs no hub and sends no usage
+    statistics.
+    """
+
+    def __init__(self, **environment: str) -> None:
+        """Take settings of the plugins, as environment variables."""
+        ours = ("TAP_", "TARGET_", "MELTANO_")
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
+        self.environment = {
+            **kept,
+            "MELTANO_PROJECT_ROOT": str(ROOT),
+            "MELTANO_SYS_DIR_ROOT": str(HOME / "project"),
+            "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "MELTANO_CLI_LOG_LEVEL": "info",
+            "NO_COLOR": "1",
+            **environment,
+        }
+        LOG.write_text("")
+        (HOME / "project" / "meltano.db").unlink(missing_ok=True)
+
+    def install(self, *plugins: str) -> None:
+        """Install Meltano and plugins, unless they are already there as they should be."""
+        pins = REQUIREMENTS / "meltano.txt"
+        if not _is_installed("meltano", pins):
+            venv.create(HOME, with_pip=True, clear=True)
+            self._do(HOME / "bin" / "pip", "install", "--quiet", "--require-hashes",
+                     "--requirement", pins)  # fmt: skip
+            _note_installed("meltano", pins)
+        for plugin in plugins:
+            pins = REQUIREMENTS / f"{plugin}.txt"
+            if not _is_installed(plugin, pins):
+                self._meltano("install", "loader", plugin)
+                _note_installed(plugin, pins)
+
+    def run(self, *blocks: str) -> None:
+        """Run a pipeline."""
+        self._meltano("run", *blocks)
+
+    def _meltano(self, *arguments: str) -> None:
+        meltano = HOME / "bin" / "meltano"
+        self._do(meltano, "--env-file", os.devnull, "--environment=demo", *arguments)
+
+    def _do(self, *command: str | Path) -> None:
+        with LOG.open("r+") as log:
+            start = log.seek(0, os.SEEK_END)
+            done = subprocess.run(
+                command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=subprocess.STDOUT, check=False,
+            )  # fmt: skip
+            log.seek(start)
+            last = "".join(log.readlines()[-LAST_LINES:])
+        if done.returncode != 0:
+            words = " ".join(Path(word).name for word in map(str, command))
+            msg = f"{last}{words} failed; all of its output is in {LOG.relative_to(ROOT)}"
+            raise MeltanoError(msg)
+
+
+def _is_installed(what: str, pins: Path) -> bool:
+    noted = HOME / f".{what}"
+    return noted.exists() and noted.read_text() == _identity(pins)
+
+
+def _note_installed(what: str, pins: Path) -> None:
+    (HOME / f".{what}").write_text(_identity(pins))
+
+
+def _identity(pins: Path) -> str:
+    return f"{sys.version}\n{pins.read_text()}"
