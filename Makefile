@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup test demo torture lint types imports lock audit build clean
+.PHONY: help setup test demo docs torture lint types imports lock audit build clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ $(STAMP): pyproject.toml requirements/dev.txt
 
 test: setup ## Run the tests
 	$(BIN)/pytest
+
+docs: setup ## Write the generated tables of the docs
+	$(BIN)/python docs/generate.py
 
 torture: setup ## Run the random tests for long: 10,000 scans
 	BOOKIO_SCANS=10000 $(BIN)/pytest tests/property
@@ -42,6 +45,7 @@ lock: setup ## Pin what we ask for, with hashes
 	$(LOCK) pyproject.toml --group dev --output-file requirements/dev.txt
 	$(LOCK) requirements/meltano.in --output-file requirements/meltano.txt
 	$(LOCK) requirements/target-duckdb.in --output-file requirements/target-duckdb.txt
+	$(LOCK) requirements/sbom.in --output-file requirements/sbom.txt
 
 audit: setup ## Look for known vulnerabilities and for secrets in the tree; needs the network
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/dev.txt
@@ -49,7 +53,9 @@ audit: setup ## Look for known vulnerabilities and for secrets in the tree; need
 
 build: setup ## Make dist/: the wheel, the source, and what they are made of (CycloneDX)
 	$(BIN)/python -m build --outdir dist
-	$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
+	$(PYTHON) -m venv .venv-sbom
+	.venv-sbom/bin/pip install --quiet --require-hashes --requirement requirements/sbom.txt
+	.venv-sbom/bin/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
 		--output-reproducible --output-file dist/sbom.json
 
 clean: ## Remove what was made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -55,6 +56,11 @@ class BookioStream(Stream):
         super().__init__(tap)
         self.bookio = tap
         self._conformer = Conformer(self.name, self.schema, self.logger)
+
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:  # noqa: ANN401
+        """Log, but leave the account of a failed sync to the command line, which has the reason."""
+        level = logging.DEBUG if message.startswith("An unhandled error") else level
+        super().log(message, *args, level=level, **kwargs)
 
     @cached_property
     def privacy(self) -> Privacy:

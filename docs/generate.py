@@ -1,0 +1,177 @@
+"""Writes the tables of the docs from the code, between their ``generated`` marks.
+
+Fields come from ``schemas/``, operations from ``contract.py``, codes from ``errors.py`` and
+settings from the plugins. ``python docs/generate.py`` writes them, ``--check`` only says what is stale.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bookio_api.contract import OPERATIONS
+from bookio_api.errors import ERROR_CODES
+from bookio_api.schemas import stream_schema, write_schema
+from tap_bookio.tap import STREAMS, TapBookio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "docs/streams.md", "docs/api.md", "docs/privacy.md", "meltano.yml")
+MARKED = re.compile(
+    r"(?P<start>^[ ]*(?:<!--|#) generated: (?P<name>[\w-]+)(?: -->)?\n).*?"
+    r"(?P<end>^[ ]*(?:<!--|#) /generated)",
+    re.DOTALL | re.MULTILINE,
+)
+KINDS = {"integer": "integer", "number": "decimal", "boolean": "boolean", "object": "object",
+         "array": "array"}  # fmt: skip
+SCOPES = {
+    "facilities": "one request",
+    "calendars": "a request for each facility",
+    "reservations": "each facility, paged",
+    "blocked_times": "each facility, paged",
+}
+
+
+def generated(text: str) -> str:
+    """Return a page with all of its generated parts made anew."""
+    return MARKED.sub(lambda m: m["start"] + PARTS[m["name"]]() + m["end"], text)
+
+
+def stale() -> list[str]:
+    """Return the pages that are not as they would be made now."""
+    texts = {page: (ROOT / page).read_text() for page in PAGES}
+    return [page for page, text in texts.items() if generated(text) != text]
+
+
+def tap_settings() -> str:
+    return _settings_table(TapBookio.config_jsonschema)
+
+
+def streams() -> str:
+    rows = []
+    for stream in STREAMS:
+        cursor = "`lastSync`" if stream.replication_key else "none, full table"
+        rows.append((f"`{stream.name}`", "`id`", cursor, SCOPES[stream.name]))
+    return _table(("stream", "key", "cursor", "scope"), rows)
+
+
+def fields() -> str:
+    tables = []
+    for stream in STREAMS:
+        schema = stream_schema(stream.name)
+        rows = [(f"`{path}`", _kind(field), field["description"], field.get("x-evidence", ""),
+                 field.get("x-personal", "")) for path, field in _leaves(schema)]  # fmt: skip
+        heads = ("field", "type", "what", "evidence", "personal")
+        tables.append(f"### {stream.name}\n\n{_table(heads, rows)}")
+    return "\n".join(tables)
+
+
+def personal() -> str:
+    rows = [
+        (f"`{stream.name}`", f"`{path}`", field["x-personal"], field["description"])
+        for stream in STREAMS
+        for path, field in _leaves(stream_schema(stream.name))
+        if "x-personal" in field
+    ]
+    return _table(("stream", "field", "kind", "what"), rows)
+
+
+def operations() -> str:
+    rows = [
+        (f"`{op.name}`", f"`{op.method} {op.path}`", op.evidence.value,
+         ", ".join(write_schema(op.body)["properties"]) if op.body else ", ".join(op.query),
+         "yes" if op.retry_safe else "no")
+        for op in OPERATIONS.values()
+    ]  # fmt: skip
+    return _table(("operation", "method and path", "evidence", "takes", "safe to repeat"), rows)
+
+
+def errors() -> str:
+    rows = [(str(e.code), e.meaning, f"`{e.error.__name__}`", e.advice)
+            for e in ERROR_CODES.values()]  # fmt: skip
+    return _table(("code", "meaning", "raises", "what to do"), rows)
+
+
+def meltano_tap() -> str:
+    return _meltano_settings(TapBookio.config_jsonschema)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "settings": tap_settings,
+    "streams": streams,
+    "fields": fields,
+    "personal": personal,
+    "operations": operations,
+    "errors": errors,
+    "tap-bookio": meltano_tap,
+}
+
+
+def _settings_table(schema: dict[str, Any]) -> str:
+    rows = []
+    for name, setting in schema["properties"].items():
+        default = f"`{json.dumps(setting['default'])}`" if "default" in setting else ""
+        marks = " **Secret.**" if setting.get("secret") else ""
+        required = " **Required.**" if name in schema.get("required", ()) else ""
+        rows.append((f"`{name}`", default, setting["description"] + required + marks))
+    return _table(("setting", "default", "what"), rows)
+
+
+def _meltano_settings(schema: dict[str, Any]) -> str:
+    lines = []
+    for name, setting in schema["properties"].items():
+        lines += [f"- name: {name}", f"  kind: {_meltano_kind(setting)}"]
+        if setting.get("enum"):
+            lines.append("  options:")
+            lines += [f"  - label: {o.capitalize()}\n      value: {o}" for o in setting["enum"]]
+        if setting.get("secret"):
+            lines.append("  sensitive: true")
+        lines.append(f"  label: {setting['title']}")
+        lines.append(f"  description: {json.dumps(setting['description'], ensure_ascii=False)}")
+        if "default" in setting:
+            lines.append(f"  value: {json.dumps(setting['default'])}")
+    return "".join(f"    {line}\n" for line in lines)
+
+
+def _meltano_kind(setting: dict[str, Any]) -> str:
+    if setting.get("enum"):
+        return "options"
+    if setting.get("format") in {"date", "date-time"}:
+        return "date_iso8601"
+    return KINDS.get(_kind(setting), "string")
+
+
+def _leaves(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every described field with its path; those of a list follow the list."""
+    for name, field in schema.get("properties", {}).items():
+        yield path + name, field
+        yield from _leaves(field, f"{path}{name}.")
+        yield from _leaves(field.get("items", {}), f"{path}{name}[].")
+
+
+def _kind(field: dict[str, Any]) -> str:
+    kinds = field["type"] if isinstance(field["type"], list) else [field["type"]]
+    return str(field.get("format") or next(kind for kind in kinds if kind != "null"))
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |\n" for row in lines)
+
+
+def main() -> None:
+    """Write the pages, or with ``--check`` fail if one is stale."""
+    if "--check" in sys.argv:
+        sys.exit(f"stale: {', '.join(pages)}; run make docs" if (pages := stale()) else 0)
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(generated(path.read_text()))
+
+
+if __name__ == "__main__":
+    main()
