@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -58,8 +57,9 @@ def describe(error: BaseException) -> str:
     problems = getattr(error, "errors", None)
     if isinstance(problems, list) and problems:
         return "; ".join(dict.fromkeys(_without_secret(str(problem)) for problem in problems))
-    if isinstance(error, json.JSONDecodeError):
-        return f"a file of --config, --state or --catalog is not JSON (line {error.lineno})"
+    line = getattr(error, "lineno", None)
+    if isinstance(error, ValueError) and line is not None:  # json's and simplejson's
+        return f"a file of --config, --state or --catalog is not JSON (line {line})"
     if isinstance(error, FileNotFoundError):
         return f"no such file: {error.filename}"
     return f"unexpected {place_of(error)}; please report this line"

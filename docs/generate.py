@@ -1,7 +1,7 @@
 """Writes the tables of the docs from the code, between their ``generated`` marks.
 
 Fields come from ``schemas/``, operations from ``contract.py``, codes from ``errors.py`` and
-settings from the plugins. ``python docs/generate.py`` writes them, ``--check`` only says what is stale.
+settings from the plugins. ``--check`` writes nothing and only says what is stale.
 """
 
 from __future__ import annotations

@@ -241,7 +241,7 @@ class TapBookio(Tap):
         given = config or _ConfigInput()
         tap = cls(
             config=given.config,
-            state=json.loads(state.read()) if state else None,
+            state=_read_state(state) if state else None,
             catalog=json.loads(catalog.read()) if catalog else None,
             parse_env_config=given.parse_env,
         )
@@ -286,6 +286,12 @@ class TapBookio(Tap):
     def get_singer_command(cls) -> click.Command:
         """Return the command line, whose every failure is one line."""
         return OneLineCommand.like(super().get_singer_command(), cls.logger)
+
+
+def _read_state(file: IO[str]) -> dict[str, Any]:
+    state: dict[str, Any] = json.load(file)
+    check_state(state, {stream.name: False for stream in STREAMS})  # the SDK drops an empty list
+    return state
 
 
 def _problems(config: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,137 @@
+"""Bad input gets one clear line and exit code 1; nothing is lost, nothing is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli import Tap
+
+if TYPE_CHECKING:
+    from bookio_sandbox.running import Sandbox
+
+TOKEN = "sandbox-token"
+
+
+@pytest.fixture
+def tap(sandbox: Sandbox, tmp_path: Path) -> Tap:
+    return Tap(sandbox, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "clue"),
+    [
+        ({"auth_token": "wrong-token"}, "check auth_token"),
+        ({"auth_token": ""}, "auth_token"),
+        ({"auth_token": "two words"}, "auth_token"),
+        ({"start_date": "yesterday"}, "start_date"),
+        ({"start_date": "2026-02-30"}, "start_date"),
+        ({"reservations_from": "31.1.2026"}, "reservations_from"),
+        ({"default_timezone": "Bratislava"}, "IANA"),
+        ({"api_url": "http://medic.example.org/api"}, "https"),
+        ({"api_url": "https://user:pass@medic.example.org/api"}, "user name"),
+        ({"api_url": "medic.example.org"}, "api_url"),
+        ({"facility_ids": [999_999]}, "999999"),
+        ({"facility_ids": "1,2"}, "facility_ids"),
+        ({"endpoint_overrides": {"list_rooms": "GET /rooms"}}, "list_rooms"),
+        ({"endpoint_overrides": {"confirm_sync": "PUT /reservations/confirm"}}, "reservationId"),
+        ({"endpoint_overrides": {"list_reservations": "GET /nowhere"}}, "endpoint_overrides"),
+        ({"page_size": 500}, "page_size"),
+        ({"personal_data": "pseudonymise"}, "personal_data_key"),
+        ({"personal_data": "hide"}, "keep"),
+        ({"detect_deletions": True, "blocked_times_from": "2026-01-01"}, "blocked_times_from"),
+    ],
+)
+def test_a_setting_that_cannot_work(tap: Tap, settings: dict[str, Any], clue: str) -> None:
+    refused = tap(**settings)
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert clue in refused.errors[0]
+    assert "Traceback" not in refused.stderr
+    assert TOKEN not in refused.stderr + refused.stdout
+    assert not refused.records("reservations")
+
+
+BOOKMARK = {"replication_key": "lastSync", "replication_key_value": 1789538400000}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "not json",
+        "[]",
+        {"bookmarks": []},
+        {"bookmarks": {"patients": {}}},
+        {"bookmarks": {"reservations": {"partitions": [BOOKMARK]}}},
+        {"bookmarks": {"reservations": {"replication_key_value": "2026-09-16T06:00:00Z"}}},
+        {"bookmarks": {"reservations": {"replication_key": "updated_at"}}},
+        {"bookmarks": {"reservations": {
+            "partitions": [{"context": {"facilityId": 1}, "replication_key_value": 1789538400}]}}},
+    ],
+)  # fmt: skip
+def test_a_state_that_is_not_ours(tap: Tap, state: Any) -> None:
+    refused = tap(state=state)
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert "state" in refused.errors[0]
+    assert "Traceback" not in refused.stderr
+    assert refused.messages == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "clue"),
+    [
+        ({"status": 200, "body": "<html>Welcome</html>"}, "api_url"),
+        ({"status": 302, "headers": {"Location": "/elsewhere"}}, "redirects"),
+        ({"status": 200, "body": "{}"}, "api_url"),
+        ({"status": 200, "body": '{"result": {"success": true, "data": null}}'}, "no list"),
+        ({"status": 429, "headers": {"Retry-After": "3600"}}, "come back at"),
+        ({"status": 200, "body": '{"result": {"success": false}}'}, "list_facilities"),
+    ],
+)
+def test_an_answer_that_is_none(
+    tap: Tap, sandbox: Sandbox, answer: dict[str, Any], clue: str
+) -> None:
+    sandbox.script("list_facilities", {**answer, "times": 20})
+    refused = tap()
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert clue in refused.errors[0]
+    assert not refused.records("facilities")
+
+
+def test_a_host_that_is_not_there(tap: Tap) -> None:
+    refused = tap(api_url="http://127.0.0.1:9/public/api/v1")
+    assert refused.code == 1
+    assert len(refused.errors) == 1
+    assert "cannot be reached" in refused.errors[0]
+
+
+def test_a_broken_config_is_told_by_its_line(tap: Tap, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"auth_token": "sandbox-token",\n oops')
+    refused = tap("--config", str(broken))
+    assert refused.code == 1
+    assert "not JSON" in refused.errors[0]
+    assert TOKEN not in refused.stderr
+    missing = tap("--config", str(tmp_path / "missing.json"))
+    assert missing.code == 1
+    assert "missing.json" in missing.stderr
+    assert "Traceback" not in missing.stderr
+
+
+def test_a_connection_test_tells_what_works_and_shows_no_patient(
+    tap: Tap, sandbox: Sandbox
+) -> None:
+    sandbox.insert("reservations", name="Kanárik")
+    good = tap("--test")
+    assert good.code == 0
+    assert good.stdout == ""
+    assert "reservations: works" in good.stderr
+    assert tap("--test", auth_token="wrong").code == 1
+    partly = tap("--test", endpoint_overrides={"list_blocked_times": "GET /nowhere"})
+    assert partly.code == 1
+    assert "endpoint_overrides" in partly.stderr
+    assert "reservations: works" in partly.stderr
