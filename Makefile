@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	@touch $@
 
 test: setup ## Run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 docs: setup ## Write the generated tables of the docs
 	$(BIN)/python docs/generate.py

@@ -197,9 +197,11 @@ class TapBookio(Tap):
             )
 
     def close(self) -> None:
-        """Let go of connections and threads."""
+        """Write out what is held back, let go of connections and threads."""
         self.client.close()
         self.executor.shutdown(cancel_futures=True)
+        if isinstance(self.message_writer, BlockWriter):
+            self.message_writer.flush()
 
     def raise_if_incomplete(self) -> None:
         """Raise ``ContractError`` if rows may have been missed."""
@@ -290,7 +292,8 @@ class TapBookio(Tap):
 
 def _read_state(file: IO[str]) -> dict[str, Any]:
     state: dict[str, Any] = json.load(file)
-    check_state(state, {stream.name: False for stream in STREAMS})  # the SDK drops an empty list
+    if not state:  # which the SDK would take for none
+        check_state(state, {})
     return state
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,10 @@ class Run:
     code: int
     stdout: str
     stderr: str
-    messages: list[dict[str, Any]] = field(init=False)
 
-    def __post_init__(self) -> None:
-        lines = [line for line in self.stdout.splitlines() if line.startswith("{")]
-        self.messages = [json.loads(line) for line in lines]
+    @cached_property
+    def messages(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.stdout.splitlines()]
 
     def records(self, stream: str) -> list[dict[str, Any]]:
         return [
