@@ -61,7 +61,7 @@ def describe(error: BaseException) -> str:
     if isinstance(error, ValueError) and line is not None:  # json's and simplejson's
         return f"a file of --config, --state or --catalog is not JSON (line {line})"
     if isinstance(error, FileNotFoundError):
-        return f"no such file: {error.filename}"
+        return f"no such file: {error.filename}" if error.filename else str(error)
     return f"unexpected {place_of(error)}; please report this line"
 
 

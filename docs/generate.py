@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from bookio_api.contract import OPERATIONS
 from bookio_api.errors import ERROR_CODES
 from bookio_api.schemas import stream_schema, write_schema
-from tap_bookio.tap import STREAMS, TapBookio
+from tap_bookio.settings import SETTINGS
+from tap_bookio.tap import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +50,7 @@ def stale() -> list[str]:
 
 
 def tap_settings() -> str:
-    return _settings_table(TapBookio.config_jsonschema)
+    return _settings_table(SETTINGS)
 
 
 def streams() -> str:
@@ -98,7 +99,7 @@ def errors() -> str:
 
 
 def meltano_tap() -> str:
-    return _meltano_settings(TapBookio.config_jsonschema)
+    return _meltano_settings(SETTINGS)
 
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -112,19 +113,19 @@ PARTS: dict[str, Callable[[], str]] = {
 }
 
 
-def _settings_table(schema: dict[str, Any]) -> str:
+def _settings_table(settings: dict[str, Any]) -> str:
     rows = []
-    for name, setting in schema["properties"].items():
+    for name, setting in settings.items():
         default = f"`{json.dumps(setting['default'])}`" if "default" in setting else ""
         marks = " **Secret.**" if setting.get("secret") else ""
-        required = " **Required.**" if name in schema.get("required", ()) else ""
+        required = " **Required.**" if name == "auth_token" else ""
         rows.append((f"`{name}`", default, setting["description"] + required + marks))
     return _table(("setting", "default", "what"), rows)
 
 
-def _meltano_settings(schema: dict[str, Any]) -> str:
+def _meltano_settings(settings: dict[str, Any]) -> str:
     lines = []
-    for name, setting in schema["properties"].items():
+    for name, setting in settings.items():
         lines += [f"- name: {name}", f"  kind: {_meltano_kind(setting)}"]
         if setting.get("enum"):
             lines.append("  options:")

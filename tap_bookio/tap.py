@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -17,13 +16,10 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from bookio_api.cli import OneLineCommand
 from bookio_api.client import BookioClient
-from bookio_api.contract import MAX_PAGE_SIZE
 from bookio_api.errors import BookioError, ContractError
-from bookio_api.localtime import DEFAULT_TIMEZONE, zone
-from bookio_api.settings import CONNECTION_SETTINGS
 from tap_bookio.bookmark import TOLERATED_SKEW_MS, check_state
 from tap_bookio.facilities import Facilities
-from tap_bookio.privacy import KEEP, OMIT, PSEUDONYMISE, key_problem
+from tap_bookio.settings import SETTINGS, problems_of
 from tap_bookio.streams import (
     BlockedTimesStream,
     CalendarsStream,
@@ -34,7 +30,6 @@ from tap_bookio.streams import (
 from tap_bookio.writer import BlockWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import FrameType
 
 STREAMS: tuple[type[FacilitiesStream | CalendarsStream | PagedStream], ...] = (
@@ -43,16 +38,6 @@ STREAMS: tuple[type[FacilitiesStream | CalendarsStream | PagedStream], ...] = (
     ReservationsStream,
     BlockedTimesStream,
 )
-RANGED = ("reservations", "blocked_times")
-
-
-def _date(title: str, description: str) -> dict[str, Any]:
-    return {
-        "type": ["string", "null"],
-        "format": "date",
-        "title": title,
-        "description": f"{description} YYYY-MM-DD.",
-    }
 
 
 class TapBookio(Tap):
@@ -64,85 +49,7 @@ class TapBookio(Tap):
     config_jsonschema: ClassVar[dict[str, Any]] = {
         "type": "object",
         "required": ["auth_token"],
-        "properties": {
-            **CONNECTION_SETTINGS,
-            "start_date": {
-                "type": ["string", "null"],
-                "format": "date-time",
-                "title": "Start date",
-                "description": (
-                    "A first run reads only rows changed since then; a date or datetime, in the "
-                    "facility's own time zone unless it says another. All rows unless set."
-                ),
-            },
-            "facility_ids": {
-                "type": ["array", "null"],
-                "items": {"type": "integer"},
-                "title": "Facilities",
-                "description": "Numbers of the facilities to read; all that the token sees.",
-            },
-            "page_size": {
-                "type": "integer",
-                "title": "Page size",
-                "description": "Rows to ask for in a page.",
-                "default": MAX_PAGE_SIZE,
-                "minimum": 1,
-                "maximum": MAX_PAGE_SIZE,
-            },
-            "lookback_seconds": {
-                "type": "number",
-                "title": "Lookback",
-                "description": "Seconds by which each run asks again for what the last one saw.",
-                "default": 300,
-                "minimum": 0,
-            },
-            "only_unsynced": {
-                "type": "boolean",
-                "title": "Only unsynced",
-                "description": "Read only reservations whose sync has not been confirmed.",
-                "default": False,
-            },
-            "reservations_from": _date("Reservations from", "First day of reservations to read."),
-            "reservations_to": _date("Reservations to", "Last day of reservations to read."),
-            "blocked_times_from": _date("Blocked times from", "First day of blocked times."),
-            "blocked_times_to": _date("Blocked times to", "Last day of blocked times."),
-            "detect_deletions": {
-                "type": "boolean",
-                "title": "Detect deletions",
-                "description": (
-                    "Read all blocked times each run and send ACTIVATE_VERSION after them, so "
-                    "that loaders which honour it drop what was removed in Bookio."
-                ),
-                "default": False,
-            },
-            "personal_data": {
-                "type": "string",
-                "title": "Personal data",
-                "description": (
-                    "What leaves of names, e-mail addresses, phones and free text: keep all, "
-                    "pseudonymise (keyed HMAC-SHA-256, the same person is the same pseudonym), "
-                    "or omit the fields. Fields that no schema knows leave only with keep."
-                ),
-                "default": KEEP,
-                "enum": [KEEP, PSEUDONYMISE, OMIT],
-            },
-            "personal_data_key": {
-                "type": ["string", "null"],
-                "title": "Key of pseudonyms",
-                "description": (
-                    "Secret of at least 32 random characters. Another key gives other pseudonyms; "
-                    "who has it can find a known person, so keep it from the warehouse."
-                ),
-                "secret": True,
-                "writeOnly": True,
-            },
-            "default_timezone": {
-                "type": "string",
-                "title": "Default time zone",
-                "description": "IANA zone for facilities whose own time zone is not known.",
-                "default": DEFAULT_TIMEZONE,
-            },
-        },
+        "properties": dict(SETTINGS),
     }
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
@@ -216,7 +123,7 @@ class TapBookio(Tap):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check what JSON Schema cannot: dates, zones, addresses."""
         errors = super()._validate_config(raise_errors=raise_errors)
-        if raise_errors and (problems := _problems(self.config)):
+        if raise_errors and (problems := problems_of(self.config)):
             raise ConfigValidationError("settings", errors=problems)
         return errors
 
@@ -295,34 +202,3 @@ def _read_state(file: IO[str]) -> dict[str, Any]:
     if not state:  # which the SDK would take for none
         check_state(state, {})
     return state
-
-
-def _problems(config: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with settings in a way that JSON Schema cannot see."""
-    problems = []
-    for name in ("start_date", *(f"{s}_{end}" for s in RANGED for end in ("from", "to"))):
-        text = config.get(name)
-        parse = datetime.fromisoformat if name == "start_date" else date.fromisoformat
-        try:
-            parse(text) if text else None
-        except ValueError:
-            shape = "2024-01-31 or 2024-01-31T08:00:00Z" if name == "start_date" else "2024-01-31"
-            problems.append(f"{name} is {text!r}, which is no date; write it as {shape}")
-    if config.get("detect_deletions"):
-        problems += [
-            f"detect_deletions needs all blocked times: remove {name}"
-            for name in ("blocked_times_from", "blocked_times_to")
-            if config.get(name)
-        ]
-    if problem := key_problem(config):
-        problems.append(problem)
-    for check in (lambda: zone(config["default_timezone"]), lambda: _checked_client(config)):
-        try:
-            check()
-        except BookioError as error:
-            problems.append(str(error))
-    return problems
-
-
-def _checked_client(config: Mapping[str, Any]) -> None:
-    BookioClient.from_settings(config).close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tap_bookio.tap import TapBookio
+from tap_bookio.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
@@ -25,9 +25,9 @@ def test_a_stale_page_would_be_seen() -> None:
     assert generate.generated(page.replace("`list_facilities`", "`list_clinics`")) == page
 
 
-@pytest.mark.parametrize("name", sorted(TapBookio.config_jsonschema["properties"]))
+@pytest.mark.parametrize("name", sorted(SETTINGS))
 def test_every_setting_says_what_it_is(name: str) -> None:
-    setting = TapBookio.config_jsonschema["properties"][name]
+    setting = SETTINGS[name]
     assert setting["title"]
     assert setting["description"].endswith(".")
 

@@ -1,0 +1,140 @@
+"""The settings of tap-bookio, and what about them JSON Schema cannot check."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from bookio_api.client import BookioClient
+from bookio_api.contract import MAX_PAGE_SIZE
+from bookio_api.errors import BookioError
+from bookio_api.localtime import DEFAULT_TIMEZONE, zone
+from bookio_api.settings import CONNECTION_SETTINGS
+from tap_bookio.privacy import KEEP, OMIT, PSEUDONYMISE, key_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RANGED = ("reservations", "blocked_times")
+
+
+def _date(title: str, description: str) -> dict[str, Any]:
+    return {
+        "type": ["string", "null"],
+        "format": "date",
+        "title": title,
+        "description": f"{description} YYYY-MM-DD.",
+    }
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    **CONNECTION_SETTINGS,
+    "start_date": {
+        "type": ["string", "null"],
+        "format": "date-time",
+        "title": "Start date",
+        "description": (
+            "A first run reads only rows changed since then; a date or datetime, in the "
+            "facility's own time zone unless it says another. All rows unless set."
+        ),
+    },
+    "facility_ids": {
+        "type": ["array", "null"],
+        "items": {"type": "integer"},
+        "title": "Facilities",
+        "description": "Numbers of the facilities to read; all that the token sees.",
+    },
+    "page_size": {
+        "type": "integer",
+        "title": "Page size",
+        "description": "Rows to ask for in a page.",
+        "default": MAX_PAGE_SIZE,
+        "minimum": 1,
+        "maximum": MAX_PAGE_SIZE,
+    },
+    "lookback_seconds": {
+        "type": "number",
+        "title": "Lookback",
+        "description": "Seconds by which each run asks again for what the last one saw.",
+        "default": 300,
+        "minimum": 0,
+    },
+    "only_unsynced": {
+        "type": "boolean",
+        "title": "Only unsynced",
+        "description": "Read only reservations whose sync has not been confirmed.",
+        "default": False,
+    },
+    "reservations_from": _date("Reservations from", "First day of reservations to read."),
+    "reservations_to": _date("Reservations to", "Last day of reservations to read."),
+    "blocked_times_from": _date("Blocked times from", "First day of blocked times."),
+    "blocked_times_to": _date("Blocked times to", "Last day of blocked times."),
+    "detect_deletions": {
+        "type": "boolean",
+        "title": "Detect deletions",
+        "description": (
+            "Read all blocked times each run and send ACTIVATE_VERSION after them, so "
+            "that loaders which honour it drop what was removed in Bookio."
+        ),
+        "default": False,
+    },
+    "personal_data": {
+        "type": "string",
+        "title": "Personal data",
+        "description": (
+            "What leaves of names, e-mail addresses, phones and free text: keep all, "
+            "pseudonymise (keyed HMAC-SHA-256, the same person is the same pseudonym), "
+            "or omit the fields. Fields that no schema knows leave only with keep."
+        ),
+        "default": KEEP,
+        "enum": [KEEP, PSEUDONYMISE, OMIT],
+    },
+    "personal_data_key": {
+        "type": ["string", "null"],
+        "title": "Key of pseudonyms",
+        "description": (
+            "Secret of at least 32 random characters. Another key gives other pseudonyms; "
+            "who has it can find a known person, so keep it from the warehouse."
+        ),
+        "secret": True,
+        "writeOnly": True,
+    },
+    "default_timezone": {
+        "type": "string",
+        "title": "Default time zone",
+        "description": "IANA zone for facilities whose own time zone is not known.",
+        "default": DEFAULT_TIMEZONE,
+    },
+}
+"""Properties of the settings' JSON Schema, by name."""
+
+
+def problems_of(config: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with settings in a way that JSON Schema cannot see."""
+    problems = []
+    for name in ("start_date", *(f"{s}_{end}" for s in RANGED for end in ("from", "to"))):
+        text = config.get(name)
+        parse = datetime.fromisoformat if name == "start_date" else date.fromisoformat
+        try:
+            parse(text) if text else None
+        except ValueError:
+            shape = "2024-01-31 or 2024-01-31T08:00:00Z" if name == "start_date" else "2024-01-31"
+            problems.append(f"{name} is {text!r}, which is no date; write it as {shape}")
+    if config.get("detect_deletions"):
+        problems += [
+            f"detect_deletions needs all blocked times: remove {name}"
+            for name in ("blocked_times_from", "blocked_times_to")
+            if config.get(name)
+        ]
+    if problem := key_problem(config):
+        problems.append(problem)
+    for check in (lambda: zone(config["default_timezone"]), lambda: _checked_client(config)):
+        try:
+            check()
+        except BookioError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _checked_client(config: Mapping[str, Any]) -> None:
+    BookioClient.from_settings(config).close()
