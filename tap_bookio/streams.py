@@ -11,7 +11,7 @@ from singer_sdk import SchemaDirectory, Stream, StreamSchema
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
-from bookio_api.errors import ContractError
+from bookio_api.lists import fetch_page
 from bookio_api.localtime import to_epoch_ms
 from bookio_api.scan import Page, Scan
 from bookio_api.schemas import schema_directory, stream_schema
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from concurrent.futures import Future
 
+    from bookio_api.facilities import Facility
     from bookio_api.localtime import OffsetClock
-    from tap_bookio.facilities import Facility
     from tap_bookio.tap import TapBookio
 
     Context = Mapping[str, Any] | None
@@ -70,14 +70,7 @@ class BookioStream(Stream):
 
     def fetch(self, query: Mapping[str, Any]) -> Page:
         """Ask Bookio once."""
-        answer = self.bookio.client.call(self.operation, query=query)
-        rows = self.bookio.client.rows(self.operation, answer)
-        for row in rows:
-            if type(row.get("id")) is not int:
-                row["id"] = self._integer_id(row.get("id"))
-        pagination = answer.data.get("pagination")
-        total = pagination.get("total") if isinstance(pagination, dict) else None
-        return Page(rows, total if type(total) is int else None, answer.server_time_ms)
+        return fetch_page(self.bookio.client, self.operation, query)
 
     def conformed(self, rows: list[Row], facility: Facility) -> list[Row]:
         """Return what leaves of rows: it fits the schema, and names the facility asked for."""
@@ -86,14 +79,6 @@ class BookioStream(Stream):
             for row in conformed:
                 row.setdefault("facilityId", facility.id)
         return conformed
-
-    def _integer_id(self, value: object) -> int:
-        if isinstance(value, str) and value.isdecimal():
-            return int(value)
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
-        msg = f"{self.operation}: a row has no number as id"
-        raise ContractError(msg, operation=self.operation)
 
 
 class FacilitiesStream(BookioStream):

@@ -17,8 +17,8 @@ from singer_sdk.tap_base import CliTestOptionValue
 from bookio_api.cli import OneLineCommand
 from bookio_api.client import BookioClient
 from bookio_api.errors import BookioError, ContractError
+from bookio_api.facilities import Facilities
 from tap_bookio.bookmark import TOLERATED_SKEW_MS, check_state
-from tap_bookio.facilities import Facilities
 from tap_bookio.settings import SETTINGS, problems_of
 from tap_bookio.streams import (
     BlockedTimesStream,

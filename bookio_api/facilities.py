@@ -12,6 +12,8 @@ from bookio_api.localtime import DEFAULT_TIMEZONE, OffsetClock, zone
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pendulum.tz.timezone import Timezone
+
     from bookio_api.client import BookioClient
 
 logger = logging.getLogger(__name__)
@@ -71,6 +73,11 @@ class Facilities:
     def __getitem__(self, facility_id: int | None) -> Facility:
         """Return a facility in scope."""
         return self._by_id[facility_id]
+
+    def time_zone(self, facility_id: int | None) -> Timezone:
+        """Return the zone of a facility, or the default one if it is not in scope."""
+        facility = self._by_id.get(facility_id)
+        return facility.clock.tz if facility else self._default
 
     def _clock(self, row: dict[str, Any]) -> OffsetClock:
         try:

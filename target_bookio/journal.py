@@ -1,0 +1,168 @@
+"""Remembers every write before its first byte leaves, so that none is made twice.
+
+One row per stream and key, with its intent: ``SENT`` is committed before anything is sent;
+``CONFIRMED`` and ``REJECTED`` after; ``IN_DOUBT`` when no answer came. The file holds no patient's
+data: keys, Bookio's ids, facilities, and keyed hashes of what was written.
+
+Changes are collected and committed in groups, so that durability costs one disk flush for many.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import secrets
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from bookio_api.errors import SettingsError
+from target_bookio.files import private_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SENT, CONFIRMED, REJECTED, IN_DOUBT = "SENT", "CONFIRMED", "REJECTED", "IN_DOUBT"
+
+_APPLICATION_ID = 0x424B4A31
+_LOCK_SECONDS = 5
+_COLUMNS = "stream, key, state, facility_id, remote_id, desired, step, intended, applied"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS writes (
+    stream TEXT, key TEXT, state TEXT NOT NULL, facility_id INTEGER, remote_id INTEGER,
+    desired TEXT, step TEXT, intended TEXT, applied TEXT, noted_at INTEGER,
+    PRIMARY KEY (stream, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS writes_by_id ON writes (stream, remote_id);
+CREATE INDEX IF NOT EXISTS writes_unsettled ON writes (state)
+    WHERE state IN ('SENT', 'IN_DOUBT');
+"""
+
+
+class Entry(NamedTuple):
+    """What the journal knows of one key."""
+
+    stream: str
+    key: str
+    state: str
+    facility_id: int | None = None
+    remote_id: int | None = None
+    desired: str = ""
+    """Digest of the whole record that was last decided."""
+    step: str = ""
+    """The operations in flight, separated by blanks."""
+    intended: Mapping[str, str] = {}
+    """Digests of what is in flight, by group."""
+    applied: Mapping[str, str] = {}
+    """Digests of what Bookio is known to hold from us, by group."""
+
+
+class Journal:
+    """The journal of one account; used by one process, and by one thread of it."""
+
+    def __init__(self, path: Path | None, account: str) -> None:
+        """Open or create it; ``None`` keeps it in memory.
+
+        Raises:
+            SettingsError: the file is no journal, another account's, or in use.
+        """
+        self._path = path
+        if path is not None:
+            os.close(private_file(path, "journal_path"))
+        try:
+            self._db = sqlite3.connect(
+                path or ":memory:", timeout=_LOCK_SECONDS, isolation_level=None
+            )
+            self._open()
+        except sqlite3.OperationalError as error:
+            raise self._refusal("is used by another process, or cannot be written") from error
+        except sqlite3.DatabaseError as error:
+            raise self._refusal("is no journal of target-bookio") from error
+        self._key = self._about("key", secrets.token_bytes(32))
+        if self._about("account", self.digest(account).encode()) != self.digest(account).encode():
+            raise self._refusal("belongs to another api_url or auth_token")
+        self._db.execute("BEGIN")
+
+    def digest(self, value: object) -> str:
+        """Return a keyed hash of a JSON value; another journal makes another."""
+        text = msgspec.json.encode(value, order="sorted")
+        return hmac.digest(self._key, text, "sha256").hex()[:32]
+
+    def get(self, stream: str, key: str) -> Entry | None:
+        """Return what is known of a key; one that is an id also by what we created."""
+        found = self._select("stream = ? AND key = ?", stream, key)
+        if not found and key.startswith("id:"):
+            found = self._select("stream = ? AND remote_id = ?", stream, int(key[3:]))
+        return found[0] if found else None
+
+    def unsettled(self) -> list[Entry]:
+        """Return what was sent, or is in doubt."""
+        return self._select("state IN ('SENT', 'IN_DOUBT')")
+
+    def put(self, entry: Entry) -> None:
+        """Note an entry; it lasts from the next ``commit`` on."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *entry[:7],
+                json.dumps(entry.intended),
+                json.dumps(entry.applied),
+                int(time.time() * 1000),
+            ),
+        )
+
+    def forget(self, entry: Entry) -> None:
+        """Note that an intent was never carried out."""
+        if entry.applied:
+            self.put(entry._replace(state=CONFIRMED, desired="", step="", intended={}))
+        else:
+            self._db.execute(
+                "DELETE FROM writes WHERE stream = ? AND key = ?", (entry.stream, entry.key)
+            )
+
+    def commit(self) -> None:
+        """Put all that was noted on the disk."""
+        self._db.execute("COMMIT")
+        self._db.execute("BEGIN")
+
+    def close(self) -> None:
+        """Commit and close."""
+        self._db.execute("COMMIT")
+        self._db.close()
+
+    def _open(self) -> None:
+        db = self._db
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        mark = db.execute("PRAGMA application_id").fetchone()[0]
+        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        db.execute("COMMIT")
+        if tables and mark != _APPLICATION_ID:
+            raise self._refusal("is no journal of target-bookio")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        db.executescript(_SCHEMA)
+
+    def _about(self, name: str, value: bytes) -> bytes:
+        """Return a fact about the journal, which is this value if it is new."""
+        self._db.execute("INSERT OR IGNORE INTO about VALUES (?, ?)", (name, value))
+        found: bytes = self._db.execute(
+            "SELECT value FROM about WHERE name = ?", (name,)
+        ).fetchone()[0]
+        return found
+
+    def _select(self, condition: str, *values: object) -> list[Entry]:
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM writes WHERE {condition}",  # noqa: S608 - our own words
+            values,
+        )
+        return [Entry(*row[:-2], *map(json.loads, row[-2:])) for row in rows]
+
+    def _refusal(self, what: str) -> SettingsError:
+        return SettingsError(f"journal_path: {self._path} {what}; name another file, or end it")

@@ -1,0 +1,142 @@
+"""What the journal is told of each record: its intent, its outcome, and that of an earlier run."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from target_bookio import plan as planning
+from target_bookio.journal import CONFIRMED, IN_DOUBT, REJECTED, SENT, Entry
+from target_bookio.plan import CREATE, REMOVE, UNCHANGED, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_bookio.journal import Journal
+    from target_bookio.plan import Row
+    from target_bookio.reconcile import Verdict
+    from target_bookio.record import Desired
+
+
+@dataclass(slots=True)
+class Work:
+    """The records of one key that wait, and what is known of its row."""
+
+    waiting: deque[Desired]
+    row: Row | None = None
+    looked_up: bool = False
+    doubts: int = 0
+    duplicate: bool = False
+    """Bookio answered that it holds this reservation already."""
+    plan: Plan = field(default_factory=lambda: Plan(UNCHANGED))
+    desired: Desired | None = None
+    """The first of those that wait, with the wall times of its facility."""
+    intent: Entry | None = None
+    """What the journal says of the write in flight."""
+
+    @property
+    def row_id(self) -> int | None:
+        """Bookio's number of the row, where it is known."""
+        return self.row.get("id") if self.row else None
+
+
+class Ledger:
+    """Writes a run's decisions into the journal; they last from its next commit on."""
+
+    def __init__(self, journal: Journal) -> None:
+        """Take the journal."""
+        self._journal = journal
+        self.digest = journal.digest
+        self.commit = journal.commit
+
+    def known(self, desired: Desired) -> Entry | None:
+        """Return what the journal knows of a record's key."""
+        return self._journal.get(desired.stream, desired.key)
+
+    def says_the_same(self, entry: Entry, desired: Desired) -> bool:
+        """Whether an entry was about a record that said just this."""
+        return entry.desired == self._identity(desired)
+
+    def applied(self, desired: Desired) -> Mapping[str, str]:
+        """Return the digests of what Bookio is known to hold from us."""
+        entry = self.known(desired)
+        return entry.applied if entry else {}
+
+    def sending(self, work: Work) -> None:
+        """Note an intent. Commit before the first byte leaves."""
+        desired, row, intended = _first(work), work.row, {}
+        for step in work.plan.steps:
+            row = planning.after(step, row, work.row_id)
+            held = planning.held(desired.stream, step.group, row)
+            intended[step.group] = self.digest(held)
+        applied = self.applied(desired)
+        if CREATE in intended and row is not None:
+            applied = planning.digests(desired, row, self.digest)
+        work.intent = self._entry(work, SENT)._replace(
+            remote_id=work.row_id,
+            step=" ".join(step.operation for step in work.plan.steps),
+            intended=intended,
+            applied=applied,
+        )
+        self._journal.put(work.intent)
+
+    def in_doubt(self, work: Work) -> None:
+        """Note that no answer came."""
+        if work.intent:
+            work.intent = work.intent._replace(state=IN_DOUBT)
+            self._journal.put(work.intent)
+
+    def done(self, work: Work) -> None:
+        """Note that Bookio holds what the record says; ``work.row`` is its row, if there is one."""
+        entry = self._entry(work, CONFIRMED)
+        if work.row is not None:
+            applied = planning.digests(_first(work), work.row, self.digest)
+            entry = entry._replace(remote_id=work.row_id, applied=applied)
+        if entry != self._journal.get(entry.stream, entry.key):
+            self._journal.put(entry)
+
+    def refused(self, work: Work) -> None:
+        """Note that Bookio refused; the same record may be tried again in a later run."""
+        if work.intent:
+            state = work.intent._replace(state=REJECTED, desired="", step="", intended={})
+            self._journal.put(state)
+
+    def take_back(self, work: Work) -> None:
+        """Note that what was intended was never carried out."""
+        if work.intent:
+            self._journal.forget(work.intent)
+
+    def left_over(self) -> list[Entry]:
+        """Return the intents without outcome of an earlier run."""
+        return self._journal.unsettled()
+
+    def settled(self, entry: Entry, verdict: Verdict) -> None:
+        """Note what became of an intent of an earlier run."""
+        if verdict.state == IN_DOUBT:
+            self._journal.put(entry._replace(state=IN_DOUBT))
+        elif verdict.state != CONFIRMED:
+            self._journal.forget(entry)
+        else:
+            row = verdict.row
+            applied = {**entry.intended, **entry.applied} if CREATE in entry.intended else {
+                **entry.applied, **entry.intended}  # fmt: skip
+            self._journal.put(entry._replace(
+                state=CONFIRMED, step="", intended={},
+                remote_id=row.get("id") if row else None,
+                applied={} if row is None or REMOVE in applied else applied,
+            ))  # fmt: skip
+
+    def _entry(self, work: Work, state: str) -> Entry:
+        desired = _first(work)
+        facility = desired.facility_id or (work.row or {}).get("facilityId")
+        identity = self._identity(work.waiting[0])
+        return Entry(desired.stream, desired.key, state, facility, desired=identity)
+
+    def _identity(self, desired: Desired) -> str:
+        values: dict[str, Any] = dict(desired.values)
+        return self.digest([values, desired.deleted])
+
+
+def _first(work: Work) -> Desired:
+    return work.desired or work.waiting[0]

@@ -1,0 +1,267 @@
+"""Pure: what a record wants, what Bookio has and what we last wrote -> what to do.
+
+Three-way: Bookio has it already -> nothing; Bookio has what we last wrote, or we never wrote ->
+only the operations that change something; else someone changed it in Bookio -> a conflict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bookio_api.localtime import to_wall
+from bookio_api.schemas import write_schema
+from target_bookio.record import BLOCKED_TIMES, CALENDARS, RESERVATIONS
+
+if TYPE_CHECKING:
+    from pendulum.tz.timezone import Timezone
+
+    from target_bookio.record import Desired
+
+Row = Mapping[str, Any]
+"""A row as Bookio lists it."""
+
+UNCHANGED, WRITE, CONFLICT, REJECT = "unchanged", "write", "conflict", "reject"
+CREATE, TERM, STATUS, SYNC, REMOVE, MODIFY, END = (
+    "create", "term", "status", "sync", "remove", "modify", "end",
+)  # fmt: skip
+"""What a step changes: the unit of which the journal keeps a keyed hash."""
+
+_FIXED = {
+    RESERVATIONS: ("name", "surname", "email", "phone", "locale", "serviceId", "facilityId"),
+    BLOCKED_TIMES: ("facilityId",),
+    CALENDARS: (),
+}
+"""Fields that no operation changes once the row is there."""
+
+_HELD = {
+    (RESERVATIONS, TERM): ("dateFrom",),  # the end follows from the service
+    (RESERVATIONS, STATUS): ("status",),
+    (RESERVATIONS, SYNC): ("externalId",),
+    (BLOCKED_TIMES, TERM): ("dateFrom", "dateTo"),
+    (CALENDARS, MODIFY): ("name", "note", "validFrom", "validTo"),
+    (CALENDARS, END): ("validTo",),
+}
+"""The fields of each group."""
+
+Digest = Callable[[object], str]
+"""A keyed hash of a JSON value."""
+
+
+class Step(NamedTuple):
+    """One request."""
+
+    operation: str
+    group: str
+    body: Mapping[str, Any] | None = None
+    """The request body. The id for the path is that of the row."""
+
+
+class Plan(NamedTuple):
+    """What to do about one record."""
+
+    kind: str
+    steps: tuple[Step, ...] = ()
+    message: str = ""
+    fields: tuple[str, ...] = ()
+
+
+def plan(
+    desired: Desired,
+    row: Row | None,
+    applied: Mapping[str, str],
+    digest: Digest,
+    *,
+    source_wins: bool = False,
+) -> Plan:
+    """Return what to do.
+
+    ``desired`` has wall times, ``row`` is what Bookio lists under its key, with wall times too
+    (see ``in_zone``). ``applied`` holds the digests of what we last wrote, by group.
+    """
+    if desired.deleted:
+        return _removal(desired, row)
+    if row is None:
+        return _creation(desired)
+    if desired.stream == CALENDARS:
+        return _as_plan(_calendar_changes(desired, row))
+    if fixed := _fixed_fields(desired, row, applied, digest):
+        names = ", ".join(fixed)
+        return Plan(REJECT, message=f"Bookio cannot change {names} of what is there", fields=fixed)
+    steps = _changes(desired, row)
+    if applied.get(SYNC) == digest([desired.external_id]):  # a list need not show it
+        steps = tuple(step for step in steps if step.group != SYNC)
+    for step in steps:
+        ours = applied.get(step.group)
+        theirs = digest(held(desired.stream, step.group, row))
+        if ours not in {None, theirs} and not source_wins:
+            message = f"someone changed the {step.group} in Bookio since it was written from here"
+            return Plan(CONFLICT, steps, message, tuple(step.body or ()))
+    return _as_plan(steps)
+
+
+def in_zone(row: Row, stream: str, tz: Timezone) -> Row:
+    """Return a listed row with its datetimes written as we write them."""
+    names = ("validFrom", "validTo") if stream == CALENDARS else ("dateFrom", "dateTo")
+    return {**row, **{name: _wall(row[name], tz) for name in names if row.get(name)}}
+
+
+def held(stream: str, group: str, row: Row | None) -> object:
+    """Return what a row holds of a group, in the form of which digests are made."""
+    if group in {CREATE, REMOVE} or row is None:
+        return row is not None
+    return [row.get(name) for name in _HELD[stream, group]]
+
+
+def digests(desired: Desired, row: Row, digest: Digest) -> dict[str, str]:
+    """Return what we note as written, by group, when Bookio holds what the record says."""
+    groups = [group for stream, group in _HELD if stream == desired.stream]
+    noted = {group: digest(held(desired.stream, group, row)) for group in groups}
+    return {**noted, CREATE: digest(fixed_values(desired))}
+
+
+def after(step: Step, row: Row | None, row_id: int | None) -> Row | None:
+    """Return the row as it is once a step is done."""
+    if step.group == REMOVE:
+        return None
+    if step.group == CREATE:
+        status = {"status": "CONFIRMED"} if step.operation == "create_reservation" else {}
+        return {**status, **(step.body or {}), "id": row_id}
+    return {**(row or {}), **{k: v for k, v in (step.body or {}).items() if v is not None}}
+
+
+def _as_plan(steps: tuple[Step, ...]) -> Plan:
+    return Plan(WRITE, steps) if steps else Plan(UNCHANGED)
+
+
+def _removal(desired: Desired, row: Row | None) -> Plan:
+    if row is None:
+        return Plan(UNCHANGED)
+    if desired.stream == BLOCKED_TIMES:
+        return Plan(WRITE, (Step("remove_blocked_time", REMOVE),))
+    if desired.stream == CALENDARS:
+        return _end(desired, row)
+    if row.get("status") == "CANCELLED":
+        return Plan(UNCHANGED)
+    return Plan(WRITE, (_status_step(desired, "CANCELLED"),))
+
+
+def _end(desired: Desired, row: Row) -> Plan:
+    ends = desired.values.get("validTo")
+    if ends is None:
+        return Plan(REJECT, message="a calendar ends on its validTo; name it", fields=("validTo",))
+    if row.get("validTo") == ends:
+        return Plan(UNCHANGED)
+    return Plan(WRITE, (Step("end_calendar", END, {"validTo": ends}),))
+
+
+def _creation(desired: Desired) -> Plan:
+    if desired.id is not None:
+        message = "Bookio lists no row with this id; leave the id out to create one"
+        return Plan(REJECT, message=message, fields=("id",))
+    status = desired.values.get("status")
+    if status == "CANCELLED":
+        return Plan(UNCHANGED)  # what should not be is not there
+    if status == "DID_NOT_COME":
+        message = "a reservation that is not in Bookio cannot be created as DID_NOT_COME"
+        return Plan(REJECT, message=message, fields=("status",))
+    body = {
+        RESERVATIONS: "reservation", BLOCKED_TIMES: "blocked_time", CALENDARS: "calendar",
+    }[desired.stream]  # fmt: skip
+    schema = write_schema(body)
+    values = {name: desired.values[name] for name in schema["properties"] if name in desired.values}
+    if missing := _missing(schema, values):
+        message = f"to create it Bookio needs {', '.join(missing)}"
+        return Plan(REJECT, message=message, fields=missing)
+    return Plan(WRITE, (Step(f"create_{body}", CREATE, values),))
+
+
+def _missing(schema: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[str, ...]:
+    shortest = {name: field.get("minLength", 0) for name, field in schema["properties"].items()}
+    return tuple(
+        name
+        for name in schema["required"]
+        if values.get(name) is None or (shortest[name] and not str(values[name]).strip())
+    )
+
+
+def _fixed_fields(
+    desired: Desired, row: Row, applied: Mapping[str, str], digest: Digest
+) -> tuple[str, ...]:
+    """Return fields that the record wants changed and Bookio cannot change.
+
+    What the source still says as it did when we created the row is no wish to change it: Bookio
+    may write a phone number in its own way.
+    """
+    wanted = {name: desired.values[name] for name in _FIXED[desired.stream]
+              if name in desired.values and row.get(name) is not None}  # fmt: skip
+    other = tuple(name for name, value in wanted.items() if _plain(value) != _plain(row[name]))
+    if desired.id is not None and desired.external_id is not None:
+        theirs = row.get("externalId")
+        if theirs is not None and theirs != desired.external_id:
+            other += ("externalId",)
+    if other and applied.get(CREATE) == digest(fixed_values(desired)):
+        return ()
+    return other
+
+
+def fixed_values(desired: Desired) -> list[Any]:
+    """Return the values that only a creation sets, for their digest."""
+    return [_plain(desired.values.get(name)) for name in _FIXED[desired.stream]]
+
+
+def _plain(value: object) -> str:
+    """Return a value as it reads, without blanks, case and the way a phone number is grouped."""
+    text = "".join(str(value).split()).casefold()
+    return text.replace("-", "").replace("/", "") if text[:1] in "+0123456789" else text
+
+
+def _changes(desired: Desired, row: Row) -> tuple[Step, ...]:
+    reservation = desired.stream == RESERVATIONS
+    wanted = desired.values.get("status") if reservation else None
+    if wanted == "CANCELLED":  # its term is of no interest any more, and a move sends an e-mail
+        return () if row.get("status") == "CANCELLED" else (_status_step(desired, wanted),)
+    steps = []
+    if reservation and desired.external_id is not None and row.get("externalId") is None:
+        steps.append(Step("confirm_sync", SYNC, {"externalId": desired.external_id}))
+    term = {name: desired.values[name] for name in ("dateFrom", "dateTo") if name in desired.values}
+    if any(row.get(name) not in {None, value} for name, value in term.items()):
+        whole = {name: term.get(name, row.get(name)) for name in ("dateFrom", "dateTo")}
+        if reservation and "dateTo" not in term:
+            whole["dateTo"] = None  # it follows from the service
+        operation = "change_reservation_term" if reservation else "change_blocked_time_term"
+        steps.append(Step(operation, TERM, whole))
+    if wanted is not None and row.get("status") not in {None, wanted}:
+        steps.append(_status_step(desired, wanted))
+    return tuple(steps)
+
+
+def _status_step(desired: Desired, status: str) -> Step:
+    reason = desired.values.get("cancellationReason") if status == "CANCELLED" else None
+    body = {"status": status} | ({"cancellationReason": reason} if reason else {})
+    return Step("change_reservation_status", STATUS, body)
+
+
+def _calendar_changes(desired: Desired, row: Row) -> tuple[Step, ...]:
+    names = write_schema("calendar")["properties"]
+    wanted = {name: desired.values[name] for name in names if name in desired.values}
+    if all(_covers(row.get(name), value) for name, value in wanted.items()):
+        return ()
+    whole = {name: wanted.get(name, row.get(name)) for name in names}
+    return (Step("modify_calendar", MODIFY, {k: v for k, v in whole.items() if v is not None}),)
+
+
+def _covers(has: Any, wants: Any) -> bool:  # noqa: ANN401 - any JSON values
+    """Whether Bookio's value says all that the record says; it may say more, such as ids."""
+    if isinstance(wants, dict) and isinstance(has, dict):
+        return all(_covers(has.get(name), value) for name, value in wants.items())
+    if isinstance(wants, list) and isinstance(has, list):
+        return len(has) == len(wants) and all(map(_covers, has, wants))
+    return bool(has == wants)
+
+
+def _wall(value: Any, tz: Timezone) -> Any:  # noqa: ANN401 - whatever Bookio sent
+    try:
+        return to_wall(value, tz)
+    except (ValueError, TypeError):
+        return value

@@ -1,0 +1,225 @@
+"""target-bookio: settings, streams, and the end of a run."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import click
+import msgspec
+from singer_sdk import Sink, Target
+from singer_sdk.contrib.msgspec import MsgSpecReader
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.singerlib.exceptions import SingerReadError
+
+from bookio_api.cli import OneLineCommand
+from bookio_api.client import BookioClient
+from bookio_api.errors import BookioError, SettingsError
+from bookio_api.facilities import Facilities
+from bookio_api.localtime import zone
+from target_bookio.delivery import Delivery
+from target_bookio.journal import Journal
+from target_bookio.ledger import Ledger
+from target_bookio.outcomes import Outcomes
+from target_bookio.reconcile import Lookup
+from target_bookio.record import BLOCKED_TIMES, CALENDARS, RESERVATIONS
+from target_bookio.rejects import Rejects, replayed
+from target_bookio.settings import SETTINGS
+from target_bookio.sinks import BookioSink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+
+STREAMS = (RESERVATIONS, BLOCKED_TIMES, CALENDARS)
+RECORDS_PER_STATE = 5000
+"""So many records after the last STATE that left, the next one is waited for."""
+REJECTED = 3
+"""Exit code of a run that did all it could, and rejected records."""
+
+
+class QuietReader(MsgSpecReader):
+    """Reads Singer messages, and counts lines: a line itself is never shown, for its patient."""
+
+    def __init__(self) -> None:
+        """Start before the first line."""
+        super().__init__()
+        self.line = 0
+        self._decode = msgspec.json.Decoder().decode
+
+    def deserialize_json(self, line: str) -> dict[str, Any]:
+        """Decode a line."""
+        self.line += 1
+        try:
+            message = self._decode(line)
+        except ValueError:
+            message = None
+        if not isinstance(message, dict):
+            msg = f"line {self.line} of the input is no Singer message"
+            raise SettingsError(msg)
+        return message
+
+
+class TargetBookio(Target):
+    """Singer target for the Bookio Medical Public API."""
+
+    name = "target-bookio"
+    package_name = "singer-bookio"
+    default_sink_class = BookioSink
+    message_reader_class = QuietReader
+    config_jsonschema: ClassVar[dict[str, Any]] = {
+        "type": "object",
+        "required": ["auth_token"],
+        "properties": dict(SETTINGS),
+    }
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
+        """Take what the SDK passes."""
+        super().__init__(**kwargs)
+        self.max_parallelism = 1  # a stream at a time; delivery has threads of its own
+        self._closing = ExitStack()
+        self._records_since_state = 0
+
+    def open(self) -> None:
+        """Check the connection, open journal and rejects, settle what an earlier run left.
+
+        Raises:
+            BookioError: nothing has been written.
+        """
+        settings, closing = self.config, self._closing
+        dry_run = settings["dry_run"]
+        self.client = BookioClient.from_settings(settings)
+        closing.callback(self.client.close)
+        rejects = Rejects(
+            Path(settings["rejects_path"]), include_records=settings["rejects_include_records"]
+        )
+        closing.callback(rejects.close)
+        path = Path(settings["journal_path"])
+        account = f"{self.client.api_url} {settings['auth_token']}"
+        journal = Journal(path if path.exists() or not dry_run else None, account)
+        closing.callback(journal.close)
+        facilities = Facilities(self.client, settings)
+        ids = ", ".join(str(f.id) for f in facilities.in_scope if f.id is not None)
+        self.logger.info("the token is good; facilities %s", ids or "not listed")
+        executor = ThreadPoolExecutor(settings["max_concurrency"], thread_name_prefix="write")
+        closing.callback(executor.shutdown, cancel_futures=True)
+        lookup = Lookup(self.client, facilities, executor, settings["max_concurrency"])
+        self.outcomes = Outcomes(rejects, settings)
+        closing.callback(self.outcomes.close)
+        self.delivery = Delivery(
+            client=self.client,
+            facilities=facilities,
+            lookup=lookup,
+            ledger=Ledger(journal),
+            outcomes=self.outcomes,
+            executor=executor,
+            settings=settings,
+        )
+        if not dry_run:
+            self.delivery.settle_left_over()
+
+    def close(self) -> None:
+        """Let what is on its way land, and close everything."""
+        self._closing.close()
+
+    def get_sink(self, stream_name: str, **kwargs: Any) -> Sink:  # noqa: ANN401 - the SDK's own
+        """Return the sink of a stream, if Bookio takes writes of it."""
+        if stream_name not in STREAMS:
+            msg = (
+                f"the stream {stream_name} cannot be written to Bookio, only {', '.join(STREAMS)}; "
+                "deselect it"
+            )
+            raise SettingsError(msg)
+        return super().get_sink(stream_name, **kwargs)
+
+    def read(self, messages: Iterable[str] | None) -> None:
+        """Read to the end of the input.
+
+        Raises:
+            BookioError: the input is no Singer stream, or the run cannot go on.
+        """
+        try:
+            self.listen(messages)  # type: ignore[arg-type]
+        except (SingerSDKError, SingerReadError) as error:
+            line = self.message_reader.line  # type: ignore[attr-defined]
+            msg = f"line {line} of the input cannot be used ({type(error).__name__})"
+            raise SettingsError(msg) from None
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        """Count records, so that a STATE is not held back for ever."""
+        if not isinstance(message_dict.get("record"), dict):
+            msg = f"line {self.message_reader.line} of the input has no record"  # type: ignore[attr-defined]
+            raise SettingsError(msg)
+        self._records_since_state += 1
+        super()._process_record_message(message_dict)
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        """Take a STATE; now and then deliver all that came before it, so that it may leave."""
+        super()._process_state_message(message_dict)
+        if self._records_since_state >= RECORDS_PER_STATE:
+            self._records_since_state = 0
+            self.drain_all()
+
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Ignore it: what is missing from a stream is never deleted from Bookio."""
+
+    def _write_state_message(self, state: dict[str, Any]) -> None:
+        """Let a STATE leave, unless nothing was written for it."""
+        if not self.config["dry_run"]:
+            super()._write_state_message(state)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check what JSON Schema cannot."""
+        errors = super()._validate_config(raise_errors=raise_errors)
+        if raise_errors:
+            try:
+                zone(self.config["default_timezone"])
+                BookioClient.from_settings(self.config).close()
+            except BookioError as error:
+                raise ConfigValidationError("settings", errors=[str(error)]) from error
+        return errors
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG002
+        """Send nothing more, let what is on its way land, and let no STATE leave."""
+        self.logger.error("stopped by signal %d; run again with the last STATE", signum)
+        sys.exit(1)
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+        test: bool = False,
+        replay: str | None = None,
+    ) -> None:
+        """Write what comes in; exit 3 if some of it was rejected."""
+        if about:
+            cls.print_about(about_format)
+            return
+        given = config or _ConfigInput()
+        target = cls(config=given.config, parse_env_config=given.parse_env)
+        try:
+            target.open()
+            if not test:
+                target.read(replayed(Path(replay)) if replay else file_input)
+        finally:
+            target.close()
+        if target.outcomes.counts["rejected"]:
+            sys.exit(REJECTED)
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command line, whose every failure is one line."""
+        command = super().get_singer_command()
+        command.params += [
+            click.Option(["--test"], is_flag=True, help="Check token and files; write nothing."),
+            click.Option(["--replay"], help="Write the records of a reject file, once repaired."),
+        ]
+        return OneLineCommand.like(command, cls.logger)
