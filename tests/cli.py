@@ -77,3 +77,75 @@ def run(*command: str, stdin: str | None = None, **environment: str) -> Run:
         env={"PATH": "/usr/bin:/bin", **environment},
     )  # fmt: skip
     return Run(done.returncode, done.stdout, done.stderr)
+
+
+class Target:
+    """target-bookio with a journal and rejects of its own, and a clinic to book at."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+        self.sandbox = sandbox
+        self.journal, self.rejects = folder / "own/journal.sqlite3", folder / "own/rejects.jsonl"
+        self.settings: dict[str, Any] = {
+            "auth_token": sandbox.token,
+            "api_url": sandbox.url,
+            "journal_path": str(self.journal),
+            "rejects_path": str(self.rejects),
+        }
+        self.config = folder / "target.json"
+        self.facility = sandbox.rows("facilities")[0]["id"]
+        [calendar, *_] = [c for c in sandbox.rows("calendars") if c["facilityId"] == self.facility]
+        self.service = calendar["services"][0]["id"]
+
+    def booking(self, number: int, **changes: Any) -> dict[str, Any]:
+        """Return a reservation that Bookio takes; other numbers are other people and times."""
+        hour, day = 8 + number % 9, 1 + number // 9 % 28
+        return {
+            "externalId": 9_000_000 + number,
+            "facilityId": self.facility,
+            "serviceId": self.service,
+            "name": "Jana",
+            "surname": f"Nováková{number}",
+            "email": f"jana{number}@example.org",
+            "phone": "+421905123456",
+            "locale": "sk",
+            "dateFrom": f"2026-12-{day:02}T{hour:02}:{number // 252 % 60:02}:00+01:00",
+            **changes,
+        }
+
+    def block(self, number: int, **changes: Any) -> dict[str, Any]:
+        """Return a blocked time."""
+        return {
+            "externalId": 7_000_000 + number,
+            "facilityId": self.facility,
+            "dateFrom": f"2026-12-{1 + number % 28:02}T12:00:00",
+            "dateTo": f"2026-12-{1 + number % 28:02}T13:00:00",
+            "note": "Obed",
+            **changes,
+        }
+
+    def command(self, **settings: Any) -> list[str]:
+        self.config.write_text(json.dumps({**self.settings, **settings}))
+        return [str(BIN / "target-bookio"), "--config", str(self.config)]
+
+    def __call__(
+        self,
+        records: list[dict[str, Any]],
+        stream: str = "reservations",
+        *options: str,
+        **settings: Any,
+    ) -> Run:
+        lines = singer_lines(stream, records)
+        return run("target-bookio", *self.command(**settings)[1:], *options, stdin=lines)
+
+    def rejected(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.rejects.read_text().splitlines()]
+
+
+def singer_lines(stream: str, records: list[dict[str, Any]]) -> str:
+    """Return a Singer stream of records, and a STATE that says how many they are."""
+    properties = {"id": {"type": ["integer", "null"]}}
+    schema = {"type": "SCHEMA", "stream": stream, "schema": {"properties": properties}}
+    messages = [{**schema, "key_properties": ["id"]}]
+    messages += [{"type": "RECORD", "stream": stream, "record": record} for record in records]
+    messages.append({"type": "STATE", "value": {"records": len(records)}})
+    return "".join(json.dumps(message) + "\n" for message in messages)
