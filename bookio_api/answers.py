@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from email.utils import parsedate_to_datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -30,9 +30,8 @@ from bookio_api.errors import (
 )
 
 if TYPE_CHECKING:
-    import requests
-
     from bookio_api.contract import Operation
+    from bookio_api.transport import Reply
 
 JsonObject = dict[str, Any]
 
@@ -54,44 +53,45 @@ _BY_STATUS: dict[int, tuple[type[BookioError], str]] = {
 }
 
 
-def success_of(
-    op: Operation, response: requests.Response, content: bytes
-) -> tuple[JsonObject, int | None]:
-    """Return ``data`` and the server's clock in epoch ms."""
-    if response.status_code == NO_CONTENT:
-        return {}, _server_time_ms(response)
-    result = _envelope(op, response, content)
-    data = result.get("data")
-    if isinstance(data, list) and op.rows:
-        data = {op.rows: data}
-    return data if isinstance(data, dict) else {}, _server_time_ms(response)
+class Answer(NamedTuple):
+    """What Bookio answered."""
+
+    data: JsonObject
+    """``result.data``; ``{}`` if there is none."""
+    server_time_ms: int | None = None
+    """The server's clock in epoch ms, from ``Date``."""
 
 
-def failure_of(op: Operation, response: requests.Response, content: bytes) -> BookioError | None:
-    """Return the error that an answer is, or ``None`` if it is a success.
+def answer_of(op: Operation, reply: Reply) -> Answer:
+    """Return what a reply says, or raise the error that it is.
 
     HTTP 200 alone is never trusted: ``success: false`` is a failure at any status (C).
     """
-    status = response.status_code
+    status, headers, _ = reply
+    server_time_ms = _server_time_ms(headers.get("Date"))
     if status == NO_CONTENT:
-        return None
+        return Answer({}, server_time_ms)
     if REDIRECTED <= status < FAILED:
         msg = f"{_where(op)}: the server redirects elsewhere (HTTP {status}); check api_url"
-        return ContractError(msg, operation=op.name, status=status)
+        raise ContractError(msg, operation=op.name, status=status)
     try:
-        result = _envelope(op, response, content)
+        result = _envelope(op, reply)
     except (BrokenAnswerError, ContractError) as error:
-        says_nothing = status >= FAILED and (
+        if status >= FAILED and (
             isinstance(error, BrokenAnswerError) or status not in {400, 409, 422}
-        )
-        return _failure(op, status, None, {}) if says_nothing else error
+        ):
+            raise _failure(op, status, None, {}) from None
+        raise
     code = _code(result)
     if status >= FAILED or result.get("success") in (False, "false") or code not in {None, 0, 200}:
-        return _failure(op, status, code, result)
-    if result.get("success") or "data" in result:
-        return None
-    msg = f"{_where(op)}: the answer has no result with success or data; check api_url"
-    return ContractError(msg, operation=op.name, status=status)
+        raise _failure(op, status, code, result)
+    if not result.get("success") and "data" not in result:
+        msg = f"{_where(op)}: the answer has no result with success or data; check api_url"
+        raise ContractError(msg, operation=op.name, status=status)
+    data = result.get("data")
+    if isinstance(data, list) and op.rows:
+        data = {op.rows: data}
+    return Answer(data if isinstance(data, dict) else {}, server_time_ms)
 
 
 def rows_of(op: Operation, data: JsonObject) -> list[JsonObject]:
@@ -106,12 +106,12 @@ def rows_of(op: Operation, data: JsonObject) -> list[JsonObject]:
     return rows
 
 
-def _envelope(op: Operation, response: requests.Response, content: bytes) -> JsonObject:
+def _envelope(op: Operation, reply: Reply) -> JsonObject:
     """Return ``result``, with a code beside it moved in."""
+    status, _, content = reply
     try:
         document = _decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        status = response.status_code
         html = content.lstrip()[:1] == b"<"
         kind = "HTML" if html else "not JSON" if content else "empty"
         msg = f"{_where(op)}: the answer (HTTP {status}) is {kind}; check api_url"
@@ -169,8 +169,8 @@ def _request_fields(op: Operation) -> tuple[str, ...]:
     return (*body, *op.query)
 
 
-def _server_time_ms(response: requests.Response) -> int | None:
-    date = response.headers.get("Date")
+@lru_cache(maxsize=64)
+def _server_time_ms(date: str | None) -> int | None:
     if not date:
         return None
     try:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from requests_ratelimiter import LimiterAdapter
+import msgspec
 
-from bookio_api.answers import failure_of, rows_of, success_of
+from bookio_api.answers import Answer, answer_of, rows_of
 from bookio_api.contract import PRODUCTION_URL, with_overrides
 from bookio_api.errors import SettingsError
 from bookio_api.redaction import conceal
-from bookio_api.transport import Transport
+from bookio_api.transport import Request, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,17 +23,9 @@ if TYPE_CHECKING:
 
 JsonObject = dict[str, Any]
 
-for _chatty in ("urllib3", "requests_ratelimiter", "pyrate_limiter"):
+for _chatty in ("urllib3", "pyrate_limiter"):
     # They log addresses, whose query may hold a patient's e-mail.
     logging.getLogger(_chatty).setLevel(logging.ERROR)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What Bookio answered: ``result.data`` and the server's clock (epoch ms, from ``Date``)."""
-
-    data: JsonObject
-    server_time_ms: int | None = None
 
 
 class BookioClient:
@@ -67,17 +56,13 @@ class BookioClient:
             "Authorization": f"Bearer {_checked_token(auth_token)}",
             "User-Agent": "singer-bookio",
         }
-        adapter = (
-            LimiterAdapter(
-                per_second=requests_per_second,
-                limit_statuses=(),
-                pool_maxsize=max_concurrency,
-                pool_block=True,
-            )
-            if requests_per_second
-            else HTTPAdapter(pool_maxsize=max_concurrency, pool_block=True)
+        self._path = urlsplit(self.api_url).path
+        self._transport = Transport(
+            self.api_url,
+            connections=max_concurrency,
+            timeout=request_timeout,
+            per_second=requests_per_second,
         )
-        self._transport = Transport(adapter, self.api_url, request_timeout)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
@@ -107,8 +92,7 @@ class BookioClient:
         values of ``query`` are left out. Raises the errors of ``bookio_api.errors``.
         """
         op = self.operations[operation]
-        request = self._request(op, path or {}, query or {}, body)
-        return self._transport.send(op, request, _read)
+        return self._transport.send(op, self._request(op, path or {}, query or {}, body), answer_of)
 
     def rows(self, operation: str, answer: Answer) -> list[JsonObject]:
         """Return the rows of a list's answer; ``ContractError`` if there is no list of objects."""
@@ -124,24 +108,14 @@ class BookioClient:
         path: Mapping[str, int],
         query: Mapping[str, Any],
         body: Mapping[str, Any] | None,
-    ) -> requests.PreparedRequest:
+    ) -> Request:
         filled = op.path.format_map({name: quote(str(value)) for name, value in path.items()})
-        params = {"lang": self._lang, **query}
-        return requests.Request(
-            op.method,
-            self.api_url + filled,
-            params={k: _query_text(v) for k, v in params.items() if v is not None},
-            headers=self._headers,
-            json=body,
-        ).prepare()
-
-
-def _read(op: Operation, response: requests.Response, content: bytes) -> Answer:
-    failure = failure_of(op, response, content)
-    if failure is not None:
-        raise failure
-    data, server_time_ms = success_of(op, response, content)
-    return Answer(data, server_time_ms)
+        params = {name: _query_text(value) for name, value in query.items() if value is not None}
+        url = f"{self._path}{filled}?{urlencode({'lang': self._lang, **params})}"
+        if body is None:
+            return Request(op.method, url, self._headers)
+        headers = {**self._headers, "Content-Type": "application/json"}
+        return Request(op.method, url, headers, msgspec.json.encode(body))
 
 
 def _query_text(value: object) -> str:

@@ -34,6 +34,9 @@ _WALL = re.compile(
 )
 
 
+_LONGEST = len("2018-06-29T12:00:00.123456789+02:00")
+
+
 @cache
 def zone(name: str) -> Timezone:
     """Return the IANA time zone, or raise ``SettingsError``."""
@@ -44,28 +47,36 @@ def zone(name: str) -> Timezone:
         raise SettingsError(msg) from error
 
 
-class OffsetClock:
-    """Puts the offset of one zone behind wall times, one look-up per distinct minute."""
+class OffsetClock(dict[str, str | None]):
+    """Puts the offset of one zone behind wall times; ``clock[wall]`` remembers what it made.
 
-    _MAX_REMEMBERED = 200_000
+    ``clock["2018-06-29T12:00:00"]`` is ``2018-06-29T12:00:00+02:00``. A text that has an offset
+    already is kept, a date is its midnight, and what is no datetime is ``None``.
+    """
+
+    _MOST_TEXTS = 20_000
+    _MOST_DAYS = 100_000
 
     def __init__(self, tz: Timezone) -> None:
         """Make a clock for the zone of a facility."""
+        super().__init__()
         self.tz = tz
-        self._offsets: dict[str, str | None] = {}
+        self._days: dict[str, str] = {}
+        self._times: set[str] = set()
+        """The ``THH:MM:SS`` that have been seen to be right."""
 
-    def __call__(self, wall: str) -> str | None:
-        """Return ``2018-06-29T12:00:00+02:00`` for ``2018-06-29T12:00:00``.
-
-        A text that has an offset already is kept, a date is its midnight, and what is no
-        datetime is ``None``.
-        """
-        if len(wall) == len("2018-06-29T12:00:00"):
-            minute = wall[:16]
-            offset = self._offsets.get(minute)
-            if offset is not None and wall[16] == ":" and wall[17] < "6" and wall[17:].isdecimal():
-                return wall + offset
-        return self._slow(wall)
+    def __missing__(self, wall: str) -> str | None:
+        """Make the text for a wall time that is not remembered."""
+        offset = self._days.get(wall[:10])
+        if offset is not None and wall[10:] in self._times:
+            moment: str | None = wall + offset
+        else:
+            moment = self._slow(wall)
+        if len(self) >= self._MOST_TEXTS:
+            self.clear()
+        if len(wall) <= _LONGEST:
+            self[wall] = moment
+        return moment
 
     def _slow(self, wall: str) -> str | None:
         match = _WALL.fullmatch(wall.strip())
@@ -74,20 +85,30 @@ class OffsetClock:
         day, minute = match["day"], match["minute"] or "00:00"
         second = match["second"] or ":00"
         try:
-            offset = _offset_at(datetime.fromisoformat(f"{day}T{minute}{second[:3]}"), self.tz)
+            moment = datetime.fromisoformat(f"{day}T{minute}{second[:3]}")
         except ValueError:
             return None
         if match["offset"] is not None:
             return wall
-        if len(self._offsets) >= self._MAX_REMEMBERED:
-            self._offsets.clear()
-        self._offsets[f"{day}T{minute}"] = offset
-        return f"{day}T{minute}{second}{offset}"
+        offset = _offset_at(moment, self.tz)
+        whole = f"{day}T{minute}{second}"
+        if whole == wall and len(wall) == len("2018-06-29T12:00:00"):
+            self._remember(wall, moment, offset)
+        return whole + offset
+
+    def _remember(self, wall: str, moment: datetime, offset: str) -> None:
+        """Remember the offset of a day on which the clock does not change."""
+        first, last = moment.replace(hour=0, minute=0), moment.replace(hour=23, minute=59)
+        if _offset_at(first, self.tz) == offset == _offset_at(last, self.tz):
+            if len(self._days) >= self._MOST_DAYS:
+                self._days.clear()
+            self._days[wall[:10]] = offset
+            self._times.add(wall[10:])
 
 
 def to_offset(wall: str, tz: Timezone) -> str | None:
     """Return one wall time with its offset; see ``OffsetClock`` for many of them."""
-    return OffsetClock(tz)(wall)
+    return OffsetClock(tz)[wall]
 
 
 def to_wall(text: str, tz: Timezone) -> str:

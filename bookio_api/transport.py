@@ -13,17 +13,23 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import requests
+from pyrate_limiter import Limiter, Rate
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
     InvalidHeader,
-    MaxRetryError,
     NewConnectionError,
     ReadTimeoutError,
+    SSLError,
+)
+from urllib3.exceptions import (
+    TimeoutError as TransportTimeout,
 )
 from urllib3.util import Retry
 
@@ -36,9 +42,9 @@ from bookio_api.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from requests.adapters import HTTPAdapter
+    from urllib3 import BaseHTTPResponse
 
     from bookio_api.contract import Operation
 
@@ -56,40 +62,66 @@ _BACKOFF_CAP = 30.0
 logger = logging.getLogger(__name__)
 
 
-class Transport:
-    """One connection pool to one host."""
+class Request(NamedTuple):
+    """What to send."""
 
-    def __init__(self, adapter: HTTPAdapter, url: str, timeout: float) -> None:
-        """Read proxies and certificates from the environment once; TLS is always verified."""
+    method: str
+    url: str
+    """Path and query."""
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+class Reply(NamedTuple):
+    """What came back, whole and unpacked."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes | bytearray
+
+
+class Transport:
+    """One connection pool to one host.
+
+    requests says how to reach it (proxies and certificates of the environment, TLS always
+    verified); each request then goes straight to its urllib3 pool.
+    """
+
+    def __init__(
+        self, api_url: str, *, connections: int, timeout: float, per_second: float | None
+    ) -> None:
+        """Open no connection yet."""
+        adapter = HTTPAdapter(pool_maxsize=connections, pool_block=True)
+        request = requests.Request("GET", api_url).prepare()
+        settings = requests.Session().merge_environment_settings(api_url, {}, True, True, None)  # noqa: FBT003
+        proxies = settings["proxies"] if api_url.startswith("https:") else {}
         self._adapter = adapter
+        self._pool: Any = adapter.get_connection_with_tls_context(
+            request, settings["verify"], proxies=proxies
+        )
+        interval_ms = max(1, round(1000 / per_second)) if per_second else 0
+        self._limiter = Limiter(Rate(1, interval_ms), buffer_ms=0) if interval_ms else None
         self._timeout = timeout
         self._closing = threading.Event()
-        settings = requests.Session().merge_environment_settings(url, {}, True, True, None)  # noqa: FBT003
-        self._environment: Mapping[str, Any] = dict(settings)
 
-    def send(
-        self,
-        op: Operation,
-        request: requests.PreparedRequest,
-        read: Callable[[Operation, requests.Response, bytes], T],
-    ) -> T:
-        """Return ``read(op, response, content)``, trying again as the module's table says."""
+    def send(self, op: Operation, request: Request, read: Callable[[Operation, Reply], T]) -> T:
+        """Return ``read(op, reply)``, trying again as the module's table says."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            response: requests.Response | None = None
+            reply: Reply | None = None
             try:
-                response = self._exchange(op, request)
-                return read(op, response, self._content(op, response))
+                reply = self._exchange(op, request)
+                return read(op, reply)
             except BookioError as error:
                 failure: BookioError = error
                 sent = True
-            except (requests.RequestException, HTTPError, OSError) as error:
+            except (HTTPError, OSError) as error:
                 sent = not _surely_unsent(error)
                 failure = _transport_error(op, error)
             if not _may_repeat(op, failure, sent=sent):
                 raise _as_outcome(op, failure, sent=sent) from None
             if attempt == MAX_ATTEMPTS:
                 break
-            self._wait(op, failure, _retry_after(response), attempt)
+            self._wait(op, failure, _retry_after(reply), attempt)
         raise failure from None
 
     def close(self) -> None:
@@ -97,29 +129,42 @@ class Transport:
         self._closing.set()
         self._adapter.close()
 
-    def _exchange(self, op: Operation, request: requests.PreparedRequest) -> requests.Response:
+    def _exchange(self, op: Operation, request: Request) -> Reply:
         if self._closing.is_set():
             msg = f"{op.name}: the client is closed"
             raise ContractError(msg, operation=op.name)
-        return self._adapter.send(request, timeout=self._timeout, **self._environment)
+        if self._limiter is not None:
+            self._limiter.try_acquire("bookio")
+        response = self._pool.urlopen(
+            request.method,
+            request.url,
+            body=request.body,
+            headers=request.headers,
+            timeout=self._timeout,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+        )
+        return Reply(response.status, response.headers, self._content(op, response))
 
-    def _content(self, op: Operation, response: requests.Response) -> bytes:
+    def _content(self, op: Operation, response: BaseHTTPResponse) -> bytearray:
         """Read the body within the timeout and the bound, however slowly it drips."""
         deadline = time.monotonic() + self._timeout
         content = bytearray()
         whole = False
         try:
-            while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            while chunk := response.read1(_CHUNK, decode_content=True):
                 content += chunk
                 if len(content) > MAX_RESPONSE_BYTES:
                     msg = f"{op.name}: the answer is larger than {MAX_RESPONSE_BYTES >> 20} MiB"
-                    raise ContractError(msg, operation=op.name, status=response.status_code)
+                    raise ContractError(msg, operation=op.name, status=response.status)
                 if time.monotonic() > deadline:
-                    raise requests.ReadTimeout
+                    raise TransportTimeout
             whole = True
         finally:
-            response.raw.release_conn() if whole else response.raw.close()
-        return bytes(content)
+            response.release_conn() if whole else response.close()
+        return content
 
     def _wait(
         self, op: Operation, failure: BookioError, retry_after: float | None, attempt: int
@@ -159,26 +204,24 @@ def _as_outcome(op: Operation, failure: BookioError, *, sent: bool) -> BookioErr
 
 def _surely_unsent(error: Exception) -> bool:
     """Whether the connection was never made, so that no byte of the request left."""
-    cause = error.args[0] if error.args else None
-    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    return isinstance(reason, NewConnectionError | ConnectTimeoutError)
+    return isinstance(error, NewConnectionError | ConnectTimeoutError)
 
 
 def _transport_error(op: Operation, error: Exception) -> TransportError:
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, SSLError):
         what = "the server's TLS certificate or handshake was not accepted; check api_url"
     elif _surely_unsent(error):
         what = "the server cannot be reached; check api_url and the network"
-    elif isinstance(error, requests.Timeout | ReadTimeoutError):
+    elif isinstance(error, TransportTimeout | ReadTimeoutError):
         what = "no answer in time; raise request_timeout, or try again later"
     else:
         what = "the connection broke; try again later"
     return TransportError(f"{op.name}: {what}", operation=op.name)
 
 
-def _retry_after(response: requests.Response | None) -> float | None:
+def _retry_after(reply: Reply | None) -> float | None:
     """Seconds that the server asks to wait, or ``None``."""
-    header = response.headers.get("Retry-After") if response is not None else None
+    header = reply.headers.get("Retry-After") if reply is not None else None
     if not header:
         return None
     try:

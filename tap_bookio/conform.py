@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -43,35 +43,46 @@ class Conformer:
 
     def rows(self, rows: list[Row], clock: OffsetClock) -> list[Row]:
         """Return conformed copies of rows whose wall times are of the clock's zone."""
-        return [self._object(row, self._root, clock, "") for row in rows]
+        return self._objects(rows, self._root, clock, "")
 
-    def _object(self, given: Row, shape: _Shape, clock: OffsetClock, path: str) -> Row:
-        types, datetimes = shape.types, shape.datetimes
-        row = given.copy()
-        for key, value in given.items():
-            if value is None:
-                continue
-            if key in datetimes:
-                row[key] = self._datetime(value, clock, path + key)
-            elif (expected := types.get(key)) is None:
-                if value.__class__ in {str, dict, list}:
-                    row[key] = _with_offsets(value, clock)
-            elif value.__class__ not in expected:
-                row[key] = self._repaired(value, expected[0], path + key)
-            elif key in shape.children:
-                row[key] = self._child(value, shape.children[key], clock, f"{path}{key}.")
-        return row
+    def _objects(
+        self, objects: list[Row], shape: _Shape, clock: OffsetClock, path: str
+    ) -> list[Row]:
+        conformed = []
+        form: tuple[object, ...] | None = None
+        work = _Work((), ())
+        for given in objects:
+            its_form = (*given, *map(type, given.values()))
+            if its_form != form:
+                form = its_form
+                work = shape.work.get(form) or shape.work_on(given, form)
+            row = given.copy()
+            for key in work.dates:
+                row[key] = clock[given[key]] or self._field(key, given[key], shape, clock, path)
+            for key in work.others:
+                row[key] = self._field(key, given[key], shape, clock, path)
+            conformed.append(row)
+        return conformed
+
+    def _field(self, key: str, value: Any, shape: _Shape, clock: OffsetClock, path: str) -> Any:  # noqa: ANN401
+        if key in shape.datetimes:
+            moment = clock[value] if isinstance(value, str) else None
+            if moment is None:
+                self._warn(path + key, "is no datetime and left empty")
+            return moment
+        expected = shape.types.get(key)
+        if expected is None:
+            return _with_offsets(value, clock)
+        if value.__class__ not in expected:
+            return self._repaired(value, expected[0], path + key)
+        if key in shape.children:
+            return self._child(value, shape.children[key], clock, f"{path}{key}.")
+        return value
 
     def _child(self, value: Any, shape: _Shape, clock: OffsetClock, path: str) -> Any:  # noqa: ANN401
         if isinstance(value, list):
             return [self._child(item, shape, clock, path) for item in value]
-        return self._object(value, shape, clock, path) if isinstance(value, dict) else value
-
-    def _datetime(self, value: object, clock: OffsetClock, field: str) -> str | None:
-        moment = clock(value) if isinstance(value, str) else None
-        if moment is None:
-            self._warn(field, "is no datetime and left empty")
-        return moment
+        return self._objects([value], shape, clock, path)[0] if isinstance(value, dict) else value
 
     def _repaired(self, value: object, expected: type, field: str) -> object:
         repaired = _COERCIONS.get(expected, _nothing)(value)
@@ -85,13 +96,26 @@ class Conformer:
             self._logger.warning("%s.%s in at least one row %s", self._stream, field, what)
 
 
+class _Work(NamedTuple):
+    """What is to be done with all objects that have the same names and types."""
+
+    dates: tuple[str, ...]
+    """Texts where datetimes are due."""
+    others: tuple[str, ...]
+    """Other values that cannot just stay as they are."""
+
+
 class _Shape:
     """What a JSON Schema says of an object, ready for look-ups."""
+
+    _MOST_FORMS = 10_000
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.types: dict[str, tuple[type, ...]] = {}
         self.datetimes: set[str] = set()
         self.children: dict[str, _Shape] = {}
+        self.work: dict[tuple[object, ...], _Work] = {}
+        """What to do by form: an object's names, and the types of its values."""
         for name, field in schema.get("properties", {}).items():
             kinds = field["type"] if isinstance(field["type"], list) else [field["type"]]
             kind = next(kind for kind in kinds if kind != "null")
@@ -101,10 +125,28 @@ class _Shape:
             if kind in {"object", "array"}:
                 self.children[name] = _Shape(field if kind == "object" else field.get("items", {}))
 
+    def work_on(self, row: Row, form: tuple[object, ...]) -> _Work:
+        """Return, and remember, what to do with objects of this form."""
+        dates, others = [], []
+        for name, value in row.items():
+            if name in self.datetimes and isinstance(value, str):
+                dates.append(name)
+            elif value is not None and (
+                name in self.datetimes
+                or name in self.children
+                or not isinstance(value, self.types.get(name, int | float))
+                or isinstance(value, bool) != (bool in self.types.get(name, (type(value),)))
+            ):
+                others.append(name)
+        if len(self.work) >= self._MOST_FORMS:
+            self.work.clear()
+        self.work[form] = _Work(tuple(dates), tuple(others))
+        return self.work[form]
+
 
 def _with_offsets(value: Any, clock: OffsetClock) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, str):
-        return (clock(value) or value) if _NAIVE_DATETIME.fullmatch(value) else value
+        return (clock[value] or value) if _NAIVE_DATETIME.fullmatch(value) else value
     if isinstance(value, dict):
         return {key: _with_offsets(item, clock) for key, item in value.items()}
     if isinstance(value, list):

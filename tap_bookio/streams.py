@@ -18,6 +18,7 @@ from bookio_api.schemas import schema_directory, stream_schema
 from tap_bookio.bookmark import REPLICATION_KEY, TOLERATED_SKEW_MS, Bookmark, question_time, skew_ms
 from tap_bookio.conform import Conformer
 from tap_bookio.privacy import Privacy, published
+from tap_bookio.whole_pages import WholePages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +44,7 @@ class PublishedSchema(StreamSchema[str]):
         return published(schema, stream.config["personal_data"])
 
 
-class BookioStream(Stream):
+class BookioStream(WholePages):
     """What all streams share: schema files, keys, and rows that fit their schema."""
 
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
@@ -126,6 +127,8 @@ class PagedStream(BookioStream):
         starts, ends = (self.config.get(f"{self.name}_{end}") for end in ("from", "to"))
         days = zip(self.date_filters, (starts, ends), strict=True)
         self._range = {name: str(day) for name, day in days if day}
+        self._found = 0
+        """Different rows so far."""
 
     @property
     def partitions(self) -> list[dict[str, Any]] | None:
@@ -151,8 +154,8 @@ class PagedStream(BookioStream):
             date_filters=self.date_filters,
             first_page=first,
         )
-        for rows in scan.pages():
-            yield from self.conformed(rows, facility)
+        yield from self.emit(self.conformed(rows, facility) for rows in scan.pages())
+        self._found += scan.rows
         if not scan.verdict.complete:
             self.bookio.report_incomplete(self.name, facility.id, scan.verdict.reason)
             return
@@ -249,10 +252,7 @@ class BlockedTimesStream(PagedStream):
             return
         if self._stream_version is None:
             self._stream_version = self.bookio.initialized_at
-            self._found = 0
-        for row in super().get_records(context):
-            self._found += 1
-            yield row
+        yield from super().get_records(context)
         if context is None or context == (self.partitions or [{}])[-1]:
             self._activate_version(self._stream_version)
 

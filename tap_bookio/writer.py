@@ -24,6 +24,12 @@ class BlockWriter(MsgSpecWriter):
         if not isinstance(message, RecordMessage) or len(self._block) >= BLOCK_BYTES:
             self.flush()
 
+    def write_block(self, lines: bytes) -> None:
+        """Write serialised RECORD messages to stdout, whole lines only."""
+        self._block += lines
+        if len(self._block) >= BLOCK_BYTES:
+            self.flush()
+
     def flush(self) -> None:
         """Write out what is held back."""
         block, self._block = self._block, bytearray()

@@ -1,0 +1,101 @@
+"""Whole pages and the SDK's own way write the same bytes; where the SDK has a say, it has it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_bookio.tap import TapBookio
+from tap_bookio.whole_pages import WholePages
+
+if TYPE_CHECKING:
+    from bookio_sandbox.running import Sandbox
+    from tests.conftest import StartSandbox
+
+EXTRACTED = re.compile(rb'"time_extracted":"[^"]+"')
+
+
+@pytest.fixture
+def clinic(start_sandbox: StartSandbox) -> Sandbox:
+    return start_sandbox(size=300, seed=8)
+
+
+class Pages(list[int]):
+    """How many records each whole page had."""
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> Pages:
+    seen, lines = Pages(), WholePages._lines
+
+    def counted(self: WholePages, page: list[Any]) -> bytes:
+        seen.append(len(page))
+        return lines(self, page)
+
+    monkeypatch.setattr(WholePages, "_lines", counted)
+    return seen
+
+
+def sync(clinic: Sandbox, **settings: Any) -> bytes:
+    config = {"auth_token": clinic.token, "api_url": clinic.url, **settings}
+    tap = TapBookio(config=config, parse_env_config=False)
+    output = io.TextIOWrapper(io.BytesIO())
+    with contextlib.redirect_stdout(output):
+        tap.sync_all()
+        tap.close()
+        sys.stdout.flush()
+    return output.buffer.getvalue()
+
+
+@pytest.mark.parametrize("settings", [{}, {"detect_deletions": True}, {"personal_data": "omit"}])
+def test_both_ways_write_the_same_bytes(
+    clinic: Sandbox, pages: Pages, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic.insert("reservations", unknownField={"deep": "2026-07-01T10:00:00"})
+    fast = sync(clinic, **settings)
+    assert sum(pages) > 300
+    monkeypatch.setattr(WholePages, "_page_writer", lambda _: None)
+    slow = sync(clinic, **settings)
+
+    def comparable(output: bytes) -> list[bytes]:
+        lines = [EXTRACTED.sub(b"", line) for line in output.splitlines()]
+        lines = [re.sub(rb'"version":\d+', b'"version"', line) for line in lines]
+        return [line for line in lines if b'"type":"STATE"' not in line]
+
+    assert comparable(fast) == comparable(slow)
+    assert b'"time_extracted":"20' in fast
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"stream_maps": {"reservations": {"email": None}, "blocked_times": {"x": "id"}}},
+        {"flattening_enabled": True, "flattening_max_depth": 2},
+    ],
+)
+def test_the_sdk_has_its_say(clinic: Sandbox, pages: Pages, settings: dict[str, Any]) -> None:
+    assert b'"type":"RECORD"' in sync(clinic, **settings)
+    assert pages == []
+
+
+def test_a_connection_test_writes_nothing(clinic: Sandbox, pages: Pages) -> None:
+    config = {"auth_token": clinic.token, "api_url": clinic.url}
+    tap = TapBookio(config=config, parse_env_config=False)
+    assert tap.run_connection_test()
+    tap.close()
+    assert pages == []
+
+
+def test_records_are_counted(clinic: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
+    sync(clinic)
+    counted = re.findall(r'"metric":"record_count","value":(\d+),"tags":{"stream":"reservations"',
+                         capfd.readouterr().err)  # fmt: skip
+    rows = len(clinic.rows("reservations"))
+    assert not counted or max(map(int, counted)) == rows
+    assert json.loads(sync(clinic).splitlines()[-1])["type"] == "STATE"
