@@ -46,6 +46,8 @@ MAX_DOUBTS = 4
 """How often one record may be sent without a clear outcome."""
 MAX_SILENCE = 10
 """This many writes in a row without an answer open the circuit: the run stops."""
+MIN_WINDOW = 256
+"""So many intents, at least, are noted with one disk flush."""
 IN_DOUBT_MESSAGE = (
     "no answer came and the lists do not tell whether it was applied; it will not be sent again: "
     "look for it in Bookio"
@@ -92,7 +94,7 @@ class Delivery:
         self._ledger = ledger
         self._outcomes = outcomes
         self._executor = executor
-        self._window = max(64, 8 * settings["max_concurrency"])
+        self._window = max(MIN_WINDOW, 8 * settings["max_concurrency"])
         self._source_wins = settings["conflict"] == "source_wins"
         self._dry_run = settings["dry_run"]
         self._silence = 0

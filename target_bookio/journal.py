@@ -9,12 +9,11 @@ Changes are collected and committed in groups, so that durability costs one disk
 
 from __future__ import annotations
 
-import hmac
-import json
 import os
 import secrets
 import sqlite3
 import time
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +21,7 @@ import msgspec
 
 from bookio_api.errors import SettingsError
 from target_bookio.files import private_file
+from target_bookio.plan import CREATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,16 @@ SENT, CONFIRMED, REJECTED, IN_DOUBT = "SENT", "CONFIRMED", "REJECTED", "IN_DOUBT
 
 _APPLICATION_ID = 0x424B4A31
 _LOCK_SECONDS = 5
+_MOST_KNOWN = 50_000
 _COLUMNS = "stream, key, state, facility_id, remote_id, desired, step, intended, applied"
+_INSERT = (
+    "INSERT OR REPLACE INTO writes SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, "
+    "value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9 "
+    "FROM json_each(?)"
+)
+_DELETE = (
+    "DELETE FROM writes WHERE (stream, key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS writes (
@@ -72,6 +81,10 @@ class Journal:
             SettingsError: the file is no journal, another account's, or in use.
         """
         self._path = path
+        self._known: dict[tuple[str, str], Entry | None] = {}
+        """What was looked up or noted lately."""
+        self._noted: dict[tuple[str, str], Entry | None] = {}
+        """What was noted since the last commit; ``None`` is to be deleted."""
         if path is not None:
             os.close(private_file(path, "journal_path"))
         try:
@@ -91,14 +104,18 @@ class Journal:
     def digest(self, value: object) -> str:
         """Return a keyed hash of a JSON value; another journal makes another."""
         text = msgspec.json.encode(value, order="sorted")
-        return hmac.digest(self._key, text, "sha256").hex()[:32]
+        return blake2b(text, key=self._key, digest_size=16).hexdigest()
 
     def get(self, stream: str, key: str) -> Entry | None:
         """Return what is known of a key; one that is an id also by what we created."""
-        found = self._select("stream = ? AND key = ?", stream, key)
-        if not found and key.startswith("id:"):
-            found = self._select("stream = ? AND remote_id = ?", stream, int(key[3:]))
-        return found[0] if found else None
+        if (stream, key) not in self._known:
+            found = self._select("stream = ? AND key = ?", stream, key)
+            if not found and key.startswith("id:"):
+                found = self._select("stream = ? AND remote_id = ?", stream, int(key[3:]))
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[stream, key] = found[0] if found else None
+        return self._known[stream, key]
 
     def unsettled(self) -> list[Entry]:
         """Return what was sent, or is in doubt."""
@@ -106,32 +123,26 @@ class Journal:
 
     def put(self, entry: Entry) -> None:
         """Note an entry; it lasts from the next ``commit`` on."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *entry[:7],
-                json.dumps(entry.intended),
-                json.dumps(entry.applied),
-                int(time.time() * 1000),
-            ),
-        )
+        self._known[entry.stream, entry.key] = entry
+        self._noted[entry.stream, entry.key] = entry
 
     def forget(self, entry: Entry) -> None:
         """Note that an intent was never carried out."""
-        if entry.applied:
+        if entry.applied and CREATE not in entry.intended:
             self.put(entry._replace(state=CONFIRMED, desired="", step="", intended={}))
         else:
-            self._db.execute(
-                "DELETE FROM writes WHERE stream = ? AND key = ?", (entry.stream, entry.key)
-            )
+            self._known[entry.stream, entry.key] = None
+            self._noted[entry.stream, entry.key] = None
 
     def commit(self) -> None:
         """Put all that was noted on the disk."""
+        self._write()
         self._db.execute("COMMIT")
         self._db.execute("BEGIN")
 
     def close(self) -> None:
         """Commit and close."""
+        self._write()
         self._db.execute("COMMIT")
         self._db.close()
 
@@ -157,12 +168,28 @@ class Journal:
         ).fetchone()[0]
         return found
 
+    def _write(self) -> None:
+        """Hand over what was noted in one statement each, for every one waits for the threads."""
+        noted, self._noted = self._noted, {}
+        now = int(time.time() * 1000)
+        gone = [key for key, entry in noted.items() if entry is None]
+        rows = [
+            (*entry[:7], *(msgspec.json.encode(digests).decode() for digests in entry[7:]), now)
+            for entry in noted.values()
+            if entry is not None
+        ]
+        if gone:
+            self._db.execute(_DELETE, (msgspec.json.encode(gone),))
+        if rows:
+            self._db.execute(_INSERT, (msgspec.json.encode(rows),))
+
     def _select(self, condition: str, *values: object) -> list[Entry]:
+        self._write()
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM writes WHERE {condition}",  # noqa: S608 - our own words
             values,
         )
-        return [Entry(*row[:-2], *map(json.loads, row[-2:])) for row in rows]
+        return [Entry(*row[:-2], *map(msgspec.json.decode, row[-2:])) for row in rows]
 
     def _refusal(self, what: str) -> SettingsError:
         return SettingsError(f"journal_path: {self._path} {what}; name another file, or end it")

@@ -91,7 +91,9 @@ class Ledger:
         """Note that Bookio holds what the record says; ``work.row`` is its row, if there is one."""
         entry = self._entry(work, CONFIRMED)
         if work.row is not None:
-            applied = planning.digests(_first(work), work.row, self.digest)
+            created = work.intent if work.intent and CREATE in work.intent.intended else None
+            applied = created.applied if created else self._digests(work)
+            work.intent = None
             entry = entry._replace(remote_id=work.row_id, applied=applied)
         if entry != self._journal.get(entry.stream, entry.key):
             self._journal.put(entry)
@@ -106,6 +108,7 @@ class Ledger:
         """Note that what was intended was never carried out."""
         if work.intent:
             self._journal.forget(work.intent)
+            work.intent = None
 
     def left_over(self) -> list[Entry]:
         """Return the intents without outcome of an earlier run."""
@@ -126,6 +129,9 @@ class Ledger:
                 remote_id=row.get("id") if row else None,
                 applied={} if row is None or REMOVE in applied else applied,
             ))  # fmt: skip
+
+    def _digests(self, work: Work) -> Mapping[str, str]:
+        return planning.digests(_first(work), work.row or {}, self.digest)
 
     def _entry(self, work: Work, state: str) -> Entry:
         desired = _first(work)

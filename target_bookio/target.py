@@ -83,6 +83,7 @@ class TargetBookio(Target):
         self.max_parallelism = 1  # a stream at a time; delivery has threads of its own
         self._closing = ExitStack()
         self._records_since_state = 0
+        self._state_that_left: dict[str, Any] | None = None
 
     def open(self) -> None:
         """Check the connection, open journal and rejects, settle what an earlier run left.
@@ -168,8 +169,9 @@ class TargetBookio(Target):
         """Ignore it: what is missing from a stream is never deleted from Bookio."""
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
-        """Let a STATE leave, unless nothing was written for it."""
-        if not self.config["dry_run"]:
+        """Let a STATE leave once, unless nothing was written for it."""
+        if not self.config["dry_run"] and state != self._state_that_left:
+            self._state_that_left = state
             super()._write_state_message(state)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
