@@ -71,6 +71,8 @@ class Sent(NamedTuple):
     error: BookioError | None = None
     operation: str = ""
     """The step that failed."""
+    left: bool = True
+    """Whether anything was sent at all."""
 
 
 class Delivery:
@@ -98,6 +100,7 @@ class Delivery:
         self._source_wins = settings["conflict"] == "source_wins"
         self._dry_run = settings["dry_run"]
         self._silence = 0
+        self._stopping = False
 
     def settle_left_over(self) -> None:
         """Settle what an earlier run left without an outcome, before anything else is written."""
@@ -237,9 +240,11 @@ class Delivery:
                 flying -= 1
                 if not self._note(sent):
                     doubtful.append(sent.work)
-        finally:
-            for _ in range(flying):  # a fatal error or a signal: what is on its way may still land
-                self._note(arrived.get(), stopping=True)
+        except BaseException:  # a fatal error or a signal: what is on its way may still land
+            self._stopping = True
+            for _ in range(flying):
+                self._note(arrived.get())
+            raise
         if self._silence >= MAX_SILENCE:
             msg = (
                 f"stopped: {MAX_SILENCE} writes in a row got no answer; the journal knows them, "
@@ -250,10 +255,14 @@ class Delivery:
         return doubtful
 
     def _may_go_on(self) -> bool:
-        return self._silence < MAX_SILENCE and not self._outcomes.over_limit
+        over = self._silence >= MAX_SILENCE or self._outcomes.over_limit
+        return not (over or self._stopping)
 
     def _carry_out(self, work: Work, arrived: SimpleQueue[Sent]) -> None:
         """Send the steps of a plan, one after another. Runs on a thread."""
+        if not self._may_go_on():
+            arrived.put(Sent(work, work.row, left=False))
+            return
         row, row_id, operation = work.row, work.row_id, ""
         try:
             for step in work.plan.steps:
@@ -270,13 +279,16 @@ class Delivery:
         else:
             arrived.put(Sent(work, row))
 
-    def _note(self, sent: Sent, *, stopping: bool = False) -> bool:
+    def _note(self, sent: Sent) -> bool:
         """Note what came of a write; False if a look-up must tell.
 
         Raises:
             BookioError: what fails here fails for every record.
         """
         work, error = sent.work, sent.error
+        if not sent.left:
+            self._ledger.take_back(work)
+            return True
         if isinstance(error, OutcomeUnknownError):
             self._silence += 1
             work.doubts += 1
@@ -300,7 +312,7 @@ class Delivery:
             work.looked_up = False
         else:
             self._ledger.take_back(work)
-            if not stopping:
+            if not self._stopping:
                 raise error
         return True
 
