@@ -1,7 +1,7 @@
 """From nothing to a warehouse, twice: a first load, then only what a day changed.
 
 Starts a Bookio of its own (bookio-sandbox), has Meltano load it into output/bookio.duckdb, and
-compares the tables with the sandbox, row by row.
+compares the tables with the sandbox, row by row. Then it writes back what a clinic wants.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import duckdb
 from meltano_project import OUTPUT, MeltanoError, MeltanoProject
 from rich.console import Console
 from rich.table import Table
+from write_back import write_back
 
 from bookio_sandbox.running import in_process
 
@@ -57,10 +58,11 @@ def main() -> None:
         console.print("meltano run tap-bookio target-duckdb: only what changed …")
         second = load(meltano)
         removed = compare(sandbox)
-    report(first, second)
+        report(first, second)
+        write_back(sandbox, meltano, WAREHOUSE, console)
     console.print(
-        f"{removed} blocked times that Bookio removed are still in the warehouse: a lastSync feed "
-        "does not tell of them; see detect_deletions in the README."
+        f"\n{removed} blocked times that Bookio removed are still in the warehouse: lastSync does "
+        "not tell of them; see detect_deletions in the README."
     )
 
 

@@ -17,6 +17,7 @@ from bookio_api.errors import ERROR_CODES
 from bookio_api.schemas import stream_schema, write_schema
 from tap_bookio.settings import SETTINGS
 from tap_bookio.tap import STREAMS
+from target_bookio.settings import SETTINGS as TARGET_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +52,10 @@ def stale() -> list[str]:
 
 def tap_settings() -> str:
     return _settings_table(SETTINGS)
+
+
+def target_settings() -> str:
+    return _settings_table(TARGET_SETTINGS)
 
 
 def streams() -> str:
@@ -102,6 +107,10 @@ def meltano_tap() -> str:
     return _meltano_settings(SETTINGS)
 
 
+def meltano_target() -> str:
+    return _meltano_settings(TARGET_SETTINGS)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "settings": tap_settings,
     "streams": streams,
@@ -110,6 +119,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "operations": operations,
     "errors": errors,
     "tap-bookio": meltano_tap,
+    "target-settings": target_settings,
+    "target-bookio": meltano_target,
 }
 
 
@@ -129,7 +140,8 @@ def _meltano_settings(settings: dict[str, Any]) -> str:
         lines += [f"- name: {name}", f"  kind: {_meltano_kind(setting)}"]
         if setting.get("enum"):
             lines.append("  options:")
-            lines += [f"  - label: {o.capitalize()}\n      value: {o}" for o in setting["enum"]]
+            for option in setting["enum"]:
+                lines += [f"  - label: {option.capitalize()}", f"    value: {option}"]
         if setting.get("secret"):
             lines.append("  sensitive: true")
         lines.append(f"  label: {setting['title']}")

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tap_bookio.settings import SETTINGS
+from tap_bookio.settings import SETTINGS as TAP_SETTINGS
+from target_bookio.settings import SETTINGS as TARGET_SETTINGS
 
+SETTINGS = {**TAP_SETTINGS, **TARGET_SETTINGS}
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
 generate = importlib.util.module_from_spec(SPEC)
