@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup test demo docs torture lint types imports lock audit build clean
+.PHONY: help setup test demo docs bench torture lint types imports lock audit build clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,8 +24,12 @@ test: setup ## Run the tests
 docs: setup ## Write the generated tables of the docs
 	$(BIN)/python docs/generate.py
 
-torture: setup ## Run the random tests for long: 10,000 scans
-	BOOKIO_SCANS=10000 $(BIN)/pytest tests/property
+bench: setup ## Compare with stock connectors; writes docs/performance.md
+	$(BIN)/python bench/run.py --write
+
+torture: setup ## Run the random tests for long: 10,000 scans, hundreds of kills
+	BOOKIO_SCANS=10000 BOOKIO_KILLS=100 BOOKIO_RECORDS=3000 $(BIN)/pytest -n auto \
+		tests/property tests/faults
 
 demo: setup ## From nothing to a DuckDB file, twice: a first load and an incremental one
 	$(BIN)/python demo/run.py
