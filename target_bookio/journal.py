@@ -121,6 +121,13 @@ class Journal:
         """Return what was sent, or is in doubt."""
         return self._select("state IN ('SENT', 'IN_DOUBT')")
 
+    def forget_before(self, days: int) -> None:
+        """Forget what was settled more than so many days ago."""
+        oldest = int((time.time() - days * 86400) * 1000)
+        settled = "state IN ('CONFIRMED', 'REJECTED') AND noted_at < ?"
+        self._db.execute(f"DELETE FROM writes WHERE {settled}", (oldest,))  # noqa: S608
+        self.commit()
+
     def put(self, entry: Entry) -> None:
         """Note an entry; it lasts from the next ``commit`` on."""
         self._known[entry.stream, entry.key] = entry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,11 @@ class Rejects:
         self._file = private_file(path, "rejects_path")
         self._include_records = include_records
         self._lines = bytearray()
+
+    def forget_before(self, days: int) -> None:
+        """Empty the file if it was not written to for so many days."""
+        if os.fstat(self._file).st_mtime < time.time() - days * 86400:
+            os.ftruncate(self._file, 0)
 
     def add(
         self,

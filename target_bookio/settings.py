@@ -44,6 +44,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
         ),
         "default": False,
     },
+    "retention_days": {
+        "type": ["integer", "null"],
+        "title": "Retention",
+        "description": (
+            "Forget what the journal settled longer ago than this, and empty a reject file that "
+            "was not written to for as long; kept for ever unless set."
+        ),
+        "minimum": 1,
+    },
     "on_reject": {
         "type": "string",
         "title": "On reject",

@@ -103,6 +103,9 @@ class TargetBookio(Target):
         account = f"{self.client.api_url} {settings['auth_token']}"
         journal = Journal(path if path.exists() or not dry_run else None, account)
         closing.callback(journal.close)
+        if (days := settings.get("retention_days")) and not dry_run:
+            rejects.forget_before(days)
+            journal.forget_before(days)
         facilities = Facilities(self.client, settings)
         ids = ", ".join(str(f.id) for f in facilities.in_scope if f.id is not None)
         self.logger.info("the token is good; facilities %s", ids or "not listed")

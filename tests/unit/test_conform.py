@@ -1,0 +1,64 @@
+"""Rows that fit their schema: nothing known is lost, nothing surprising crashes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from bookio_api.localtime import OffsetClock, zone
+from bookio_api.schemas import stream_schema
+from tap_bookio.conform import Conformer
+
+CLOCK = OffsetClock(zone("Europe/Bratislava"))
+
+
+def conformed(row: dict[str, Any], stream: str = "reservations") -> dict[str, Any]:
+    conformer = Conformer(stream, stream_schema(stream), logging.getLogger("conform"))
+    given = {**row}
+    [made] = conformer.rows([row], CLOCK)
+    assert row == given, "the scan compares the rows it saw"
+    return made
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("phone", 421905123456, "421905123456"), ("number", None, None), ("number", True, "true"),
+        ("duration", "30", 30), ("duration", 30.0, 30), ("duration", 30.5, None),
+        ("duration", "half an hour", None), ("duration", True, None), ("duration", [30], None),
+        ("serviceId", "17", 17), ("service", {"id": 1}, '{"id":1}'), ("service", ["a"], '["a"]'),
+        ("dateFrom", 1530266400, None), ("dateFrom", "soon", None),
+        ("dateFrom", "2018-06-29T12:00:00", "2018-06-29T12:00:00+02:00"),
+        ("unknown", "2018-06-29T12:00:00", "2018-06-29T12:00:00+02:00"),
+        ("unknown", "on 2018-06-29T12:00:00", "on 2018-06-29T12:00:00"),
+        ("unknown", {"deep": ["2018-06-29 12:00"]}, {"deep": ["2018-06-29T12:00:00+02:00"]}),
+        ("unknown", 1.5, 1.5), ("unknown", None, None), ("unknown", True, True),
+    ],
+)  # fmt: skip
+def test_each_kind_of_value(field: str, value: object, expected: object) -> None:
+    made = conformed({"id": 1, field: value})
+    assert made == {"id": 1, field: expected}
+    assert type(made[field]) is type(expected)
+
+
+def test_nested_fields_follow_their_schema() -> None:
+    made = conformed({"id": 1, "address": {"postcode": 82104, "gps": {"latitude": "48.1"}}},
+                     "facilities")  # fmt: skip
+    assert made["address"] == {"postcode": "82104", "gps": {"latitude": 48.1}}
+
+
+def test_each_field_warns_once_and_never_says_the_value(caplog: pytest.LogCaptureFixture) -> None:
+    conformer = Conformer("reservations", stream_schema("reservations"), logging.getLogger("c"))
+    for n in range(3):
+        conformer.rows([{"id": n, "duration": "secret"}, {"id": n, "dateTo": "secret"}], CLOCK)
+    assert len(caplog.records) == 2
+    assert "secret" not in caplog.text
+
+
+def test_the_memory_of_forms_is_bounded() -> None:
+    conformer = Conformer("reservations", stream_schema("reservations"), logging.getLogger("c"))
+    conformer._root._MOST_FORMS = 50
+    conformer.rows([{"id": 1, f"field{n}": n} for n in range(500)], CLOCK)
+    assert len(conformer._root.work) <= 50
