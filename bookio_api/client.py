@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
     from bookio_api.contract import Operation
 
 JsonObject = dict[str, Any]
-
-for _chatty in ("urllib3", "pyrate_limiter"):
-    # They log addresses, whose query may hold a patient's e-mail.
-    logging.getLogger(_chatty).setLevel(logging.ERROR)
 
 
 class BookioClient:

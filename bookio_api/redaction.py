@@ -18,6 +18,14 @@ _MIN_SECRET_LENGTH = 4
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",]+")
 _EMAIL = re.compile(r"[^\s@'\"=&?:<>,;]+(?:@|%40)[^\s@'\"=&?:<>,;]+")
 
+_TALKATIVE = {
+    "urllib3": logging.ERROR,  # addresses, whose query may hold a patient's e-mail
+    "pyrate_limiter": logging.ERROR,
+    "singer_sdk.mapper": logging.INFO,  # what a stream map makes of each field
+}
+for _name, _level in _TALKATIVE.items():
+    logging.getLogger(_name).setLevel(_level)
+
 _secrets: set[str] = set()
 _make_record = logging.getLogRecordFactory()
 

@@ -150,7 +150,8 @@ class Journal:
     def close(self) -> None:
         """Commit and close."""
         self._write()
-        self._db.execute("COMMIT")
+        if self._db.in_transaction:  # a signal may have come between two of them
+            self._db.execute("COMMIT")
         self._db.close()
 
     def _open(self) -> None:

@@ -101,8 +101,11 @@ class Ledger:
     def refused(self, work: Work) -> None:
         """Note that Bookio refused; the same record may be tried again in a later run."""
         if work.intent:
-            state = work.intent._replace(state=REJECTED, desired="", step="", intended={})
-            self._journal.put(state)
+            applied = {} if CREATE in work.intent.intended else work.intent.applied
+            self._journal.put(work.intent._replace(
+                state=REJECTED, desired="", step="", intended={}, applied=applied
+            ))  # fmt: skip
+            work.intent = None
 
     def take_back(self, work: Work) -> None:
         """Note that what was intended was never carried out."""
@@ -122,8 +125,8 @@ class Ledger:
             self._journal.forget(entry)
         else:
             row = verdict.row
-            applied = {**entry.intended, **entry.applied} if CREATE in entry.intended else {
-                **entry.applied, **entry.intended}  # fmt: skip
+            created = CREATE in entry.intended  # then applied holds all that it was created with
+            applied = entry.applied if created else {**entry.applied, **entry.intended}
             self._journal.put(entry._replace(
                 state=CONFIRMED, step="", intended={},
                 remote_id=row.get("id") if row else None,

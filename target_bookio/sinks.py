@@ -36,6 +36,9 @@ class BookioSink(BatchSink):
     def _parse_timestamps_in_record(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
         """Leave texts as they are: an offset decides what they mean."""
 
+    def _after_process_record(self, context: dict[str, Any]) -> None:
+        """Do not log the record, as the SDK does at DEBUG."""
+
     def _singer_validate_message(self, record: dict[str, Any]) -> None:
         """Accept a record without the ``id`` of the schema's key: it may go by ``externalId``."""
 

@@ -74,6 +74,12 @@ def test_with_keep_the_patient_is_in_records_and_nowhere_else(
     assert found(calm.stderr) == []
 
 
+def test_stream_maps_do_not_log_what_they_make(clinic: Sandbox, tmp_path: Path) -> None:
+    mapped = run(clinic, tmp_path, stream_maps={"reservations": {"email": "md5(email or '')"}})
+    assert mapped.code == 0, mapped.stderr
+    assert found(mapped.stderr) == []
+
+
 @pytest.mark.parametrize("mode", ["pseudonymise", "omit"])
 def test_without_keep_the_patient_is_nowhere(clinic: Sandbox, tmp_path: Path, mode: str) -> None:
     calm = run(clinic, tmp_path, personal_data=mode)
