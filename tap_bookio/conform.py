@@ -73,6 +73,8 @@ class Conformer:
         expected = shape.types.get(key)
         if expected is None:
             return _with_offsets(value, clock)
+        if value.__class__ in shape.sent_as.get(key, ()):
+            return _COERCIONS[expected[0]](value)
         if value.__class__ not in expected:
             return self._repaired(value, expected[0], path + key)
         if key in shape.children:
@@ -112,6 +114,8 @@ class _Shape:
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.types: dict[str, tuple[type, ...]] = {}
+        self.sent_as: dict[str, tuple[type, ...]] = {}
+        """What Bookio is known to send instead: it is converted without a warning."""
         self.datetimes: set[str] = set()
         self.children: dict[str, _Shape] = {}
         self.work: dict[tuple[object, ...], _Work] = {}
@@ -120,6 +124,8 @@ class _Shape:
             kinds = field["type"] if isinstance(field["type"], list) else [field["type"]]
             kind = next(kind for kind in kinds if kind != "null")
             self.types[name] = _PYTHON_TYPES[kind]
+            if "x-sent-as" in field:
+                self.sent_as[name] = _PYTHON_TYPES[field["x-sent-as"]]
             if field.get("format") == "date-time":
                 self.datetimes.add(name)
             if kind in {"object", "array"}:

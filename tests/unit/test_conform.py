@@ -57,6 +57,13 @@ def test_each_field_warns_once_and_never_says_the_value(caplog: pytest.LogCaptur
     assert "secret" not in caplog.text
 
 
+def test_what_the_vendor_documents_is_converted_without_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    conformed({"id": 1, "address": {"postcode": 82104}}, "facilities")
+    assert caplog.records == []
+
+
 def test_the_memory_of_forms_is_bounded() -> None:
     conformer = Conformer("reservations", stream_schema("reservations"), logging.getLogger("c"))
     conformer._root._MOST_FORMS = 50
