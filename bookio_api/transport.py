@@ -151,14 +151,17 @@ class Transport:
     def _content(self, op: Operation, response: BaseHTTPResponse) -> bytearray:
         """Read the body within the timeout and the bound, however slowly it drips."""
         deadline = time.monotonic() + self._timeout
+        packed = "Content-Encoding" in response.headers
         content = bytearray()
         whole = False
         try:
-            while chunk := response.read1(_CHUNK, decode_content=True):
+            while chunk := response.read1(_CHUNK, decode_content=packed):
                 content += chunk
                 if len(content) > MAX_RESPONSE_BYTES:
                     msg = f"{op.name}: the answer is larger than {MAX_RESPONSE_BYTES >> 20} MiB"
                     raise ContractError(msg, operation=op.name, status=response.status)
+                if response.length_remaining == 0 and not packed:
+                    break
                 if time.monotonic() > deadline:
                     raise TransportTimeout
             whole = True

@@ -49,13 +49,13 @@ class Conformer:
         self, objects: list[Row], shape: _Shape, clock: OffsetClock, path: str
     ) -> list[Row]:
         conformed = []
-        form: tuple[object, ...] | None = None
+        form: list[object] | None = None
         work = _Work((), ())
         for given in objects:
-            its_form = (*given, *map(type, given.values()))
+            its_form = [*given, *map(type, given.values())]
             if its_form != form:
                 form = its_form
-                work = shape.work.get(form) or shape.work_on(given, form)
+                work = shape.work.get(tuple(form)) or shape.work_on(given, tuple(form))
             row = given.copy()
             for key in work.dates:
                 row[key] = clock[given[key]] or self._field(key, given[key], shape, clock, path)
