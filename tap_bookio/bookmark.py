@@ -8,11 +8,15 @@ that scan)``. W moves only after a COMPLETE scan, also when it brought no row.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.errors import SettingsError
+
+if TYPE_CHECKING:
+    from bookio_api.pages import Page
 
 REPLICATION_KEY = "lastSync"
 TOLERATED_SKEW_MS = 60_000
@@ -47,11 +51,27 @@ class Bookmark:
         return max(0, self.question_ms - max(int(lookback_seconds * 1000), self.scan_ms))
 
 
-def question_time(server_time_ms: int | None) -> int:
-    """Return W for the first response of a scan."""
-    if server_time_ms is None:
-        return int(time.time() * 1000) - _RESOLUTION_MS
-    return server_time_ms - _RESOLUTION_MS
+class Question(NamedTuple):
+    """The first request of a scan, whose time becomes the bookmark."""
+
+    last_sync: int | None
+    page: Future[Page]
+    asked_ms: int
+    """Our clock, for a server that sends no ``Date``."""
+    started: float
+    """Seconds of ``time.monotonic``."""
+
+    @classmethod
+    def put(cls, last_sync: int | None, executor: Executor, ask: Callable[[], Page]) -> Question:
+        """Ask on a thread of the executor."""
+        asked_ms, started = int(time.time() * 1000), time.monotonic()
+        return cls(last_sync, executor.submit(ask), asked_ms, started)
+
+    def bookmark(self, server_time_ms: int | None) -> Bookmark:
+        """Return the bookmark of a scan that ends now and whose first answer bore this time."""
+        moment = self.asked_ms if server_time_ms is None else server_time_ms
+        scan_ms = int((time.monotonic() - self.started) * 1000)
+        return Bookmark(moment - _RESOLUTION_MS, scan_ms)
 
 
 def skew_ms(server_time_ms: int | None) -> int:

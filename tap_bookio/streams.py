@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import SchemaDirectory, Stream, StreamSchema
@@ -15,14 +14,13 @@ from bookio_api.lists import fetch_page
 from bookio_api.localtime import to_epoch_ms
 from bookio_api.scan import Page, Scan
 from bookio_api.schemas import schema_directory, stream_schema
-from tap_bookio.bookmark import REPLICATION_KEY, TOLERATED_SKEW_MS, Bookmark, question_time, skew_ms
+from tap_bookio.bookmark import REPLICATION_KEY, TOLERATED_SKEW_MS, Bookmark, Question, skew_ms
 from tap_bookio.conform import Conformer
 from tap_bookio.privacy import Privacy, published
 from tap_bookio.whole_pages import WholePages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from concurrent.futures import Future
 
     from bookio_api.facilities import Facility
     from bookio_api.localtime import OffsetClock
@@ -105,8 +103,10 @@ class CalendarsStream(BookioStream):
     def get_records(self, context: Context) -> Iterable[Row]:  # noqa: ARG002
         """Yield each calendar once."""
         seen: set[int] = set()
-        for facility in self.bookio.facilities.in_scope:
-            page = self.fetch({"facilityId": facility.id})
+        facilities = self.bookio.facilities.in_scope
+        queries = [{"facilityId": facility.id} for facility in facilities]
+        pages = self.bookio.executor.map(self.fetch, queries)
+        for facility, page in zip(facilities, pages, strict=True):
             for row in self.conformed(page.rows, facility):
                 if row["id"] not in seen:
                     seen.add(row["id"])
@@ -129,6 +129,8 @@ class PagedStream(BookioStream):
         self._range = {name: str(day) for name, day in days if day}
         self._found = 0
         """Different rows so far."""
+        self._asked: dict[int | None, Question] = {}
+        """Asked ahead, by facility."""
 
     @property
     def partitions(self) -> list[dict[str, Any]] | None:
@@ -143,50 +145,60 @@ class PagedStream(BookioStream):
     def get_records(self, context: Context) -> Iterable[Row]:
         """Scan one facility, then move its bookmark if nothing can have been missed."""
         facility = self.bookio.facilities[context["facilityId"] if context else None]
-        started = time.monotonic()
-        first = self._first_page(facility, context)
+        question = self._answered(facility)
         scan = Scan(
-            lambda offset, limit, window: self.fetch(self._query(facility, offset, limit, window)),
+            partial(self._ask, facility, question.last_sync),
             page_size=self.config["page_size"],
             executor=self.bookio.executor,
             concurrency=self.config["max_concurrency"],
             window=self._range,
             date_filters=self.date_filters,
-            first_page=first,
+            first_page=question.page,
         )
         yield from self.emit(self.conformed(rows, facility) for rows in scan.pages())
         self._found += scan.rows
         if not scan.verdict.complete:
             self.bookio.report_incomplete(self.name, facility.id, scan.verdict.reason)
             return
-        scan_ms = int((time.monotonic() - started) * 1000)
-        self._move_bookmark(context, question_time(scan.first_page.server_time_ms), scan_ms)
-
-    def _move_bookmark(self, context: Context, question_ms: int, scan_ms: int) -> None:
         state = self.get_context_state(context)
-        Bookmark(question_ms, scan_ms).write(state)
+        question.bookmark(scan.first_page.server_time_ms).write(state)
         self.finalize_state_progress_markers(state)
 
-    def _first_page(self, facility: Facility, context: Context) -> Future[Page]:
-        """Ask the question whose time becomes the bookmark.
+    def _answered(self, facility: Facility) -> Question:
+        """Return the question whose time becomes the bookmark.
 
         If the server's clock went back behind the last question's, ``lastSync`` proves nothing:
         then the facility is read anew.
         """
-        bookmark = Bookmark.of(self.get_context_state(context))
-        self._last_sync = self._starting_last_sync(facility.clock, bookmark)
-        page = self._ask_first(facility)
-        now = page.result().server_time_ms
+        question = self._question(facility)
+        now = question.page.result().server_time_ms
         self.bookio.warn_of_skew(skew_ms(now))
+        bookmark = self._bookmark(facility)
         if bookmark and now is not None and now < bookmark.question_ms - TOLERATED_SKEW_MS:
             self.logger.warning("Bookio's clock went back: reading facility %s anew", facility.id)
-            self._last_sync = self._starting_last_sync(facility.clock, None)
-            page = self._ask_first(facility)
-        return page
+            return self._ask_first(facility, None)
+        return question
 
-    def _ask_first(self, facility: Facility) -> Future[Page]:
-        query = self._query(facility, 0, self.config["page_size"], self._range)
-        return self.bookio.executor.submit(self.fetch, query)
+    def _question(self, facility: Facility) -> Question:
+        """Ask about a facility and, as answers since a bookmark are short, about the next ones."""
+        scope = self.bookio.facilities.in_scope
+        here = scope.index(facility)
+        for near in scope[here : here + self.config["max_concurrency"]]:
+            bookmark = self._bookmark(near)
+            if near.id not in self._asked and (bookmark or near is facility):
+                self._asked[near.id] = self._ask_first(near, bookmark)
+        return self._asked.pop(facility.id)
+
+    def _bookmark(self, facility: Facility) -> Bookmark | None:
+        if self.replication_method == REPLICATION_FULL_TABLE:
+            return None
+        context = None if facility.id is None else {"facilityId": facility.id}
+        return Bookmark.of(self.get_context_state(context))
+
+    def _ask_first(self, facility: Facility, bookmark: Bookmark | None) -> Question:
+        last_sync = self._starting_last_sync(facility.clock, bookmark)
+        ask = partial(self._ask, facility, last_sync, 0, self.config["page_size"], self._range)
+        return Question.put(last_sync, self.bookio.executor, ask)
 
     def _starting_last_sync(self, clock: OffsetClock, bookmark: Bookmark | None) -> int | None:
         if self.replication_method == REPLICATION_FULL_TABLE:
@@ -196,16 +208,21 @@ class PagedStream(BookioStream):
         start_date = self.config.get("start_date")
         return to_epoch_ms(start_date, clock.tz) if start_date else None
 
-    def _query(
-        self, facility: Facility, offset: int, limit: int, window: Mapping[str, str]
-    ) -> dict[str, Any]:
-        return {
-            "facilityId": facility.id,
-            "lastSync": self._last_sync,
-            "offset": offset,
-            "limit": limit,
-            **window,
-        }
+    def _ask(
+        self,
+        facility: Facility,
+        last_sync: int | None,
+        offset: int,
+        limit: int,
+        window: Mapping[str, str],
+    ) -> Page:
+        place = {"facilityId": facility.id, "offset": offset, "limit": limit}
+        return self.fetch({**place, "lastSync": last_sync, **self.filters, **window})
+
+    @property
+    def filters(self) -> Mapping[str, bool | None]:
+        """Filters of this list alone."""
+        return {}
 
     def _increment_stream_state(self, latest_record: Row, *, context: Context = None) -> None:
         """Do nothing: the bookmark is our question's time, never a record's."""
@@ -218,12 +235,10 @@ class ReservationsStream(PagedStream):
     operation = "list_reservations"
     date_filters = ("from", "to")
 
-    def _query(
-        self, facility: Facility, offset: int, limit: int, window: Mapping[str, str]
-    ) -> dict[str, Any]:
-        only_unsynced = self.config["only_unsynced"] or None
-        query = super()._query(facility, offset, limit, window)
-        return {**query, "onlyUnsynced": only_unsynced}
+    @property
+    def filters(self) -> Mapping[str, bool | None]:
+        """Leave out what a clinic's own system has taken over, if asked to."""
+        return {"onlyUnsynced": self.config["only_unsynced"] or None}
 
 
 class BlockedTimesStream(PagedStream):

@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
-import json
 import re
 import sys
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from singer_sdk import Stream
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib.encoding.simple import RecordMessage
 
 from tap_bookio.tap import TapBookio
 from tap_bookio.whole_pages import WholePages
+from tests.cli import Tap
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bookio_sandbox.running import Sandbox
     from tests.conftest import StartSandbox
 
+SKIPPED = (
+    Stream._sync_records,
+    Stream._process_record,
+    Stream._generate_record_messages,
+    Stream._write_record_message,
+    Stream.post_process,
+    SameRecordTransform.transform,
+    RecordMessage.to_dict,
+)
+"""What a record meets in the SDK, and a whole page does not."""
+KNOWN = 2422644687
 EXTRACTED = re.compile(rb'"time_extracted":"[^"]+"')
 
 
@@ -92,10 +110,18 @@ def test_a_connection_test_writes_nothing(clinic: Sandbox, pages: Pages) -> None
     assert pages == []
 
 
-def test_records_are_counted(clinic: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
-    sync(clinic)
-    counted = re.findall(r'"metric":"record_count","value":(\d+),"tags":{"stream":"reservations"',
-                         capfd.readouterr().err)  # fmt: skip
-    rows = len(clinic.rows("reservations"))
-    assert not counted or max(map(int, counted)) == rows
-    assert json.loads(sync(clinic).splitlines()[-1])["type"] == "STATE"
+def test_records_are_counted(clinic: Sandbox, tmp_path: Path) -> None:
+    synced = Tap(clinic, tmp_path)()
+    metric = r'"metric":"record_count","value":(\d+),"tags":{"stream":"reservations"'
+    counted = [int(value) for value in re.findall(metric, synced.stderr)]
+    assert counted, "a test that cannot see proves nothing"
+    assert max(counted) == len(clinic.rows("reservations"))
+
+
+def test_the_sdk_is_the_one_that_was_read() -> None:
+    """If it is not: read what changed, judge whether a page may still skip it, note the new number.
+
+    Until then, ``WholePages._page_writer`` can return ``None``: records take the SDK's own way.
+    """
+    source = "".join(inspect.getsource(part) for part in SKIPPED)
+    assert zlib.crc32(source.encode()) == KNOWN

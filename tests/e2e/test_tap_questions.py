@@ -1,0 +1,49 @@
+"""Facilities are asked together where answers are short, and one by one where they are not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli import Tap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bookio_sandbox.running import Sandbox
+    from tests.conftest import StartSandbox
+
+
+@pytest.fixture
+def clinic(start_sandbox: StartSandbox) -> Sandbox:
+    return start_sandbox(size=300, seed=5, latency_ms=20)
+
+
+def first_asked(clinic: Sandbox, since: int) -> list[tuple[str, str]]:
+    """Return facility and offset of as many requests as there are facilities."""
+    asked = [r["query"] for r in clinic.requests("list_reservations")[since:]]
+    places = [(query["facilityId"], query["offset"]) for query in asked]
+    return places[: clinic.counts()["facilities"]]
+
+
+def test_a_first_load_asks_one_after_another(clinic: Sandbox, tmp_path: Path) -> None:
+    assert Tap(clinic, tmp_path)(page_size=20).code == 0
+    asked = first_asked(clinic, since=0)
+    assert len({facility for facility, _ in asked}) == 1 < len(asked)
+
+
+def test_an_incremental_run_asks_all_at_once(clinic: Sandbox, tmp_path: Path) -> None:
+    tap = Tap(clinic, tmp_path)
+    first = tap()
+    clinic.advance(days=30)
+    since = len(clinic.requests("list_reservations"))
+    second = tap(page_size=4, state=first.state, max_concurrency=8)
+    asked = first_asked(clinic, since)
+    assert {offset for _, offset in asked} == {"0"}
+    assert len({facility for facility, _ in asked}) == len(asked) > 1
+    since = len(clinic.requests("list_reservations"))
+    serial = tap(page_size=4, state=first.state, max_concurrency=1)
+    assert len({facility for facility, _ in first_asked(clinic, since)}) == 1
+    assert second.code == serial.code == 0
+    assert second.records("reservations") == serial.records("reservations")

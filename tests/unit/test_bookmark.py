@@ -1,0 +1,39 @@
+"""The bookmark is the time of the question, whoever's clock tells it."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bookio_api.pages import Page
+from tap_bookio.bookmark import Question
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def test_without_a_date_it_is_our_clock_when_we_asked(executor: ThreadPoolExecutor) -> None:
+    question = Question.put(None, executor, lambda: Page([]))
+    question.page.result()
+    answered = now_ms()
+    while now_ms() <= answered:
+        pass  # the scan goes on
+    assert question.bookmark(None).question_ms <= answered - 1000
+
+
+def test_with_a_date_it_is_the_servers_clock(executor: ThreadPoolExecutor) -> None:
+    question = Question.put(None, executor, lambda: Page([]))
+    assert question.bookmark(1_789_538_400_000).question_ms == 1_789_538_399_000
