@@ -1,6 +1,7 @@
 """Compares tap-bookio and target-bookio with stock connectors: same server, interleaved, medians.
 
-``python bench/run.py`` prints the tables, ``--write`` puts them into docs/performance.md.
+``python bench/run.py`` prints the tables within a quarter of an hour, ``--write`` puts them into
+docs/performance.md, ``--full`` adds 10,000 to 500,000 rows.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ BIN = ROOT / ".venv/bin"
 CONTENDERS = ROOT / "bench/contenders"
 PAGE = ROOT / "docs/performance.md"
 MARKED = re.compile(r"(<!-- measured -->\n).*?(<!-- /measured -->)", re.DOTALL)
+ENVIRONMENT = {"RUNTIME__DLTHUB_TELEMETRY": "false", "PYTHONDONTWRITEBYTECODE": ""}
+"""All start from compiled modules, as what is installed does."""
 BOOKING = {
     "facilityId": 1, "serviceId": 5, "name": "Jana", "surname": "Nováková", "locale": "sk",
     "email": "jana@example.org", "phone": "+421905123456",
@@ -54,7 +57,13 @@ class Run(NamedTuple):
 TAPS = (
     Setting(0, 100_000, (4,), 3),
     Setting(20, 20_000, (4, 8, 32), 2),
-    Setting(100, 20_000, (8, 32), 1),
+    Setting(100, 50_000, (8, 32), 1),
+)
+MORE_TAPS = (
+    Setting(0, 10_000, (4,), 5),
+    Setting(0, 500_000, (4,), 3),
+    Setting(20, 100_000, (4, 8, 32), 3),
+    Setting(100, 100_000, (8, 32), 3),
 )
 TARGETS = (Setting(0, 3_000, (4, 8, 32), 3), Setting(20, 1_000, (4, 8, 32), 2))
 MEMORY = (10_000, 100_000, 500_000)
@@ -103,7 +112,7 @@ def measured(command: list[str | Path], stdin: Path | None, rows: int) -> Run:
         started = time.monotonic()
         process = subprocess.Popen(
             command, stdin=given, stdout=output, stderr=subprocess.DEVNULL,
-            env={**os.environ, "RUNTIME__DLTHUB_TELEMETRY": "false"},
+            env={**os.environ, **ENVIRONMENT},
         )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -221,12 +230,13 @@ def main() -> None:
     """Measure, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="into docs/performance.md")
+    parser.add_argument("--full", action="store_true", help="up to 500,000 rows: takes an hour and more")
     options = parser.parse_args()
     cpus, python = os.cpu_count(), platform.python_version()
     how = "interleaved runs, start-up included"
     parts = [f"`make bench` on {datetime.now(UTC):%Y-%m-%d}: Python {python}, {cpus} CPUs, {how}."]
     parts.append("### Reading")
-    for setting in TAPS:
+    for setting in (*TAPS, *MORE_TAPS) if options.full else TAPS:
         parts.append(compare_taps(setting))
         print(parts[-1], "\n", flush=True)
     parts += ["### Memory of tap-bookio", memory(), "### Writing, journal on"]
