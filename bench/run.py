@@ -230,7 +230,7 @@ def main() -> None:
     """Measure, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="into docs/performance.md")
-    parser.add_argument("--full", action="store_true", help="up to 500,000 rows: takes an hour and more")
+    parser.add_argument("--full", action="store_true", help="up to 500,000 rows: an hour")
     options = parser.parse_args()
     cpus, python = os.cpu_count(), platform.python_version()
     how = "interleaved runs, start-up included"
