@@ -21,20 +21,24 @@ import msgspec
 
 from bookio_api.errors import SettingsError
 from target_bookio.files import private_file
-from target_bookio.plan import CREATE
+from target_bookio.plan import CREATE, SYNC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SENT, CONFIRMED, REJECTED, IN_DOUBT = "SENT", "CONFIRMED", "REJECTED", "IN_DOUBT"
 
-_APPLICATION_ID = 0x424B4A31
+_APPLICATION_ID = 0x424B4A32
 _LOCK_SECONDS = 5
 _MOST_KNOWN = 50_000
-_COLUMNS = "stream, key, state, facility_id, remote_id, desired, step, intended, applied"
+_NUMBERS = {"id": "remote_id", "externalId": "external_id"}
+"""The column of each number that a key may be."""
+_COLUMNS = (
+    "stream, key, state, facility_id, remote_id, external_id, desired, step, intended, applied"
+)
 _INSERT = (
     "INSERT OR REPLACE INTO writes SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, "
-    "value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9 "
+    "value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10 "
     "FROM json_each(?)"
 )
 _DELETE = (
@@ -44,23 +48,25 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS writes (
     stream TEXT, key TEXT, state TEXT NOT NULL, facility_id INTEGER, remote_id INTEGER,
-    desired TEXT, step TEXT, intended TEXT, applied TEXT, noted_at INTEGER,
+    external_id INTEGER, desired TEXT, step TEXT, intended TEXT, applied TEXT, noted_at INTEGER,
     PRIMARY KEY (stream, key)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS writes_by_id ON writes (stream, remote_id);
+CREATE INDEX IF NOT EXISTS writes_by_external_id ON writes (stream, external_id);
 CREATE INDEX IF NOT EXISTS writes_unsettled ON writes (state)
     WHERE state IN ('SENT', 'IN_DOUBT');
 """
 
 
 class Entry(NamedTuple):
-    """What the journal knows of one key."""
+    """What the journal knows of one row of Bookio, whichever of its numbers a record has."""
 
     stream: str
     key: str
     state: str
     facility_id: int | None = None
     remote_id: int | None = None
+    external_id: int | None = None
     desired: str = ""
     """Digest of the whole record that was last decided."""
     step: str = ""
@@ -69,6 +75,21 @@ class Entry(NamedTuple):
     """Digests of what is in flight, by group."""
     applied: Mapping[str, str] = {}
     """Digests of what Bookio is known to hold from us, by group."""
+
+    @property
+    def names(self) -> list[str]:
+        """Return every key under which records may speak of this row."""
+        numbers = {"id": self.remote_id, "externalId": self.external_id}
+        others = (f"{name}:{number}" for name, number in numbers.items() if number is not None)
+        return list(dict.fromkeys((self.key, *others)))
+
+    def without_intent(self, state: str) -> Entry:
+        """Return it as if what was in flight had never been meant."""
+        external_id = None if SYNC in self.intended else self.external_id
+        applied = {} if CREATE in self.intended else self.applied
+        return self._replace(
+            state=state, external_id=external_id, desired="", step="", intended={}, applied=applied
+        )
 
 
 class Journal:
@@ -107,11 +128,12 @@ class Journal:
         return blake2b(text, key=self._key, digest_size=16).hexdigest()
 
     def get(self, stream: str, key: str) -> Entry | None:
-        """Return what is known of a key; one that is an id also by what we created."""
+        """Return what is known of a key, under whichever number the row was written."""
         if (stream, key) not in self._known:
             found = self._select("stream = ? AND key = ?", stream, key)
-            if not found and key.startswith("id:"):
-                found = self._select("stream = ? AND remote_id = ?", stream, int(key[3:]))
+            kind, _, number = key.partition(":")
+            if not found and kind in _NUMBERS:
+                found = self._select(f"stream = ? AND {_NUMBERS[kind]} = ?", stream, int(number))
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known[stream, key] = found[0] if found else None
@@ -130,15 +152,15 @@ class Journal:
 
     def put(self, entry: Entry) -> None:
         """Note an entry; it lasts from the next ``commit`` on."""
-        self._known[entry.stream, entry.key] = entry
+        self._known.update(dict.fromkeys(((entry.stream, name) for name in entry.names), entry))
         self._noted[entry.stream, entry.key] = entry
 
     def forget(self, entry: Entry) -> None:
         """Note that an intent was never carried out."""
         if entry.applied and CREATE not in entry.intended:
-            self.put(entry._replace(state=CONFIRMED, desired="", step="", intended={}))
+            self.put(entry.without_intent(CONFIRMED))
         else:
-            self._known[entry.stream, entry.key] = None
+            self._known.update(dict.fromkeys((entry.stream, name) for name in entry.names))
             self._noted[entry.stream, entry.key] = None
 
     def commit(self) -> None:
@@ -182,7 +204,7 @@ class Journal:
         now = int(time.time() * 1000)
         gone = [key for key, entry in noted.items() if entry is None]
         rows = [
-            (*entry[:7], *(msgspec.json.encode(digests).decode() for digests in entry[7:]), now)
+            (*entry[:8], *(msgspec.json.encode(digests).decode() for digests in entry[8:]), now)
             for entry in noted.values()
             if entry is not None
         ]

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Work:
-    """The records of one key that wait, and what is known of its row."""
+    """The records of one row that wait, and what is known of it."""
 
     waiting: deque[Desired]
     row: Row | None = None
-    looked_up: bool = False
+    looked_up: str = ""
+    """The key under which the row was looked up; empty if it is to be looked up anew."""
+    visible: bool = True
+    """Whether the list would have shown the row under this key."""
     doubts: int = 0
     duplicate: bool = False
     """Bookio answered that it holds this reservation already."""
@@ -34,6 +37,11 @@ class Work:
     """The first of those that wait, with the wall times of its facility."""
     intent: Entry | None = None
     """What the journal says of the write in flight."""
+
+    @property
+    def stream(self) -> str:
+        """The stream of its records."""
+        return self.waiting[0].stream
 
     @property
     def row_id(self) -> int | None:
@@ -54,9 +62,22 @@ class Ledger:
         """Return what the journal knows of a record's key."""
         return self._journal.get(desired.stream, desired.key)
 
-    def says_the_same(self, entry: Entry, desired: Desired) -> bool:
-        """Whether an entry was about a record that said just this."""
-        return entry.desired == self._identity(desired)
+    def names(self, desired: Desired) -> list[str]:
+        """Return the keys under which a list may show the row of a record."""
+        entry = self.known(desired)
+        by_id = desired.id is None and entry is not None and entry.remote_id is not None
+        return [desired.key, f"id:{entry.remote_id}"] if entry and by_id else [desired.key]
+
+    def same(self, work: Work, state: str) -> Entry | None:
+        """Return what the journal knows in this state of the next record, just as it is."""
+        entry = self.known(work.waiting[0])
+        if entry is None or entry.state != state:
+            return None
+        return entry if entry.desired == self._identity(work.waiting[0]) else None
+
+    def had_row(self, work: Work) -> bool:
+        """Whether Bookio is known to have held a row for the next record."""
+        return CREATE in self.applied(work.waiting[0])
 
     def applied(self, desired: Desired) -> Mapping[str, str]:
         """Return the digests of what Bookio is known to hold from us."""
@@ -101,10 +122,7 @@ class Ledger:
     def refused(self, work: Work) -> None:
         """Note that Bookio refused; the same record may be tried again in a later run."""
         if work.intent:
-            applied = {} if CREATE in work.intent.intended else work.intent.applied
-            self._journal.put(work.intent._replace(
-                state=REJECTED, desired="", step="", intended={}, applied=applied
-            ))  # fmt: skip
+            self._journal.put(work.intent.without_intent(REJECTED))
             work.intent = None
 
     def take_back(self, work: Work) -> None:
@@ -137,10 +155,19 @@ class Ledger:
         return planning.digests(_first(work), work.row or {}, self.digest)
 
     def _entry(self, work: Work, state: str) -> Entry:
-        desired = _first(work)
+        desired, known = _first(work), self.known(work.waiting[0])
         facility = desired.facility_id or (work.row or {}).get("facilityId")
-        identity = self._identity(work.waiting[0])
-        return Entry(desired.stream, desired.key, state, facility, desired=identity)
+        external_id = desired.external_id
+        if external_id is None and known is not None:
+            external_id = known.external_id
+        return Entry(
+            desired.stream,
+            known.key if known else desired.key,
+            state,
+            facility,
+            external_id=external_id,
+            desired=work.intent.desired if work.intent else self._identity(work.waiting[0]),
+        )
 
     def _identity(self, desired: Desired) -> str:
         values: dict[str, Any] = dict(desired.values)

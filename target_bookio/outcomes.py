@@ -100,6 +100,26 @@ class Outcomes:
         self.counts["rejected"] += 1
         self._rejects.add(stream, record, message, operation=operation, code=code, fields=fields)
 
+    def reject_desired(
+        self,
+        desired: Desired,
+        message: str,
+        *,
+        operation: str | None = None,
+        code: int | None = None,
+        fields: tuple[str, ...] = (),
+    ) -> None:
+        """Reject a record that could be read."""
+        self.reject(
+            desired.stream, desired.record, message, operation=operation, code=code, fields=fields
+        )
+
+    def refused(self, desired: Desired, error: BookioError, operation: str) -> None:
+        """Reject a record that Bookio refused."""
+        self.reject_desired(
+            desired, str(error), operation=operation, code=error.code, fields=error.fields
+        )
+
     def planned(self, desired: Desired, plan: Plan) -> None:
         """Note what a dry run would send."""
         self._planned.update(step.operation for step in plan.steps)

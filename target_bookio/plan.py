@@ -27,6 +27,11 @@ CREATE, TERM, STATUS, SYNC, REMOVE, MODIFY, END = (
 )  # fmt: skip
 """What a step changes: the unit of which the journal keeps a keyed hash."""
 
+UNSEEN = (
+    "it was written from here, but Bookio's list shows neither its id nor an externalId, so it "
+    "cannot be found again: change it in Bookio"
+)
+
 _FIXED = {
     RESERVATIONS: ("name", "surname", "email", "phone", "locale", "serviceId", "facilityId"),
     BLOCKED_TIMES: ("facilityId",),
@@ -72,17 +77,19 @@ def plan(
     applied: Mapping[str, str],
     digest: Digest,
     *,
+    visible: bool = True,
     source_wins: bool = False,
 ) -> Plan:
     """Return what to do.
 
     ``desired`` has wall times, ``row`` is what Bookio lists under its key, with wall times too
-    (see ``in_zone``). ``applied`` holds the digests of what we last wrote, by group.
+    (see ``in_zone``). ``applied`` holds the digests of what we last wrote, by group, and
+    ``visible`` tells whether the list would show the row if it were there.
     """
+    if row is None:
+        return _without_row(desired, applied, visible=visible, source_wins=source_wins)
     if desired.deleted:
         return _removal(desired, row)
-    if row is None:
-        return _creation(desired)
     if desired.stream == CALENDARS:
         return _as_plan(_calendar_changes(desired, row))
     if fixed := _fixed_fields(desired, row, applied, digest):
@@ -134,9 +141,18 @@ def _as_plan(steps: tuple[Step, ...]) -> Plan:
     return Plan(WRITE, steps) if steps else Plan(UNCHANGED)
 
 
-def _removal(desired: Desired, row: Row | None) -> Plan:
-    if row is None:
+def _without_row(
+    desired: Desired, applied: Mapping[str, str], *, visible: bool, source_wins: bool
+) -> Plan:
+    was_there = CREATE in applied
+    if was_there and not visible:
+        return Plan(REJECT, message=UNSEEN)
+    if desired.deleted:
         return Plan(UNCHANGED)
+    return _creation(desired, removed=was_there and not source_wins)
+
+
+def _removal(desired: Desired, row: Row) -> Plan:
     if desired.stream == BLOCKED_TIMES:
         return Plan(WRITE, (Step("remove_blocked_time", REMOVE),))
     if desired.stream == CALENDARS:
@@ -155,7 +171,7 @@ def _end(desired: Desired, row: Row) -> Plan:
     return Plan(WRITE, (Step("end_calendar", END, {"validTo": ends}),))
 
 
-def _creation(desired: Desired) -> Plan:
+def _creation(desired: Desired, *, removed: bool) -> Plan:
     if desired.id is not None:
         message = "Bookio lists no row with this id; leave the id out to create one"
         return Plan(REJECT, message=message, fields=("id",))
@@ -165,6 +181,8 @@ def _creation(desired: Desired) -> Plan:
     if status == "DID_NOT_COME":
         message = "a reservation that is not in Bookio cannot be created as DID_NOT_COME"
         return Plan(REJECT, message=message, fields=("status",))
+    if removed:
+        return Plan(CONFLICT, message="someone removed it in Bookio since it was written from here")
     body = {
         RESERVATIONS: "reservation", BLOCKED_TIMES: "blocked_time", CALENDARS: "calendar",
     }[desired.stream]  # fmt: skip

@@ -166,7 +166,7 @@ def settle(lookup: Lookup, digest: Digest, entries: Iterable[Entry]) -> dict[str
 
 def _names(entry: Entry) -> list[str]:
     """Return the keys under which a list may show the row."""
-    return [entry.key] + ([f"id:{entry.remote_id}"] if entry.remote_id is not None else [])
+    return ([f"id:{entry.remote_id}"] if entry.remote_id is not None else []) + [entry.key]
 
 
 def _is_applied(entry: Entry, row: Row | None, digest: Digest) -> bool:

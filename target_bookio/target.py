@@ -28,6 +28,7 @@ from target_bookio.outcomes import Outcomes
 from target_bookio.reconcile import Lookup
 from target_bookio.record import BLOCKED_TIMES, CALENDARS, RESERVATIONS
 from target_bookio.rejects import Rejects, replayed
+from target_bookio.sending import Sender
 from target_bookio.settings import SETTINGS
 from target_bookio.sinks import BookioSink
 
@@ -114,13 +115,19 @@ class TargetBookio(Target):
         lookup = Lookup(self.client, facilities, executor, settings["max_concurrency"])
         self.outcomes = Outcomes(rejects, settings)
         closing.callback(self.outcomes.close)
+        ledger = Ledger(journal)
         self.delivery = Delivery(
-            client=self.client,
             facilities=facilities,
             lookup=lookup,
-            ledger=Ledger(journal),
+            ledger=ledger,
             outcomes=self.outcomes,
-            executor=executor,
+            sender=Sender(
+                client=self.client,
+                ledger=ledger,
+                outcomes=self.outcomes,
+                executor=executor,
+                concurrency=settings["max_concurrency"],
+            ),
             settings=settings,
         )
         if not dry_run:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENTRY = Entry(
-    "reservations", "externalId:7", SENT, 1, None, "d", "create_reservation", {CREATE: "x"}
+    "reservations", "externalId:7", SENT, 1, None, 7, "d", "create_reservation", {CREATE: "x"}
 )
 DAY = 86400
 
