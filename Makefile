@@ -27,8 +27,8 @@ docs: setup ## Write the generated tables of the docs
 bench: setup ## Compare with stock connectors; writes docs/performance.md
 	$(BIN)/python bench/run.py --write
 
-torture: setup ## Run the random tests for long: 10,000 scans, hundreds of kills
-	BOOKIO_SCANS=10000 BOOKIO_KILLS=100 BOOKIO_RECORDS=3000 $(BIN)/pytest -n auto \
+torture: setup ## Run the random tests for long: 10,000 scans, 1,000 kills of each
+	BOOKIO_SCANS=10000 BOOKIO_KILLS=1000 BOOKIO_RECORDS=3000 $(BIN)/pytest -n auto \
 		tests/property tests/faults
 
 demo: setup ## From nothing to a DuckDB file, twice: a first load and an incremental one

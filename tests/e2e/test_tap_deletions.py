@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import sqlite3
+from typing import TYPE_CHECKING
 
 import pytest
+from singer_sdk.sql import SQLConnector, SQLSink, SQLTarget
 
 from tests.cli import Run, Tap
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bookio_sandbox.running import Sandbox
     from tests.conftest import StartSandbox
 
@@ -27,22 +32,41 @@ def tap(clinic: Sandbox, tmp_path: Path) -> Tap:
     return tap
 
 
-class Loader:
-    """A warehouse table by the rules of Singer: upsert by key, drop other versions when told."""
+class Sink(SQLSink[SQLConnector]):
+    """A table without key: the SDK itself cannot merge, so each run appends."""
 
-    def __init__(self) -> None:
-        self.table: dict[int, tuple[int, dict[str, Any]]] = {}
+    connector_class = SQLConnector
+    key_properties = ()
+
+
+class Loader(SQLTarget):
+    """The Singer SDK's own loader, as every SQL target that is made with it."""
+
+    name = "target-sqlite"
+    default_sink_class = Sink
+
+
+def of_stream(synced: Run) -> str:
+    lines = synced.stdout.splitlines(keepends=True)
+    return "".join(line for line in lines if '"stream":"blocked_times"' in line)
+
+
+class Warehouse:
+    """A SQLite file that a loader fills, and which honours ACTIVATE_VERSION."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "warehouse.sqlite3"
 
     def load(self, synced: Run) -> set[int]:
-        for message in synced.messages:
-            if message.get("stream") != "blocked_times":
-                continue
-            version = message.get("version")
-            if message["type"] == "RECORD":
-                self.table[message["record"]["id"]] = (version, message["record"])
-            elif message["type"] == "ACTIVATE_VERSION":
-                self.table = {k: row for k, row in self.table.items() if row[0] == version}
-        return set(self.table)
+        settings = {
+            "sqlalchemy_url": f"sqlite:///{self.file}",
+            "add_record_metadata": True,
+            "hard_delete": True,
+        }
+        with contextlib.redirect_stdout(io.StringIO()):
+            Loader(config=settings).listen(io.StringIO(of_stream(synced)))
+        with contextlib.closing(sqlite3.connect(self.file)) as warehouse:
+            return {key for (key,) in warehouse.execute("SELECT id FROM blocked_times")}
 
 
 def ids(clinic: Sandbox) -> set[int]:
@@ -53,8 +77,10 @@ def activations(synced: Run) -> list[int]:
     return [m["version"] for m in synced.messages if m["type"] == "ACTIVATE_VERSION"]
 
 
-def test_what_bookio_removed_is_dropped_and_nothing_else(tap: Tap, clinic: Sandbox) -> None:
-    warehouse = Loader()
+def test_what_bookio_removed_is_dropped_and_nothing_else(
+    tap: Tap, clinic: Sandbox, tmp_path: Path
+) -> None:
+    warehouse = Warehouse(tmp_path)
     first = tap()
     assert warehouse.load(first) == ids(clinic)
     gone = sorted(ids(clinic))[::40]
@@ -64,6 +90,19 @@ def test_what_bookio_removed_is_dropped_and_nothing_else(tap: Tap, clinic: Sandb
     assert second.code == 0, second.stderr
     assert warehouse.load(second) == ids(clinic)
     assert not set(gone) & ids(clinic)
+
+
+def test_without_it_the_warehouse_keeps_what_is_gone(
+    tap: Tap, clinic: Sandbox, tmp_path: Path
+) -> None:
+    """The control: the same loader, and no ACTIVATE_VERSION."""
+    tap.settings["detect_deletions"] = False
+    warehouse = Warehouse(tmp_path)
+    first = tap()
+    key = min(ids(clinic))
+    warehouse.load(first)
+    clinic.remove("blocked_times", key)
+    assert key in warehouse.load(tap(state=first.state))
 
 
 def test_records_bear_the_version_that_is_activated_after_them(tap: Tap) -> None:
