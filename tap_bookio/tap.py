@@ -19,12 +19,12 @@ from bookio_api.client import BookioClient
 from bookio_api.errors import BookioError, ContractError
 from bookio_api.facilities import Facilities
 from tap_bookio.bookmark import TOLERATED_SKEW_MS, check_state
+from tap_bookio.paged import PagedStream
 from tap_bookio.settings import SETTINGS, problems_of
 from tap_bookio.streams import (
     BlockedTimesStream,
     CalendarsStream,
     FacilitiesStream,
-    PagedStream,
     ReservationsStream,
 )
 from tap_bookio.writer import BlockWriter

@@ -1,0 +1,74 @@
+"""What all streams share: schema files, keys, and rows that fit their schema."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import SchemaDirectory, Stream, StreamSchema
+from singer_sdk.helpers.conform import TypeConformanceLevel
+
+from bookio_api.lists import fetch_page
+from bookio_api.schemas import schema_directory, stream_schema
+from tap_bookio.conform import Conformer
+from tap_bookio.privacy import Privacy, published
+from tap_bookio.whole_pages import WholePages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bookio_api.facilities import Facility
+    from bookio_api.scan import Page
+    from tap_bookio.tap import TapBookio
+
+Row = dict[str, Any]
+
+SCHEMAS = SchemaDirectory(schema_directory())
+
+
+class PublishedSchema(StreamSchema[str]):
+    """A schema file, less the fields that ``personal_data`` omits."""
+
+    def get_stream_schema(self, stream: Stream, stream_class: type[Stream]) -> dict[str, Any]:
+        """Read it for a stream of this run."""
+        schema = super().get_stream_schema(stream, stream_class)
+        return published(schema, stream.config["personal_data"])
+
+
+class BookioStream(WholePages):
+    """One list of Bookio."""
+
+    primary_keys: ClassVar[tuple[str, ...]] = ("id",)
+    schema = PublishedSchema(SCHEMAS)
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # conform.py does it, and keeps all fields
+    operation: ClassVar[str]
+
+    def __init__(self, tap: TapBookio) -> None:
+        """Make a stream of this tap."""
+        super().__init__(tap)
+        self.bookio = tap
+        self._conformer = Conformer(self.name, self.schema, self.logger)
+
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:  # noqa: ANN401
+        """Log, but leave the account of a failed sync to the command line, which has the reason."""
+        level = logging.DEBUG if message.startswith("An unhandled error") else level
+        super().log(message, *args, level=level, **kwargs)
+
+    @cached_property
+    def privacy(self) -> Privacy:
+        """What this stream does with personal data; the catalog is known by now."""
+        listed = self.effective_schema["properties"]
+        return Privacy(stream_schema(self.name), self.config, self.logger, listed)
+
+    def fetch(self, query: Mapping[str, Any]) -> Page:
+        """Ask Bookio once."""
+        return fetch_page(self.bookio.client, self.operation, query)
+
+    def conformed(self, rows: list[Row], facility: Facility) -> list[Row]:
+        """Return what leaves of rows: it fits the schema, and names the facility asked for."""
+        conformed = self._conformer.rows(self.privacy.rows(rows), facility.clock)
+        if facility.id is not None:
+            for row in conformed:
+                row.setdefault("facilityId", facility.id)
+        return conformed

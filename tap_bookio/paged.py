@@ -1,0 +1,138 @@
+"""Lists that change while they are read: an anchored scan for each facility."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
+
+from bookio_api.localtime import to_epoch_ms
+from bookio_api.scan import Page, Scan
+from tap_bookio.base import BookioStream
+from tap_bookio.bookmark import REPLICATION_KEY, TOLERATED_SKEW_MS, Bookmark, Question, skew_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bookio_api.facilities import Facility
+    from bookio_api.localtime import OffsetClock
+    from tap_bookio.base import Row
+    from tap_bookio.tap import TapBookio
+
+    Context = Mapping[str, Any] | None
+
+
+class PagedStream(BookioStream):
+    """One of the two lists that take ``offset`` and ``lastSync``."""
+
+    replication_key = REPLICATION_KEY
+    is_timestamp_replication_key = False
+    date_filters: ClassVar[tuple[str, str]]
+    """Bookio's names of the range filters (C)."""
+
+    def __init__(self, tap: TapBookio) -> None:
+        """Read the range from the settings."""
+        super().__init__(tap)
+        starts, ends = (self.config.get(f"{self.name}_{end}") for end in ("from", "to"))
+        days = zip(self.date_filters, (starts, ends), strict=True)
+        self._range = {name: str(day) for name, day in days if day}
+        self._found = 0
+        """Different rows so far."""
+        self._asked: dict[int | None, Question] = {}
+        """Asked ahead, by facility."""
+
+    @property
+    def partitions(self) -> list[dict[str, Any]] | None:
+        """One partition a facility, or none if the token may not list them."""
+        ids = [facility.id for facility in self.bookio.facilities.in_scope]
+        return None if ids == [None] else [{"facilityId": key} for key in ids]
+
+    def compare_start_date(self, value: str, start_date_value: str) -> str:  # noqa: ARG002
+        """Prefer a bookmark to ``start_date``."""
+        return value
+
+    def get_records(self, context: Context) -> Iterable[Row]:
+        """Scan one facility, then move its bookmark if nothing can have been missed."""
+        facility = self.bookio.facilities[context["facilityId"] if context else None]
+        question = self._answered(facility)
+        scan = Scan(
+            partial(self._ask, facility, question.last_sync),
+            page_size=self.config["page_size"],
+            executor=self.bookio.executor,
+            concurrency=self.config["max_concurrency"],
+            window=self._range,
+            date_filters=self.date_filters,
+            first_page=question.page,
+        )
+        yield from self.emit(self.conformed(rows, facility) for rows in scan.pages())
+        self._found += scan.rows
+        if not scan.verdict.complete:
+            self.bookio.report_incomplete(self.name, facility.id, scan.verdict.reason)
+            return
+        state = self.get_context_state(context)
+        question.bookmark(scan.first_page.server_time_ms).write(state)
+        self.finalize_state_progress_markers(state)
+
+    def _answered(self, facility: Facility) -> Question:
+        """Return the question whose time becomes the bookmark.
+
+        If the server's clock went back behind the last question's, ``lastSync`` proves nothing:
+        then the facility is read anew.
+        """
+        question = self._question(facility)
+        now = question.page.result().server_time_ms
+        self.bookio.warn_of_skew(skew_ms(now))
+        bookmark = self._bookmark(facility)
+        if bookmark and now is not None and now < bookmark.question_ms - TOLERATED_SKEW_MS:
+            self.logger.warning("Bookio's clock went back: reading facility %s anew", facility.id)
+            return self._ask_first(facility, None)
+        return question
+
+    def _question(self, facility: Facility) -> Question:
+        """Ask about a facility and, as answers since a bookmark are short, about the next ones."""
+        scope = self.bookio.facilities.in_scope
+        here = scope.index(facility)
+        for near in scope[here : here + self.config["max_concurrency"]]:
+            bookmark = self._bookmark(near)
+            if near.id not in self._asked and (bookmark or near is facility):
+                self._asked[near.id] = self._ask_first(near, bookmark)
+        return self._asked.pop(facility.id)
+
+    def _bookmark(self, facility: Facility) -> Bookmark | None:
+        if self.replication_method == REPLICATION_FULL_TABLE:
+            return None
+        context = None if facility.id is None else {"facilityId": facility.id}
+        return Bookmark.of(self.get_context_state(context))
+
+    def _ask_first(self, facility: Facility, bookmark: Bookmark | None) -> Question:
+        last_sync = self._starting_last_sync(facility.clock, bookmark)
+        ask = partial(self._ask, facility, last_sync, 0, self.config["page_size"], self._range)
+        return Question.put(last_sync, self.bookio.executor, ask)
+
+    def _starting_last_sync(self, clock: OffsetClock, bookmark: Bookmark | None) -> int | None:
+        if self.replication_method == REPLICATION_FULL_TABLE:
+            return None
+        if bookmark is not None:
+            return bookmark.last_sync(self.config["lookback_seconds"])
+        start_date = self.config.get("start_date")
+        return to_epoch_ms(start_date, clock.tz) if start_date else None
+
+    def _ask(
+        self,
+        facility: Facility,
+        last_sync: int | None,
+        offset: int,
+        limit: int,
+        window: Mapping[str, str],
+    ) -> Page:
+        place = {"facilityId": facility.id, "offset": offset, "limit": limit}
+        return self.fetch({**place, "lastSync": last_sync, **self.filters, **window})
+
+    @property
+    def filters(self) -> Mapping[str, bool | None]:
+        """Filters of this list alone."""
+        return {}
+
+    def _increment_stream_state(self, latest_record: Row, *, context: Context = None) -> None:
+        """Do nothing: the bookmark is our question's time, never a record's."""
