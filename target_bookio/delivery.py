@@ -11,23 +11,24 @@ import time
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
-from bookio_api.errors import ContractError
+from bookio_api.errors import ContractError, DuplicateError, TransportError
 from target_bookio import plan as planning
 from target_bookio import reconcile
 from target_bookio.journal import CONFIRMED, IN_DOUBT
 from target_bookio.ledger import Work
-from target_bookio.plan import CONFLICT, REJECT, UNCHANGED, plan
+from target_bookio.plan import CONFLICT, REJECT, SYNC, UNCHANGED, Plan, plan
 from target_bookio.reconcile import settle
-from target_bookio.record import RecordError, read_record
+from target_bookio.record import CALENDARS, RecordError, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from bookio_api.facilities import Facilities
     from target_bookio.journal import Entry
     from target_bookio.ledger import Ledger
     from target_bookio.outcomes import Outcomes
-    from target_bookio.reconcile import Lookup
+    from target_bookio.plan import Digest, Row
+    from target_bookio.reconcile import Lookup, Verdict
     from target_bookio.record import Desired
     from target_bookio.sending import Sender
 
@@ -39,9 +40,14 @@ IN_DOUBT_MESSAGE = (
     "no answer came and the lists do not tell whether it was applied; it will not be sent again: "
     "look for it in Bookio"
 )
+FAILING_MESSAGE = (
+    f"Bookio failed on it {MAX_DOUBTS} times and does not have it; try again later, "
+    "or ask Bookio about it"
+)
 DUPLICATE_MESSAGE = (
     "Bookio says that it holds this reservation, but lists none with this externalId"
 )
+HELD_MESSAGE = "another reservation has this externalId already; look which of them it belongs to"
 
 
 class Delivery:
@@ -85,6 +91,8 @@ class Delivery:
             BookioError: the run cannot go on; what was not settled is in the journal.
         """
         works = _by_row(self._readable(stream, records))
+        for work in works.values():
+            self._skip_past(work)
         try:
             while works:
                 self._round(stream, works)
@@ -121,6 +129,16 @@ class Delivery:
         self._settle(self._sender.send(planned))
         _drop_finished(works)
 
+    def _skip_past(self, work: Work) -> None:
+        """Take off what comes before the record that was carried out last.
+
+        So it is when a stream is sent again: to go through a row's past once more would undo what
+        came of it, and tell the patient twice.
+        """
+        for _ in range(self._ledger.past(work)):
+            self._outcomes.unchanged()
+            work.waiting.popleft()
+
     def _reject_doubtful(self, work: Work) -> None:
         """Take off the records that the journal knows never to be sent again."""
         while work.waiting and (entry := self._ledger.same(work, IN_DOUBT)):
@@ -132,17 +150,22 @@ class Delivery:
         """Fill in the row of every work that has not been looked up."""
         unknown = [work for work in works.values() if work.looked_up != work.waiting[0].key]
         self._find(stream, unknown)
+        self._find_elsewhere(stream, unknown)
         removed = [work for work in unknown if work.row is None and self._ledger.had_row(work)]
         if removed and self._source_wins:  # before it is made again, it must be absent twice
             time.sleep(max(reconcile.PAUSES))
             self._find(stream, removed)
 
-    def _find(self, stream: str, works: list[Work]) -> None:
+    def _find(
+        self, stream: str, works: list[Work], places: Collection[int | None] | None = None
+    ) -> None:
+        """Look rows up where the records say that they are, or in these facilities."""
         if not works:
             return
         wanted: dict[int | None, set[str]] = defaultdict(set)
         for work in works:
-            wanted[work.waiting[0].facility_id].update(self._ledger.names(work.waiting[0]))
+            for place in places or [work.waiting[0].facility_id]:
+                wanted[place].update(self._ledger.names(work.waiting[0]), work.waiting[0].names)
         found = self._lookup.find(stream, wanted)
         if not found.complete:
             msg = f"the list of {stream} cannot be read whole, so nothing was written; run again"
@@ -152,26 +175,38 @@ class Delivery:
             names = self._ledger.names(desired)
             work.looked_up = desired.key
             work.row = next((found.rows[name] for name in names if name in found.rows), None)
+            holder = found.rows.get(f"externalId:{desired.external_id}")
+            work.is_held = holder is not None and holder["id"] != work.row_id
             work.visible = found.shows_external_ids or not desired.key.startswith("externalId:")
+
+    def _find_elsewhere(self, stream: str, works: list[Work]) -> None:
+        """Look in all facilities for what is not in its own: it must not be booked there, too."""
+        places = [facility.id for facility in self._facilities.in_scope]
+        if len(places) > 1:
+            missing = [
+                work
+                for work in works
+                if work.row is None and work.waiting[0].facility_id is not None
+            ]
+            self._find(stream, missing, places)
 
     def _decide_all(self, works: dict[str, Work]) -> list[Work]:
         """Return the works that have something to send, no two of them for one row."""
         planned: list[Work] = []
-        rows: set[int] = set()
+        claimed: set[str] = set()
         for work in works.values():
-            if work.row_id in rows:
+            names = {f"id:{work.row_id}", *work.waiting[0].names} - {"id:None"}
+            if names & claimed:
                 work.looked_up = ""  # the other's write comes first, then this row is another
             elif self._decide(work):
                 planned.append(work)
-                rows.update([work.row_id] if work.row_id is not None else [])
+                claimed |= names | set(work.waiting[0].names)
         return planned
 
     def _decide(self, work: Work) -> bool:
         """Plan the next record, and settle those that need no write; False if none needs one."""
         while work.waiting and work.looked_up == work.waiting[0].key:
             desired = work.waiting[0]
-            facility = desired.facility_id or (work.row or {}).get("facilityId")
-            work.desired = desired = desired.in_zone(self._facilities.time_zone(facility))
             work.plan = self._plan(work)
             if work.plan.kind == UNCHANGED:
                 self._outcomes.unchanged()
@@ -190,44 +225,80 @@ class Delivery:
             work.waiting.popleft()
         return False
 
-    def _plan(self, work: Work) -> planning.Plan:
-        desired = work.desired or work.waiting[0]
+    def _plan(self, work: Work) -> Plan:
         if work.row is None and not work.visible and self._ledger.same(work, CONFIRMED):
-            return planning.Plan(UNCHANGED)  # no list can tell, but the journal can
-        return plan(
-            desired, work.row, self._ledger.applied(desired), self._ledger.digest,
+            return Plan(UNCHANGED)  # no list can tell, but the journal can
+        facility = work.waiting[0].facility_id or (work.row or {}).get("facilityId")
+        try:
+            work.desired = work.waiting[0].in_zone(self._facilities.time_zone(facility))
+        except RecordError as error:
+            return Plan(REJECT, message=str(error), fields=error.fields)
+        made = plan(
+            work.desired, work.row, self._ledger.applied(work.desired), self._ledger.digest,
             visible=work.visible, source_wins=self._source_wins,
         )  # fmt: skip
+        if work.is_held and any(step.group == SYNC for step in made.steps):
+            return Plan(REJECT, message=HELD_MESSAGE, fields=("externalId",))
+        return made
 
     def _settle(self, doubtful: list[Work]) -> None:
         """Look up what nobody knows, and decide by what that shows."""
         if not doubtful:
             return
         self._sender.commit()
-        intents = {id(work): work.intent for work in doubtful if work.intent}
-        verdicts = settle(self._lookup, self._ledger.digest, intents.values())
-        for work in doubtful:
-            intent = intents[id(work)]
-            verdict = verdicts[intent.key]
-            work.row = verdict.row
-            if work.duplicate and verdict.row is not None:
-                self._ledger.take_back(work)  # it is there: the next round sees what it lacks
-            elif work.duplicate:
-                self._ledger.take_back(work)
+        by_key = {work.intent.key: work for work in doubtful if work.intent}
+        intents = [work.intent for work in doubtful if work.intent]
+        verdicts = settle(
+            self._lookup, self._ledger.digest, intents,
+            lambda entry, row: _covers(by_key[entry.key], row, self._ledger.digest),
+        )  # fmt: skip
+        arrived = [self._settle_one(work, verdicts[key]) for key, work in by_key.items()]
+        if self._sender.is_silenced and not any(arrived):
+            msg = (
+                f"stopped: {len(doubtful)} writes got no answer and none of them arrived; the "
+                "journal knows them, run again when Bookio answers"
+            )
+            raise TransportError(msg)
+        self._sender.resume()
+
+    def _settle_one(self, work: Work, verdict: Verdict) -> bool:
+        """Decide by what a look-up has shown of a write; True if it has arrived."""
+        work.row = verdict.row
+        operation = work.intent.step if work.intent else ""
+        if work.refusal and isinstance(work.refusal, DuplicateError):
+            self._ledger.take_back(work)
+            if verdict.row is None:  # else the next round sees what the row lacks
                 self._outcomes.reject_desired(work.waiting.popleft(), DUPLICATE_MESSAGE,
-                                              operation="create_reservation", code=40)  # fmt: skip
-            elif verdict.state == CONFIRMED:
-                self._ledger.done(work)
-                self._outcomes.written(work.plan)
-                work.waiting.popleft()
-            elif verdict.state == IN_DOUBT or work.doubts >= MAX_DOUBTS:
-                work.looked_up = ""
-                self._outcomes.reject_desired(
-                    work.waiting.popleft(), IN_DOUBT_MESSAGE, operation=intent.step
-                )
-            else:
-                self._ledger.take_back(work)
+                                              operation=operation, code=40)  # fmt: skip
+        elif verdict.state == CONFIRMED:
+            self._ledger.done(work)
+            self._outcomes.written(work.plan)
+            work.waiting.popleft()
+            return True
+        elif work.refusal:
+            self._ledger.take_back(work)
+            raise work.refusal
+        elif verdict.state == IN_DOUBT:
+            work.looked_up = ""
+            self._outcomes.reject_desired(
+                work.waiting.popleft(), IN_DOUBT_MESSAGE, operation=operation
+            )
+        else:
+            self._ledger.take_back(work, verdict.row)
+            if work.doubts < MAX_DOUBTS:
                 self._outcomes.retried()
+            else:
+                self._outcomes.reject_desired(
+                    work.waiting.popleft(), FAILING_MESSAGE, operation=operation
+                )
+        return False
+
+
+def _covers(work: Work, row: Row | None, digest: Digest) -> bool:
+    """Whether a calendar says all that its record does; Bookio adds to it, so no digest tells."""
+    wanted = work.desired or work.waiting[0]
+    is_calendar = row is not None and wanted.stream == CALENDARS
+    return is_calendar and plan(wanted, row, {}, digest).kind == UNCHANGED
 
 
 def _by_row(records: list[Desired]) -> dict[str, Work]:

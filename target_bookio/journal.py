@@ -2,13 +2,14 @@
 
 One row per stream and key, with its intent: ``SENT`` is committed before anything is sent;
 ``CONFIRMED`` and ``REJECTED`` after; ``IN_DOUBT`` when no answer came. The file holds no patient's
-data: keys, Bookio's ids, facilities, and keyed hashes of what was written.
+data: keys, Bookio's ids, facilities, and hashes of what was written, keyed by the token.
 
 Changes are collected and committed in groups, so that durability costs one disk flush for many.
 """
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 import sqlite3
@@ -21,7 +22,7 @@ import msgspec
 
 from bookio_api.errors import SettingsError
 from target_bookio.files import private_file
-from target_bookio.plan import CREATE, SYNC
+from target_bookio.plan import CREATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,9 +73,9 @@ class Entry(NamedTuple):
     step: str = ""
     """The operations in flight, separated by blanks."""
     intended: Mapping[str, str] = {}
-    """Digests of what is in flight, by group."""
+    """Digests of what is in flight, by field."""
     applied: Mapping[str, str] = {}
-    """Digests of what Bookio is known to hold from us, by group."""
+    """Digests of what Bookio is known to hold from us, by field."""
 
     @property
     def names(self) -> list[str]:
@@ -85,7 +86,7 @@ class Entry(NamedTuple):
 
     def without_intent(self, state: str) -> Entry:
         """Return it as if what was in flight had never been meant."""
-        external_id = None if SYNC in self.intended else self.external_id
+        external_id = None if "externalId" in self.intended else self.external_id
         applied = {} if CREATE in self.intended else self.applied
         return self._replace(
             state=state, external_id=external_id, desired="", step="", intended={}, applied=applied
@@ -95,8 +96,8 @@ class Entry(NamedTuple):
 class Journal:
     """The journal of one account; used by one process, and by one thread of it."""
 
-    def __init__(self, path: Path | None, account: str) -> None:
-        """Open or create it; ``None`` keeps it in memory.
+    def __init__(self, path: Path | None, api_url: str, auth_token: str) -> None:
+        """Open or create the journal of an account; ``None`` keeps it in memory.
 
         Raises:
             SettingsError: the file is no journal, another account's, or in use.
@@ -114,12 +115,19 @@ class Journal:
             )
             self._open()
         except sqlite3.OperationalError as error:
-            raise self._refusal("is used by another process, or cannot be written") from error
+            msg = f"journal_path: {path} is used by another process, or cannot be written; "
+            raise SettingsError(msg + "end that process, or name another file") from error
         except sqlite3.DatabaseError as error:
             raise self._refusal("is no journal of target-bookio") from error
-        self._key = self._about("key", secrets.token_bytes(32))
-        if self._about("account", self.digest(account).encode()) != self.digest(account).encode():
-            raise self._refusal("belongs to another api_url or auth_token")
+        salt = self._about("salt", secrets.token_bytes(32))
+        self._key = hmac.digest(auth_token.encode(), salt, "sha256")
+        account = self.digest(api_url).encode()
+        if self._about("account", account) != account:
+            msg = (
+                f"journal_path: {path} belongs to another api_url or auth_token; name another "
+                "file, or move this one away: then the first run looks everything up"
+            )
+            raise SettingsError(msg)
         self._db.execute("BEGIN")
 
     def digest(self, value: object) -> str:
@@ -222,4 +230,4 @@ class Journal:
         return [Entry(*row[:-2], *map(msgspec.json.decode, row[-2:])) for row in rows]
 
     def _refusal(self, what: str) -> SettingsError:
-        return SettingsError(f"journal_path: {self._path} {what}; name another file, or end it")
+        return SettingsError(f"journal_path: {self._path} {what}; name another file")

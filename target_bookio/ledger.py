@@ -13,6 +13,7 @@ from target_bookio.plan import CREATE, REMOVE, UNCHANGED, Plan
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bookio_api.errors import BookioError
     from target_bookio.journal import Journal
     from target_bookio.plan import Row
     from target_bookio.reconcile import Verdict
@@ -30,8 +31,10 @@ class Work:
     visible: bool = True
     """Whether the list would have shown the row under this key."""
     doubts: int = 0
-    duplicate: bool = False
-    """Bookio answered that it holds this reservation already."""
+    refusal: BookioError | None = None
+    """Bookio's answer that it holds this row already, or that what to remove is not there."""
+    is_held: bool = False
+    """Whether another row has this record's ``externalId``."""
     plan: Plan = field(default_factory=lambda: Plan(UNCHANGED))
     desired: Desired | None = None
     """The first of those that wait, with the wall times of its facility."""
@@ -75,6 +78,14 @@ class Ledger:
             return None
         return entry if entry.desired == self._identity(work.waiting[0]) else None
 
+    def past(self, work: Work) -> int:
+        """Return how many records come before the one that was carried out last; 0 if it is new."""
+        entry = self.known(work.waiting[0])
+        if entry is None or len(work.waiting) == 1:
+            return 0
+        is_last = [self._identity(desired) == entry.desired for desired in work.waiting]
+        return len(is_last) - 1 - is_last[::-1].index(True) if any(is_last) else 0
+
     def had_row(self, work: Work) -> bool:
         """Whether Bookio is known to have held a row for the next record."""
         return CREATE in self.applied(work.waiting[0])
@@ -86,17 +97,17 @@ class Ledger:
 
     def sending(self, work: Work) -> None:
         """Note an intent. Commit before the first byte leaves."""
-        desired, row, intended = _first(work), work.row, {}
-        for step in work.plan.steps:
-            row = planning.after(step, row, work.row_id)
-            held = planning.held(desired.stream, step.group, row)
-            intended[step.group] = self.digest(held)
+        desired, steps = _first(work), work.plan.steps
+        intended: dict[str, str] = {}
+        for step in steps:
+            intended |= planning.intended(step, self.digest)
         applied = self.applied(desired)
-        if CREATE in intended and row is not None:
-            applied = planning.digests(desired, row, self.digest)
+        if CREATE in intended:
+            created = planning.after(steps[0], None, None) or {}
+            applied = planning.digests(desired, created, self.digest, created)
         work.intent = self._entry(work, SENT)._replace(
             remote_id=work.row_id,
-            step=" ".join(step.operation for step in work.plan.steps),
+            step=" ".join(step.operation for step in steps),
             intended=intended,
             applied=applied,
         )
@@ -113,22 +124,25 @@ class Ledger:
         entry = self._entry(work, CONFIRMED)
         if work.row is not None:
             created = work.intent if work.intent and CREATE in work.intent.intended else None
-            applied = created.applied if created else self._digests(work)
-            work.intent = None
+            applied = created.applied if created else self._held(work)
             entry = entry._replace(remote_id=work.row_id, applied=applied)
+        work.intent = None
         if entry != self._journal.get(entry.stream, entry.key):
             self._journal.put(entry)
 
-    def refused(self, work: Work) -> None:
-        """Note that Bookio refused; the same record may be tried again in a later run."""
+    def refused(self, work: Work, row: Row | None) -> None:
+        """Note that Bookio refused; the same record may be tried again in a later run.
+
+        ``row`` is as the steps before the refused one left it.
+        """
         if work.intent:
-            self._journal.put(work.intent.without_intent(REJECTED))
+            self._journal.put(self._as_done(work.intent, row).without_intent(REJECTED))
             work.intent = None
 
-    def take_back(self, work: Work) -> None:
-        """Note that what was intended was never carried out."""
+    def take_back(self, work: Work, row: Row | None = None) -> None:
+        """Note that what was intended was not carried out, or only as far as ``row`` shows."""
         if work.intent:
-            self._journal.forget(work.intent)
+            self._journal.forget(self._as_done(work.intent, row))
             work.intent = None
 
     def left_over(self) -> list[Entry]:
@@ -140,7 +154,7 @@ class Ledger:
         if verdict.state == IN_DOUBT:
             self._journal.put(entry._replace(state=IN_DOUBT))
         elif verdict.state != CONFIRMED:
-            self._journal.forget(entry)
+            self._journal.forget(self._as_done(entry, verdict.row))
         else:
             row = verdict.row
             created = CREATE in entry.intended  # then applied holds all that it was created with
@@ -151,8 +165,21 @@ class Ledger:
                 applied={} if row is None or REMOVE in applied else applied,
             ))  # fmt: skip
 
-    def _digests(self, work: Work) -> Mapping[str, str]:
-        return planning.digests(_first(work), work.row or {}, self.digest)
+    def _held(self, work: Work) -> Mapping[str, str]:
+        """Return what Bookio now holds from us: what it held, what was sent, what was asked for."""
+        sent = {name for step in work.plan.steps for name in step.changed}
+        before = self.applied(_first(work))
+        kept = {name: digest for name, digest in before.items() if name not in sent}
+        return kept | planning.digests(_first(work), work.row or {}, self.digest, sent)
+
+    def _as_done(self, entry: Entry, row: Row | None) -> Entry:
+        """Return an entry with those of its intentions that a row shows to have come true."""
+        done = {
+            name: intended
+            for name, intended in entry.intended.items()
+            if row is not None and self.digest(row.get(name)) == intended
+        }
+        return entry._replace(applied={**entry.applied, **done})
 
     def _entry(self, work: Work, state: str) -> Entry:
         desired, known = _first(work), self.known(work.waiting[0])

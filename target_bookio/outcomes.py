@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from bookio_api.errors import BookioError
-from target_bookio.files import private_file
+from target_bookio.files import PLAN, private_file, write_all
 from target_bookio.plan import CREATE, END, REMOVE, SYNC
 from target_bookio.record import key_of
 from target_bookio.settings import STOP
@@ -43,7 +43,8 @@ class Outcomes:
         self._rejects = rejects
         self._most = 0 if settings["on_reject"] == STOP else settings["max_rejects"]
         self._dry_run = settings["dry_run"]
-        self._plan_path = Path(settings["rejects_path"]).with_name("plan.jsonl")
+        self._rejects_path = Path(settings["rejects_path"])
+        self._first_reject = ""
         self._plan_lines = bytearray()
         self._first: dict[str, list[str]] = {}
         self._planned: Counter[str] = Counter()
@@ -98,7 +99,14 @@ class Outcomes:
     ) -> None:
         """Put a record into the reject file."""
         self.counts["rejected"] += 1
-        self._rejects.add(stream, record, message, operation=operation, code=code, fields=fields)
+        self._first_reject = self._first_reject or message
+        if self._dry_run:
+            line = {"steps": [], "message": message, "fields": list(fields)}
+            self._add("reject", stream, key_of(stream, record), line, message)
+        else:
+            self._rejects.add(
+                stream, record, message, operation=operation, code=code, fields=fields
+            )
 
     def reject_desired(
         self,
@@ -137,21 +145,32 @@ class Outcomes:
             self._write_plan()
         seconds = round(time.monotonic() - self._started, 1)
         counts = {name: self.counts[name] for name in COUNTED}
+        if self._first_reject and not self._dry_run:
+            logger.warning(
+                "%d rejected, see %s; the first: %s",
+                counts["rejected"], self._rejects_path, self._first_reject,
+            )  # fmt: skip
         logger.info("summary: %s", json.dumps({**counts, "seconds": seconds}))
         told = ", ".join(f"{count} {name}" for name, count in counts.items())
         click.echo(f"target-bookio: {told}, {seconds} seconds", err=True)
 
     def _show(self, kind: str, desired: Desired, plan: Plan) -> None:
-        key = key_of(desired.stream, desired.record)
         steps = [
             {"operation": step.operation, "fields": sorted(step.body or {})} for step in plan.steps
         ]
-        line = {"stream": desired.stream, "key": key, "kind": kind, "steps": steps}
+        fields = sorted({name for step in plan.steps for name in step.body or ()})
+        key = key_of(desired.stream, desired.record)
+        self._add(kind, desired.stream, key, {"steps": steps}, ", ".join(fields) or plan.message)
+
+    def _add(
+        self, kind: str, stream: str, key: dict[str, Any], more: dict[str, Any], told: str
+    ) -> None:
+        """Add a line to the plan, and to what is shown of it."""
+        line = {"stream": stream, "key": key, "kind": kind, **more}
         self._plan_lines += msgspec.json.encode(line) + b"\n"
         rows = self._first.setdefault(kind, [])
         if len(rows) < FIRST_ROWS:
-            fields = sorted({name for step in plan.steps for name in step.body or ()})
-            rows.append(f"{desired.stream} {json.dumps(key)} {', '.join(fields)}")
+            rows.append(f"{stream} {json.dumps(key)} {told}")
 
     def _write_plan(self) -> None:
         counts = self.counts
@@ -167,8 +186,9 @@ class Outcomes:
             click.echo(f"{kind}, the first {len(rows)}:", err=True)
             for row in rows:
                 click.echo(f"  {row}", err=True)
-        descriptor = private_file(self._plan_path, "rejects_path")
+        path = self._rejects_path.with_name(PLAN)
+        descriptor = private_file(path, "rejects_path")
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, self._plan_lines)
+        write_all(descriptor, self._plan_lines)
         os.close(descriptor)
-        click.echo(f"All of it is in {self._plan_path}", err=True)
+        click.echo(f"All of it is in {path}", err=True)

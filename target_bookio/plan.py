@@ -6,9 +6,10 @@ only the operations that change something; else someone changed it in Bookio -> 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bookio_api.contract import RESERVATION_STATUSES
 from bookio_api.localtime import to_wall
 from bookio_api.schemas import write_schema
 from target_bookio.record import BLOCKED_TIMES, CALENDARS, RESERVATIONS
@@ -25,7 +26,7 @@ UNCHANGED, WRITE, CONFLICT, REJECT = "unchanged", "write", "conflict", "reject"
 CREATE, TERM, STATUS, SYNC, REMOVE, MODIFY, END = (
     "create", "term", "status", "sync", "remove", "modify", "end",
 )  # fmt: skip
-"""What a step changes: the unit of which the journal keeps a keyed hash."""
+"""What a step changes."""
 
 UNSEEN = (
     "it was written from here, but Bookio's list shows neither its id nor an externalId, so it "
@@ -33,21 +34,22 @@ UNSEEN = (
 )
 
 _FIXED = {
-    RESERVATIONS: ("name", "surname", "email", "phone", "locale", "serviceId", "facilityId"),
-    BLOCKED_TIMES: ("facilityId",),
+    RESERVATIONS: (
+        "name", "surname", "email", "phone", "locale", "serviceId", "facilityId", "note",
+    ),
+    BLOCKED_TIMES: ("facilityId", "note"),
     CALENDARS: (),
-}
+}  # fmt: skip
 """Fields that no operation changes once the row is there."""
 
-_HELD = {
-    (RESERVATIONS, TERM): ("dateFrom",),  # the end follows from the service
-    (RESERVATIONS, STATUS): ("status",),
-    (RESERVATIONS, SYNC): ("externalId",),
-    (BLOCKED_TIMES, TERM): ("dateFrom", "dateTo"),
-    (CALENDARS, MODIFY): ("name", "note", "validFrom", "validTo"),
-    (CALENDARS, END): ("validTo",),
+_CHANGED = {
+    TERM: ("dateFrom", "dateTo"),
+    STATUS: ("status",),
+    SYNC: ("externalId",),
+    MODIFY: ("name", "note", "validFrom", "validTo", "services", "intervals"),
+    END: ("validTo",),
 }
-"""The fields of each group."""
+"""The fields of each group, which are those that the journal keeps a digest of."""
 
 Digest = Callable[[object], str]
 """A keyed hash of a JSON value."""
@@ -60,6 +62,11 @@ class Step(NamedTuple):
     group: str
     body: Mapping[str, Any] | None = None
     """The request body. The id for the path is that of the row."""
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Fields that may be others once the step is done."""
+        return _CHANGED.get(self.group, ())
 
 
 class Plan(NamedTuple):
@@ -83,11 +90,12 @@ def plan(
     """Return what to do.
 
     ``desired`` has wall times, ``row`` is what Bookio lists under its key, with wall times too
-    (see ``in_zone``). ``applied`` holds the digests of what we last wrote, by group, and
+    (see ``in_zone``). ``applied`` holds the digests of what we last wrote, by field, and
     ``visible`` tells whether the list would show the row if it were there.
     """
     if row is None:
         return _without_row(desired, applied, visible=visible, source_wins=source_wins)
+    row = _as_known(row, desired, applied, digest)
     if desired.deleted:
         return _removal(desired, row)
     if desired.stream == CALENDARS:
@@ -96,12 +104,8 @@ def plan(
         names = ", ".join(fixed)
         return Plan(REJECT, message=f"Bookio cannot change {names} of what is there", fields=fixed)
     steps = _changes(desired, row)
-    if applied.get(SYNC) == digest([desired.external_id]):  # a list need not show it
-        steps = tuple(step for step in steps if step.group != SYNC)
-    for step in steps:
-        ours = applied.get(step.group)
-        theirs = digest(held(desired.stream, step.group, row))
-        if ours not in {None, theirs} and not source_wins:
+    for step in () if source_wins else steps:
+        if any(_is_others(name, row, applied, digest) for name in step.changed):
             message = f"someone changed the {step.group} in Bookio since it was written from here"
             return Plan(CONFLICT, steps, message, tuple(step.body or ()))
     return _as_plan(steps)
@@ -113,28 +117,57 @@ def in_zone(row: Row, stream: str, tz: Timezone) -> Row:
     return {**row, **{name: _wall(row[name], tz) for name in names if row.get(name)}}
 
 
-def held(stream: str, group: str, row: Row | None) -> object:
-    """Return what a row holds of a group, in the form of which digests are made."""
-    if group in {CREATE, REMOVE} or row is None:
-        return row is not None
-    return [row.get(name) for name in _HELD[stream, group]]
+def intended(step: Step, digest: Digest) -> dict[str, str]:
+    """Return what tells later whether a step was carried out: digests by field.
+
+    Under ``create`` and ``remove`` is that of whether there is a row.
+    """
+    if step.group in {CREATE, REMOVE}:
+        return {step.group: digest(step.group == CREATE)}
+    body = step.body or {}
+    return {name: digest(body[name]) for name in step.changed if body.get(name) is not None}
 
 
-def digests(desired: Desired, row: Row, digest: Digest) -> dict[str, str]:
-    """Return what we note as written, by group, when Bookio holds what the record says."""
-    groups = [group for stream, group in _HELD if stream == desired.stream]
-    noted = {group: digest(held(desired.stream, group, row)) for group in groups}
-    return {**noted, CREATE: digest(fixed_values(desired))}
+def digests(
+    desired: Desired, row: Row, digest: Digest, names: Iterable[str] = ()
+) -> dict[str, str]:
+    """Return what we note as written, by field: what the record says, and ``names``, as it is."""
+    noted = {name for group in _CHANGED.values() for name in group}
+    fields = noted & {*desired.values, *names}
+    held = {name: digest(row[name]) for name in fields if row.get(name) is not None}
+    return {**held, CREATE: digest(fixed_values(desired))}
 
 
 def after(step: Step, row: Row | None, row_id: int | None) -> Row | None:
-    """Return the row as it is once a step is done."""
+    """Return the row as it is once a step is done; what Bookio then decides is ``None``."""
     if step.group == REMOVE:
         return None
     if step.group == CREATE:
         status = {"status": "CONFIRMED"} if step.operation == "create_reservation" else {}
         return {**status, **(step.body or {}), "id": row_id}
-    return {**(row or {}), **{k: v for k, v in (step.body or {}).items() if v is not None}}
+    return {**(row or {}), **(step.body or {})}
+
+
+def _as_known(row: Row, desired: Desired, applied: Mapping[str, str], digest: Digest) -> Row:
+    """Return the row with what we wrote wherever the list shows nothing.
+
+    A status that nobody shows and nobody wrote is the one of a new reservation.
+    """
+    known = {
+        name: value
+        for name, value in desired.values.items()
+        if row.get(name) is None and applied.get(name) == digest(value)
+    }
+    if desired.stream == RESERVATIONS and row.get("status") is None and "status" not in known:
+        written = (s for s in RESERVATION_STATUSES if applied.get("status") == digest(s))
+        known["status"] = next(written, "CONFIRMED")
+    return {**row, **known}
+
+
+def _is_others(name: str, row: Row, applied: Mapping[str, str], digest: Digest) -> bool:
+    """Whether Bookio holds another value than we last wrote."""
+    ours, theirs = applied.get(name), row.get(name)
+    return ours is not None and theirs is not None and ours != digest(theirs)
 
 
 def _as_plan(steps: tuple[Step, ...]) -> Plan:
@@ -243,13 +276,13 @@ def _changes(desired: Desired, row: Row) -> tuple[Step, ...]:
     if reservation and desired.external_id is not None and row.get("externalId") is None:
         steps.append(Step("confirm_sync", SYNC, {"externalId": desired.external_id}))
     term = {name: desired.values[name] for name in ("dateFrom", "dateTo") if name in desired.values}
-    if any(row.get(name) not in {None, value} for name, value in term.items()):
+    if any(row.get(name) != value for name, value in term.items()):
         whole = {name: term.get(name, row.get(name)) for name in ("dateFrom", "dateTo")}
         if reservation and "dateTo" not in term:
             whole["dateTo"] = None  # it follows from the service
         operation = "change_reservation_term" if reservation else "change_blocked_time_term"
         steps.append(Step(operation, TERM, whole))
-    if wanted is not None and row.get("status") not in {None, wanted}:
+    if wanted is not None and row.get("status") != wanted:
         steps.append(_status_step(desired, wanted))
     return tuple(steps)
 

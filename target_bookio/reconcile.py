@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bookio_api.lists import fetch_page
 from bookio_api.scan import Scan
 from target_bookio.journal import CONFIRMED, IN_DOUBT
-from target_bookio.plan import CREATE, SYNC, held, in_zone
+from target_bookio.plan import CREATE, REMOVE, in_zone
 from target_bookio.record import BLOCKED_TIMES, CALENDARS, RESERVATIONS
 
 if TYPE_CHECKING:
@@ -28,8 +29,11 @@ logger = logging.getLogger(__name__)
 NEVER_HAPPENED = "NEVER_HAPPENED"
 """Verdict on an intent that is absent from two complete lists, so that it may be sent again."""
 
-PAUSES = (0.5, 1.5)
+PAUSES = (0.5, 3.5)
 """Seconds before the first and the second look: an answer may be lost before its write is done."""
+
+_NUMBERS = ("externalId", "facilityId", "serviceId")
+_INTEGER = re.compile(r"-?\d{1,18}")
 
 _LISTS = {
     RESERVATIONS: ("list_reservations", ("from", "to")),
@@ -80,7 +84,7 @@ class Lookup:
             pages = self._pages(stream, facility)
             for page in pages.read():
                 empty = empty and not page
-                for row in page:
+                for row in map(_with_integers, page):
                     shows = shows or row.get("externalId") is not None
                     for key in _keys(stream, row):
                         if key in keys:
@@ -119,9 +123,9 @@ class Lookup:
         return _Pages(scan.pages, lambda: scan.verdict.complete)
 
     def _at_home(self, stream: str, row: Row, facility: Facility) -> Row:
-        number = row.get("facilityId")
-        home = facility.id if number is None else number
-        return in_zone({**row, "facilityId": home}, stream, facility.clock.tz)
+        home = facility.id if row.get("facilityId") is None else row["facilityId"]
+        tz = self._facilities.time_zone(home)
+        return in_zone({**row, "facilityId": home}, stream, tz)
 
 
 class _Pages(NamedTuple):
@@ -135,10 +139,16 @@ class _Pages(NamedTuple):
         return self.is_complete()
 
 
-def settle(lookup: Lookup, digest: Digest, entries: Iterable[Entry]) -> dict[str, Verdict]:
+def settle(
+    lookup: Lookup,
+    digest: Digest,
+    entries: Iterable[Entry],
+    is_done: Callable[[Entry, Row | None], bool] = lambda _entry, _row: False,
+) -> dict[str, Verdict]:
     """Find out what became of intents of one stream; returns a verdict for each key.
 
-    Absence is believed only of two complete lists, with a pause before each.
+    Absence is believed only of two complete lists, with a pause before each. ``is_done`` may know
+    more of an intent than its digests tell.
     """
     verdicts: dict[str, Verdict] = {}
     unclear = {entry.key: entry for entry in entries}
@@ -153,14 +163,12 @@ def settle(lookup: Lookup, digest: Digest, entries: Iterable[Entry]) -> dict[str
         found = lookup.find(stream, wanted)
         for entry in list(unclear.values()):
             row = next((found.rows[key] for key in _names(entry) if key in found.rows), None)
-            if _is_applied(entry, row, digest):
-                verdicts[entry.key] = Verdict(CONFIRMED, row)
-            elif look + 1 == len(PAUSES):
-                state = NEVER_HAPPENED if _can_tell(entry, row, found) else IN_DOUBT
+            state = _state(entry, row, found, digest)
+            if is_done(entry, row):
+                state = CONFIRMED
+            if state == CONFIRMED or look + 1 == len(PAUSES):
                 verdicts[entry.key] = Verdict(state, row)
-            else:
-                continue
-            del unclear[entry.key]
+                del unclear[entry.key]
     return verdicts
 
 
@@ -169,22 +177,28 @@ def _names(entry: Entry) -> list[str]:
     return ([f"id:{entry.remote_id}"] if entry.remote_id is not None else []) + [entry.key]
 
 
-def _is_applied(entry: Entry, row: Row | None, digest: Digest) -> bool:
-    return bool(entry.intended) and all(
-        digest(held(entry.stream, group, row)) == intended
-        for group, intended in entry.intended.items()
-    )
-
-
-def _can_tell(entry: Entry, row: Row | None, found: Found) -> bool:
-    """Whether what was not found is surely not there."""
-    if not found.complete:
-        return False
-    if SYNC in entry.intended and row is not None:
-        return found.shows_external_ids
+def _state(entry: Entry, row: Row | None, found: Found, digest: Digest) -> str:
+    """Return what one look-up tells of an intent."""
     if CREATE in entry.intended:
-        return found.shows_external_ids or entry.stream == CALENDARS
-    return row is not None
+        can_tell = found.shows_external_ids or entry.stream == CALENDARS
+        return CONFIRMED if row else NEVER_HAPPENED if found.complete and can_tell else IN_DOUBT
+    if REMOVE in entry.intended:
+        return NEVER_HAPPENED if row else CONFIRMED if found.complete else IN_DOUBT
+    if row is None or not found.complete:
+        return IN_DOUBT
+    shown = {name for name in entry.intended if row.get(name) is not None}
+    if found.shows_external_ids:
+        shown |= entry.intended.keys() & {"externalId"}
+    if any(digest(row.get(name)) != entry.intended[name] for name in shown):
+        return NEVER_HAPPENED
+    return CONFIRMED if shown == entry.intended.keys() else IN_DOUBT
+
+
+def _with_integers(row: Row) -> Row:
+    """Return a row whose numbers are numbers, whichever way they were sent."""
+    texts = {name: row[name] for name in _NUMBERS if isinstance(row.get(name), str | float)}
+    numbers = {name: int(text) for name, text in texts.items() if _INTEGER.fullmatch(str(text))}
+    return {**row, **numbers} if numbers else row
 
 
 def _keys(stream: str, row: Row) -> Iterator[str]:

@@ -66,13 +66,20 @@ class Desired:
         """The facility, if the record names it."""
         return self.values.get("facilityId")
 
+    @property
+    def names(self) -> list[str]:
+        """Return every key that the record itself gives its row."""
+        numbers = {"id": self.id, "externalId": self.external_id}
+        return [f"{name}:{number}" for name, number in numbers.items() if number is not None]
+
     def in_zone(self, tz: Timezone) -> Desired:
-        """Return it with the facility's wall time for every datetime."""
-        walls = {
-            name: to_wall(value, tz)
-            for name, value in self.values.items()
-            if name in DATETIMES[self.stream]
-        }
+        """Return it with the facility's wall time for every datetime, or raise ``RecordError``."""
+        walls = {}
+        for name in DATETIMES[self.stream] & self.values.keys():
+            try:
+                walls[name] = to_wall(self.values[name], tz)
+            except ValueError as error:
+                raise _unfit((name,)) from error
         return replace(self, values={**self.values, **walls})
 
 
@@ -82,9 +89,26 @@ def read_record(stream: str, record: Mapping[str, Any]) -> Desired:
     values = {name: record[name] for name in checks if record.get(name) is not None}
     wrong = tuple(name for name, value in values.items() if not checks[name](value))
     if wrong:
-        msg = f"{', '.join(wrong)}: not of the type, or not one of the values, that Bookio takes"
-        raise RecordError(msg, wrong)
+        raise _unfit(wrong)
+    if misspelt := _misspelt(stream, record):
+        names = ", ".join(f"{wrong} for {right}" for wrong, right in misspelt.items())
+        raise RecordError(f"misspelt: {names}; a warehouse may need quotes", tuple(misspelt))
     return Desired(stream, _key(stream, values), values, bool(record.get(DELETED_AT)), record)
+
+
+def _unfit(names: tuple[str, ...]) -> RecordError:
+    msg = f"{', '.join(names)}: not of the type, or not one of the values, that Bookio takes"
+    return RecordError(msg, names)
+
+
+def _misspelt(stream: str, record: Mapping[str, Any]) -> dict[str, str]:
+    """Return names that are a known one but for case, as warehouses write them, with that one."""
+    right = _SPELLINGS[stream]
+    return {
+        name: right[name.casefold()]
+        for name in record.keys() - _CHECKS[stream].keys()
+        if name.casefold() in right and record[name] is not None
+    }
 
 
 def key_of(stream: str, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +117,9 @@ def key_of(stream: str, record: Mapping[str, Any]) -> dict[str, Any]:
         if type(record.get(name)) is int:
             return {name: record[name]}
     if stream == CALENDARS:
-        return {name: record.get(name) for name in ("facilityId", "name")}
+        checks = {"facilityId": _is_integer, "name": _is_text}
+        fits = {name: record[name] for name, check in checks.items() if check(record.get(name))}
+        return {name: fits.get(name) for name in checks}
     return {"id": None}
 
 
@@ -154,6 +180,9 @@ def _checks(stream: str) -> dict[str, Callable[[object], bool]]:
 
 _UTC = zone("UTC")
 _CHECKS = {stream: _checks(stream) for stream in _BODIES}
+_SPELLINGS = {
+    stream: {name.casefold(): name for name in checks} for stream, checks in _CHECKS.items()
+}
 DATETIMES = {
     stream: frozenset(name for name, check in checks.items() if check is _is_datetime)
     for stream, checks in _CHECKS.items()

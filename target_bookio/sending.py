@@ -13,7 +13,7 @@ from bookio_api.errors import (
     NotFoundError,
     OutcomeUnknownError,
     RefusedError,
-    TransportError,
+    UnknownPathError,
 )
 from target_bookio import plan as planning
 from target_bookio.plan import CREATE
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from target_bookio.plan import Row
 
 MAX_SILENCE = 10
-"""This many writes in a row without an answer open the circuit: the run stops."""
+"""So many writes in a row without a clear answer, and no more is sent until a look-up tells."""
 MIN_WINDOW = 256
 """So many intents, at least, are noted with one disk flush."""
 
@@ -37,6 +37,8 @@ _ID_PARAMETER = {
     "blocked_times": "blockedTimeId",
     "calendars": "calendarId",
 }
+_ROW = {"reservations": "reservation", "blocked_times": "blockedTime", "calendars": "calendar"}
+"""Where a creation's answer may hold the new row (U)."""
 
 
 class Sent(NamedTuple):
@@ -73,13 +75,24 @@ class Sender:
         self._silence = 0
         self._stopping = False
 
+    @property
+    def is_silenced(self) -> bool:
+        """Whether sending stopped because no answer came any more."""
+        return self._silence >= MAX_SILENCE
+
+    def resume(self) -> None:
+        """Send again: a look-up has shown that writes arrive."""
+        self._silence = 0
+
     def commit(self) -> None:
         """Put rejects and journal on the disk."""
         self._outcomes.commit()
         self._ledger.commit()
 
     def send(self, works: Iterable[Work]) -> list[Work]:
-        """Send every plan, noting intents some way ahead; return those without an outcome.
+        """Send plans, noting intents some way ahead; return those without an outcome.
+
+        What is left when too many answers are missing is not sent, see ``is_silenced``.
 
         Raises:
             BookioError: the run cannot go on.
@@ -110,12 +123,6 @@ class Sender:
             wait(threads)  # what is on its way may still land
             while not arrived.empty():
                 self._note(arrived.get())
-        if self._silence >= MAX_SILENCE:
-            msg = (
-                f"stopped: {MAX_SILENCE} writes in a row got no answer; the journal knows them, "
-                "run again when Bookio answers"
-            )
-            raise TransportError(msg)
         self._outcomes.check_limits()
         return doubtful
 
@@ -130,8 +137,7 @@ class Sender:
         return len(works)
 
     def _may_go_on(self) -> bool:
-        over = self._silence >= MAX_SILENCE or self._outcomes.over_limit
-        return not (over or self._stopping)
+        return not (self.is_silenced or self._outcomes.over_limit or self._stopping)
 
     def _carry_out_all(self, ready: SimpleQueue[Work | None], arrived: SimpleQueue[Sent]) -> None:
         """Carry out what gets ready, until there is nothing more. Runs on a thread."""
@@ -148,7 +154,7 @@ class Sender:
                 operation = step.operation
                 path = {} if step.group == CREATE else {_ID_PARAMETER[work.stream]: row_id or 0}
                 answer = self._client.call(operation, path=path, body=step.body)
-                row_id = _id_in(answer.data) if step.group == CREATE else row_id
+                row_id = _new_id(work, answer.data) if step.group == CREATE else row_id
                 row = planning.after(step, row, row_id)
         except BookioError as error:
             return Sent(work, row, error, operation)
@@ -164,18 +170,23 @@ class Sender:
             BookioError: what fails here fails for every record.
         """
         work, error = sent.work, sent.error
+        work.refusal = None
         if not sent.left:
             self._ledger.take_back(work)
             return True
         if isinstance(error, OutcomeUnknownError):
-            self._silence += 1
+            self._silence += not work.doubts  # a row that fails again and again is no silence
             work.doubts += 1
             self._ledger.in_doubt(work)
             return False
         self._silence = 0
-        gone = isinstance(error, NotFoundError) and sent.operation == "remove_blocked_time"
-        work.duplicate = isinstance(error, DuplicateError) and work.row is None
-        if work.duplicate:
+        removing = sent.operation == "remove_blocked_time"
+        gone = removing and isinstance(error, NotFoundError)
+        if removing and isinstance(error, UnknownPathError):
+            work.refusal = error
+        if work.row is None and isinstance(error, DuplicateError):
+            work.refusal = error
+        if work.refusal:
             return False
         if error is None or gone:
             work.row = None if gone else sent.row
@@ -185,19 +196,20 @@ class Sender:
             if work.row is not None and work.row_id is None:
                 work.looked_up = ""
         elif isinstance(error, RefusedError):
-            self._ledger.refused(work)
+            self._ledger.refused(work, sent.row)
             self._outcomes.refused(work.waiting.popleft(), error, sent.operation)
             work.looked_up = ""
         else:
-            self._ledger.take_back(work)
+            self._ledger.take_back(work, sent.row)
             if not self._stopping:
                 raise error
         return True
 
 
-def _id_in(data: Mapping[str, Any]) -> int | None:
-    """Return the id that a creation answers, if it does (U)."""
-    for place in (data, *(value for value in data.values() if isinstance(value, dict))):
-        if type(place.get("id")) is int:
-            return int(place["id"])
-    return None
+def _new_id(work: Work, data: Mapping[str, Any]) -> int | None:
+    """Return the id that a creation answers, if it does (U), and is about our row."""
+    row = data.get(_ROW[work.stream], data)
+    if not isinstance(row, dict) or type(row.get("id")) is not int:
+        return None
+    ours = work.waiting[0].external_id
+    return int(row["id"]) if row.get("externalId", ours) in {ours, str(ours)} else None

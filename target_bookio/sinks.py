@@ -16,7 +16,7 @@ class BookioSink(BatchSink):
     """The records of one stream. ``plan`` checks them, so the SDK need not."""
 
     validate_schema = False
-    MAX_SIZE_DEFAULT = 5000
+    MAX_SIZE_DEFAULT = 20_000  # a stream that is sent again should not be cut in a row's past
 
     def __init__(
         self,

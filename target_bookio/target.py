@@ -22,6 +22,7 @@ from bookio_api.errors import BookioError, SettingsError
 from bookio_api.facilities import Facilities
 from bookio_api.localtime import zone
 from target_bookio.delivery import Delivery
+from target_bookio.files import own_files
 from target_bookio.journal import Journal
 from target_bookio.ledger import Ledger
 from target_bookio.outcomes import Outcomes
@@ -33,7 +34,7 @@ from target_bookio.settings import SETTINGS
 from target_bookio.sinks import BookioSink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
 STREAMS = (RESERVATIONS, BLOCKED_TIMES, CALENDARS)
@@ -52,17 +53,27 @@ class QuietReader(MsgSpecReader):
         self.line = 0
         self._decode = msgspec.json.Decoder().decode
 
+    def without_blank(self, lines: Iterable[str]) -> Iterator[str]:
+        """Yield the lines that hold something, and count all of them."""
+        for line in lines:
+            self.line += 1
+            if line.strip():
+                yield line
+
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """Decode a line."""
-        self.line += 1
         try:
             message = self._decode(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
             msg = f"line {self.line} of the input is no Singer message"
             raise SettingsError(msg)
         return message
+
+    def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:  # noqa: ARG002
+        msg = f"line {self.line} of the input is of a type that Singer does not know"
+        raise SettingsError(msg)
 
 
 class TargetBookio(Target):
@@ -86,30 +97,29 @@ class TargetBookio(Target):
         self._records_since_state = 0
         self._state_that_left: dict[str, Any] | None = None
 
-    def open(self) -> None:
+    def open(self, *, read_only: bool = False) -> None:
         """Check the connection, open journal and rejects, settle what an earlier run left.
 
         Raises:
             BookioError: nothing has been written.
         """
         settings, closing = self.config, self._closing
-        dry_run = settings["dry_run"]
+        read_only = read_only or settings["dry_run"]
+        journal_path, rejects_path = own_files(settings, create=not read_only)
         self.client = BookioClient.from_settings(settings)
         closing.callback(self.client.close)
-        rejects = Rejects(
-            Path(settings["rejects_path"]), include_records=settings["rejects_include_records"]
-        )
-        closing.callback(rejects.close)
-        path = Path(settings["journal_path"])
-        account = f"{self.client.api_url} {settings['auth_token']}"
-        journal = Journal(path if path.exists() or not dry_run else None, account)
-        closing.callback(journal.close)
-        if (days := settings.get("retention_days")) and not dry_run:
-            rejects.forget_before(days)
-            journal.forget_before(days)
         facilities = Facilities(self.client, settings)
         ids = ", ".join(str(f.id) for f in facilities.in_scope if f.id is not None)
         self.logger.info("the token is good; facilities %s", ids or "not listed")
+        rejects = Rejects(
+            None if read_only else rejects_path, include_records=settings["rejects_include_records"]
+        )
+        closing.callback(rejects.close)
+        journal = Journal(journal_path, self.client.api_url, settings["auth_token"])
+        closing.callback(journal.close)
+        if (days := settings.get("retention_days")) and not read_only:
+            rejects.forget_before(days)
+            journal.forget_before(days)
         executor = ThreadPoolExecutor(settings["max_concurrency"], thread_name_prefix="write")
         closing.callback(executor.shutdown, cancel_futures=True)
         lookup = Lookup(self.client, facilities, executor, settings["max_concurrency"])
@@ -130,7 +140,7 @@ class TargetBookio(Target):
             ),
             settings=settings,
         )
-        if not dry_run:
+        if not read_only:
             self.delivery.settle_left_over()
 
     def close(self) -> None:
@@ -140,12 +150,17 @@ class TargetBookio(Target):
     def get_sink(self, stream_name: str, **kwargs: Any) -> Sink:  # noqa: ANN401 - the SDK's own
         """Return the sink of a stream, if Bookio takes writes of it."""
         if stream_name not in STREAMS:
+            name = stream_name if stream_name.isidentifier() else "of this name"
             msg = (
-                f"the stream {stream_name} cannot be written to Bookio, only {', '.join(STREAMS)}; "
+                f"the stream {name} cannot be written to Bookio, only {', '.join(STREAMS)}; "
                 "deselect it"
             )
             raise SettingsError(msg)
-        return super().get_sink(stream_name, **kwargs)
+        before = self._sinks_active.get(stream_name)
+        sink = super().get_sink(stream_name, **kwargs)
+        if before is not None and sink is not before:  # the schema changed: keep the order
+            self.drain_one(before)
+        return sink
 
     def read(self, messages: Iterable[str] | None) -> None:
         """Read to the end of the input.
@@ -153,8 +168,9 @@ class TargetBookio(Target):
         Raises:
             BookioError: the input is no Singer stream, or the run cannot go on.
         """
+        lines = self.message_reader.without_blank(messages or sys.stdin)  # type: ignore[attr-defined]
         try:
-            self.listen(messages)  # type: ignore[arg-type]
+            self.listen(lines)
         except (SingerSDKError, SingerReadError) as error:
             line = self.message_reader.line  # type: ignore[attr-defined]
             msg = f"line {line} of the input cannot be used ({type(error).__name__})"
@@ -174,6 +190,11 @@ class TargetBookio(Target):
         if self._records_since_state >= RECORDS_PER_STATE:
             self._records_since_state = 0
             self.drain_all()
+
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        """Deliver what came before it first, to keep the order of a row's records."""
+        self.drain_all()
+        super()._process_batch_message(message_dict)
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         """Ignore it: what is missing from a stream is never deleted from Bookio."""
@@ -218,7 +239,7 @@ class TargetBookio(Target):
         given = config or _ConfigInput()
         target = cls(config=given.config, parse_env_config=given.parse_env)
         try:
-            target.open()
+            target.open(read_only=test)
             if not test:
                 target.read(replayed(Path(replay)) if replay else file_input)
         finally:

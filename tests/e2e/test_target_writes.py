@@ -250,7 +250,8 @@ def test_a_dry_run_shows_and_writes_nothing(target: Target, clinic: Sandbox) -> 
     assert "Jana" not in shown.stderr
     assert len(writes(clinic)) == before
     plan = target.rejects.with_name("plan.jsonl").read_text()
-    assert len(plan.splitlines()) == 2
+    assert len(plan.splitlines()) == 3
+    assert not target.rejects.read_text(), "nor in the rejects"
     assert "Jana" not in plan
     assert target([target.booking(1)]).code == 0, "a dry run leaves nothing in the journal"
     assert 9_000_001 in by_external_id(clinic)

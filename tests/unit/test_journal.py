@@ -22,6 +22,7 @@ ENTRY = Entry(
     "reservations", "externalId:7", SENT, 1, None, 7, "d", "create_reservation", {CREATE: "x"}
 )
 DAY = 86400
+ACCOUNT = ("https://bookio.example.org", "token")
 
 
 @pytest.fixture
@@ -30,36 +31,36 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_was_committed_is_there_after_a_crash_and_what_was_not_is_not(path: Path) -> None:
-    journal = Journal(path, "account")
+    journal = Journal(path, *ACCOUNT)
     journal.put(ENTRY)
     journal.commit()
     journal.put(ENTRY._replace(key="externalId:8"))
     journal._db.close()  # as a kill would
-    again = Journal(path, "account")
+    again = Journal(path, *ACCOUNT)
     assert again.unsettled() == [ENTRY]
     assert again.get("reservations", "externalId:8") is None
     again.close()
 
 
 def test_it_is_its_owners_only(path: Path) -> None:
-    Journal(path, "account").close()
+    Journal(path, *ACCOUNT).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 def test_a_second_process_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("target_bookio.journal._LOCK_SECONDS", 0.1)
-    first = Journal(path, "account")
+    first = Journal(path, *ACCOUNT)
     with pytest.raises(SettingsError, match="another process"):
-        Journal(path, "account")
+        Journal(path, *ACCOUNT)
     first.close()
-    Journal(path, "account").close()
+    Journal(path, *ACCOUNT).close()
 
 
 def test_another_account_is_refused(path: Path) -> None:
-    Journal(path, "account").close()
+    Journal(path, *ACCOUNT).close()
     with pytest.raises(SettingsError, match="another api_url or auth_token"):
-        Journal(path, "other")
+        Journal(path, ACCOUNT[0], "other")
 
 
 def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None:
@@ -69,12 +70,12 @@ def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None
     other.close()
     before = path.read_bytes()
     with pytest.raises(SettingsError, match="no journal"):
-        Journal(path, "account")
+        Journal(path, *ACCOUNT)
     assert path.read_bytes() == before
 
 
 def test_digests_are_keyed(path: Path, tmp_path: Path) -> None:
-    one, other = Journal(path, "account"), Journal(tmp_path / "other.sqlite3", "account")
+    one, other = Journal(path, *ACCOUNT), Journal(tmp_path / "other.sqlite3", *ACCOUNT)
     assert one.digest({"a": 1, "b": 2}) == one.digest({"b": 2, "a": 1})
     assert one.digest("Jana") != other.digest("Jana")
     one.close()
@@ -82,7 +83,7 @@ def test_digests_are_keyed(path: Path, tmp_path: Path) -> None:
 
 
 def test_a_row_that_we_created_is_known_by_its_id(path: Path) -> None:
-    journal = Journal(path, "account")
+    journal = Journal(path, *ACCOUNT)
     journal.put(ENTRY._replace(state=CONFIRMED, remote_id=55))
     found = journal.get("reservations", "id:55")
     assert found is not None
@@ -91,7 +92,7 @@ def test_a_row_that_we_created_is_known_by_its_id(path: Path) -> None:
 
 
 def test_what_was_taken_back_is_as_it_was_before(path: Path) -> None:
-    journal = Journal(path, "account")
+    journal = Journal(path, *ACCOUNT)
     journal.put(ENTRY)
     journal.forget(ENTRY)
     assert journal.get("reservations", ENTRY.key) is None
@@ -109,7 +110,7 @@ def test_what_was_taken_back_is_as_it_was_before(path: Path) -> None:
 def test_retention_forgets_what_is_settled_and_keeps_what_is_in_doubt(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = Journal(path, "account")
+    journal = Journal(path, *ACCOUNT)
     for state in (CONFIRMED, REJECTED, IN_DOUBT):
         journal.put(ENTRY._replace(key=state, state=state))
     journal.commit()
