@@ -140,8 +140,10 @@ class Delivery:
             work.waiting.popleft()
 
     def _reject_doubtful(self, work: Work) -> None:
-        """Take off the records that the journal knows never to be sent again."""
-        while work.waiting and (entry := self._ledger.same(work, IN_DOUBT)):
+        """Take off the records of a row of which nobody knows what was written to it."""
+        while work.waiting and (entry := self._ledger.known(work.waiting[0])):
+            if entry.state != IN_DOUBT:
+                return
             self._outcomes.reject_desired(
                 work.waiting.popleft(), IN_DOUBT_MESSAGE, operation=entry.step
             )
@@ -226,7 +228,7 @@ class Delivery:
         return False
 
     def _plan(self, work: Work) -> Plan:
-        if work.row is None and not work.visible and self._ledger.same(work, CONFIRMED):
+        if work.row is None and not work.visible and self._ledger.is_done(work):
             return Plan(UNCHANGED)  # no list can tell, but the journal can
         facility = work.waiting[0].facility_id or (work.row or {}).get("facilityId")
         try:
@@ -283,14 +285,14 @@ class Delivery:
             self._outcomes.reject_desired(
                 work.waiting.popleft(), IN_DOUBT_MESSAGE, operation=operation
             )
-        else:
+        elif work.doubts < MAX_DOUBTS:
             self._ledger.take_back(work, verdict.row)
-            if work.doubts < MAX_DOUBTS:
-                self._outcomes.retried()
-            else:
-                self._outcomes.reject_desired(
-                    work.waiting.popleft(), FAILING_MESSAGE, operation=operation
-                )
+            self._outcomes.retried()
+        else:
+            self._ledger.refused(work, verdict.row)
+            self._outcomes.reject_desired(
+                work.waiting.popleft(), FAILING_MESSAGE, operation=operation
+            )
         return False
 
 

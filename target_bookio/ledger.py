@@ -71,12 +71,11 @@ class Ledger:
         by_id = desired.id is None and entry is not None and entry.remote_id is not None
         return [desired.key, f"id:{entry.remote_id}"] if entry and by_id else [desired.key]
 
-    def same(self, work: Work, state: str) -> Entry | None:
-        """Return what the journal knows in this state of the next record, just as it is."""
+    def is_done(self, work: Work) -> bool:
+        """Whether the journal knows that the next record, just as it is, was carried out."""
         entry = self.known(work.waiting[0])
-        if entry is None or entry.state != state:
-            return None
-        return entry if entry.desired == self._identity(work.waiting[0]) else None
+        confirmed = entry is not None and entry.state == CONFIRMED
+        return confirmed and entry.desired == self._identity(work.waiting[0])
 
     def past(self, work: Work) -> int:
         """Return how many records come before the one that was carried out last; 0 if it is new."""
@@ -97,7 +96,9 @@ class Ledger:
 
     def sending(self, work: Work) -> None:
         """Note an intent. Commit before the first byte leaves."""
-        desired, steps = _first(work), work.plan.steps
+        desired, steps, known = _first(work), work.plan.steps, self.known(work.waiting[0])
+        if known is not None and known.state == REJECTED:
+            work.doubts = max(1, work.doubts)  # it failed before: that is no sign of silence
         intended: dict[str, str] = {}
         for step in steps:
             intended |= planning.intended(step, self.digest)
