@@ -74,8 +74,9 @@ class Ledger:
     def is_done(self, work: Work) -> bool:
         """Whether the journal knows that the next record, just as it is, was carried out."""
         entry = self.known(work.waiting[0])
-        confirmed = entry is not None and entry.state == CONFIRMED
-        return confirmed and entry.desired == self._identity(work.waiting[0])
+        if entry is None or entry.state != CONFIRMED:
+            return False
+        return entry.desired == self._identity(work.waiting[0])
 
     def past(self, work: Work) -> int:
         """Return how many records come before the one that was carried out last; 0 if it is new."""
@@ -184,10 +185,10 @@ class Ledger:
 
     def _entry(self, work: Work, state: str) -> Entry:
         desired, known = _first(work), self.known(work.waiting[0])
-        facility = desired.facility_id or (work.row or {}).get("facilityId")
-        external_id = desired.external_id
-        if external_id is None and known is not None:
-            external_id = known.external_id
+        row = work.row or {}
+        facility = desired.facility_id or row.get("facilityId")
+        numbers = (desired.external_id, row.get("externalId"), known and known.external_id)
+        external_id = next((number for number in numbers if type(number) is int), None)
         return Entry(
             desired.stream,
             known.key if known else desired.key,

@@ -244,9 +244,16 @@ def _fixed_fields(
     What the source still says as it did when we created the row is no wish to change it: Bookio
     may write a phone number in its own way.
     """
-    wanted = {name: desired.values[name] for name in _FIXED[desired.stream]
-              if name in desired.values and row.get(name) is not None}  # fmt: skip
-    other = tuple(name for name, value in wanted.items() if _plain(value) != _plain(row[name]))
+    there = {name: value for name, value in row.items() if value is not None}
+    if "note" in row:  # a note that is empty is shown, other fields are not empty but hidden
+        there.setdefault("note", "")
+    other = tuple(
+        name
+        for name in _FIXED[desired.stream]
+        if name in desired.values
+        and name in there
+        and _plain(desired.values[name]) != _plain(there[name])
+    )
     if desired.id is not None and desired.external_id is not None:
         theirs = row.get("externalId")
         if theirs is not None and theirs != desired.external_id:

@@ -1,0 +1,237 @@
+"""Whatever Bookio shows and answers (much of it is U), no write is misled by it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli import Target, run, singer_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bookio_sandbox.running import Sandbox
+    from tests.conftest import StartSandbox
+
+LOST, LOST_AFTER = {"drop": "reset"}, {"drop": "reset", "apply": True}
+
+
+@pytest.fixture
+def clinic(start_sandbox: StartSandbox) -> Sandbox:
+    return start_sandbox(size=20, seed=5, capacity_check=False, duplicate_check=False)
+
+
+@pytest.fixture
+def target(clinic: Sandbox, tmp_path: Path) -> Target:
+    return Target(clinic, tmp_path)
+
+
+def writes(clinic: Sandbox) -> list[str]:
+    return [r["operation"] for r in clinic.requests() if r["method"] != "GET"]
+
+
+def ours(clinic: Sandbox, stream: str = "reservations") -> dict[int, dict[str, Any]]:
+    return {row["externalId"]: row for row in clinic.rows(stream)}
+
+
+def cancelled(clinic: Sandbox) -> int:
+    return sum(mail["kind"] == "CANCELLED" for mail in clinic.emails())
+
+
+@pytest.mark.parametrize("key", ["service", "facility", "reservation"])
+def test_the_id_of_something_else_is_not_the_new_rows(
+    target: Target, clinic: Sandbox, key: str
+) -> None:
+    victim = clinic.insert("reservations", facilityId=target.facility, status="CONFIRMED")
+    data = {"number": "a47b89", key: {"id": victim, "externalId": 1, "name": "x"}}
+    answer = {"result": {"success": True, "data": data}}
+    clinic.script("create_reservation", {"body": json.dumps(answer), "apply": True})
+    done = target([target.booking(0), target.booking(0, status="CANCELLED")])
+    assert done.code == 0, done.stderr
+    states = {row["id"]: row["status"] for row in clinic.rows("reservations")}
+    assert states[victim] == "CONFIRMED"
+    assert ours(clinic)[9_000_000]["status"] == "CANCELLED"
+
+
+def test_what_is_at_another_facility_is_not_booked_here_too(
+    target: Target, clinic: Sandbox
+) -> None:
+    other = clinic.rows("facilities")[1]["id"]
+    assert target([target.booking(0)]).code == 0
+    for lost in (False, True):
+        if lost:
+            target.journal.unlink()
+        moved = target([target.booking(0, facilityId=other)])
+        assert moved.code == 3
+        assert target.rejected()[-1]["fields"] == ["facilityId"]
+    assert writes(clinic) == ["create_reservation"]
+
+
+def test_a_lost_cancellation_that_no_list_shows_is_not_sent_again(
+    target: Target, clinic: Sandbox
+) -> None:
+    target([target.booking(0)])
+    clinic.behave(hide=["status"])
+    clinic.script("change_reservation_status", LOST_AFTER)
+    before = cancelled(clinic)
+    for _ in range(2):
+        assert target([target.booking(0, status="CANCELLED")]).code == 3
+    assert cancelled(clinic) == before + 1
+
+
+def test_a_status_that_no_list_shows_is_remembered(target: Target, clinic: Sandbox) -> None:
+    target([target.booking(0)])
+    clinic.behave(hide=["status"])
+    before = cancelled(clinic)
+    for reason in ("ill", "away"):
+        off = target.booking(0, status="CANCELLED", cancellationReason=reason)
+        assert target([off]).code == 0
+    assert cancelled(clinic) == before + 1
+
+
+def test_a_lost_change_of_the_end_alone_is_sent_again(target: Target, clinic: Sandbox) -> None:
+    target([target.booking(0)])
+    clinic.script("change_reservation_term", LOST)
+    longer = target.booking(0, dateTo="2026-12-01T11:00:00")
+    done = target([longer])
+    assert "1 retried" in done.stderr
+    assert ours(clinic)[9_000_000]["dateTo"] == "2026-12-01T11:00:00"
+    assert "1 unchanged" in target([longer]).stderr
+
+
+def test_a_lost_change_of_a_calendars_services_is_sent_again(
+    target: Target, clinic: Sandbox
+) -> None:
+    [row, *_] = clinic.rows("calendars")
+    clinic.script("modify_calendar", LOST)
+    services = [{"name": "RTG", "duration": 15, "capacity": 1}]
+    done = target([{"id": row["id"], "services": services}], "calendars")
+    assert "1 retried" in done.stderr
+    [changed] = [c for c in clinic.rows("calendars") if c["id"] == row["id"]]
+    assert [service["name"] for service in changed["services"]] == ["RTG"]
+
+
+def test_a_stream_that_is_sent_again_does_not_go_through_its_past(
+    target: Target, clinic: Sandbox
+) -> None:
+    past = [
+        target.booking(0),
+        target.booking(0, status="CANCELLED"),
+        target.booking(1),
+        target.booking(1, dateFrom="2027-01-07T09:00:00"),
+    ]
+    before = cancelled(clinic)
+    for _ in range(3):
+        assert target(past).code == 0
+    assert len(writes(clinic)) == 4
+    assert cancelled(clinic) == before + 1
+
+
+def test_a_record_before_a_new_schema_is_carried_out_first(target: Target, clinic: Sandbox) -> None:
+    moved = target.booking(0, dateFrom="2027-01-07T09:00:00")
+    first = singer_lines("reservations", [target.booking(0)])
+    second = singer_lines("reservations", [moved]).replace('"integer"', '"number"')
+    done = run("target-bookio", *target.command()[1:], stdin=first + second)
+    assert done.code == 0, done.stderr
+    assert ours(clinic)[9_000_000]["dateFrom"] == "2027-01-07T09:00:00"
+
+
+def test_a_plan_that_was_half_done_is_no_change_by_a_person(
+    target: Target, clinic: Sandbox
+) -> None:
+    target([target.booking(0)])
+    refusal = {"result": {"success": False, "errors": ["no"], "errorCode": 10}}
+    clinic.script("change_reservation_status", {"status": 400, "body": json.dumps(refusal)})
+    half = target([target.booking(0, dateFrom="2027-01-07T09:00:00", status="DID_NOT_COME")])
+    assert half.code == 3
+    again = target([target.booking(0, dateFrom="2027-01-08T09:00:00")])
+    assert "1 changed" in again.stderr
+    assert "0 conflicts" in again.stderr
+
+
+def test_a_date_that_no_calendar_has_is_one_reject(target: Target, clinic: Sandbox) -> None:
+    done = target([target.booking(0, dateFrom="9999-12-31T23:30:00Z"), target.booking(1)])
+    assert done.code == 3, done.stderr
+    assert target.rejected()[0]["fields"] == ["dateFrom"]
+    assert 9_000_001 in ours(clinic)
+
+
+@pytest.mark.parametrize(
+    ("stream", "record"), [("reservations", "booking"), ("blocked_times", "block")]
+)
+def test_a_changed_note_is_rejected_not_forgotten(target: Target, stream: str, record: str) -> None:
+    make = getattr(target, record)
+    assert target([make(0)], stream).code == 0
+    assert target([make(0, note="another")], stream).code == 3
+    assert target.rejected()[0]["fields"] == ["note"]
+
+
+def test_names_as_a_warehouse_folds_them_are_not_ignored(target: Target, clinic: Sandbox) -> None:
+    key = clinic.insert("reservations", facilityId=target.facility, externalId=None)
+    done = target([{"id": key, "facilityid": target.facility, "externalid": 4711}])
+    assert done.code == 3
+    [line] = target.rejected()
+    assert "externalid for externalId" in line["message"]
+    assert "externalid for externalId" in done.stderr
+
+
+def test_one_number_for_two_rows_is_given_to_the_first(target: Target, clinic: Sandbox) -> None:
+    keys = [
+        clinic.insert("reservations", facilityId=target.facility, externalId=None) for _ in "ab"
+    ]
+    done = target([{"id": key, "externalId": 4711} for key in keys])
+    assert done.code == 3, done.stderr
+    assert writes(clinic) == ["confirm_sync"]
+
+
+def test_a_blocked_time_that_goes_meanwhile_is_gone(target: Target, clinic: Sandbox) -> None:
+    target([target.block(0)], "blocked_times")
+    lost = {"status": 404, "body": "<html>", "apply": True}
+    clinic.script("remove_blocked_time", lost)
+    gone = target([target.block(0, _sdc_deleted_at="2026-11-01T00:00:00Z")], "blocked_times")
+    assert gone.code == 0, gone.stderr
+    assert "1 removed" in gone.stderr
+
+
+def test_rows_that_always_fail_do_not_stop_the_others_for_ever(
+    target: Target, clinic: Sandbox
+) -> None:
+    """Twelve of them in a row look like silence, the first time and every time."""
+    bad = [target.booking(n, note="poison") for n in range(12)]
+    clinic.script("create_reservation", {"status": 500, "times": 12 * 4})
+    good = [target.booking(n) for n in range(20, 30)]
+    codes = [target(bad, max_concurrency=1).code, target(bad + good).code]
+    assert codes[0] == 1
+    clinic.control("/script", method="DELETE")
+    assert target(bad + good).code == 0
+    assert len(ours(clinic)) >= 22
+
+
+@pytest.mark.parametrize(
+    "content", ["{}\n", "[1]\n", "oops\n", '{"stream": "reservations", "key": {"id": 1}}\n', None]
+)
+def test_what_cannot_be_replayed_is_one_line(
+    target: Target, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "repair.jsonl"
+    if content is not None:
+        file.write_text(content)
+    refused = run("target-bookio", *target.command()[1:], "--replay", str(file))
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert "--replay" in refused.errors[0]
+
+
+def test_files_of_our_own(target: Target, tmp_path: Path) -> None:
+    assert target([], "reservations", "--test").code == 0
+    assert not target.journal.parent.exists(), "a test writes nothing"
+    assert target([], auth_token="typo").code == 1
+    assert target([target.booking(0)]).code == 0, "nor does a wrong token claim the journal"
+    same = str(tmp_path / "one")
+    assert "three files" in target([], journal_path=same, rejects_path=same).errors[0]
+    folder, link = tmp_path / "real", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    assert "symbolic link" in target([], rejects_path=str(link / "rejects.jsonl")).errors[0]
