@@ -54,7 +54,7 @@ def main() -> None:
     meltano = MeltanoProject()
     meltano.install("target-duckdb")
     console.print("Starting bookio-sandbox, a Bookio on this machine …")
-    with in_process("--clock=system", "--size=20000", "--seed=2026") as sandbox:
+    with in_process("--size=20000", "--seed=2026") as sandbox:
         meltano.environment |= {
             "TAP_BOOKIO_API_URL": sandbox.url,
             "TAP_BOOKIO_AUTH_TOKEN": sandbox.token,
