@@ -5,7 +5,10 @@ STAMP := .venv/.installed
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup test demo docs bench torture lint types imports lock audit build clean
+SUPPORTED = import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11 to 3.13 is \
+	needed, and this is %d.%d: make setup PYTHON=python3.12" % sys.version_info[:2])
+
+.PHONY: help setup test demo docs bench torture lint types imports lock audit secrets build clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -13,9 +16,10 @@ help: ## Say what there is
 setup: $(STAMP) ## Make .venv with everything, console scripts in .venv/bin
 
 $(STAMP): pyproject.toml requirements/dev.txt
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c '$(SUPPORTED)'
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements/dev.txt
-	$(BIN)/pip install --quiet --no-deps --editable .
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 test: setup ## Run the tests
@@ -49,18 +53,21 @@ lock: setup ## Pin what we ask for, with hashes
 	$(LOCK) pyproject.toml --group dev --output-file requirements/dev.txt
 	$(LOCK) requirements/meltano.in --output-file requirements/meltano.txt
 	$(LOCK) requirements/target-duckdb.in --output-file requirements/target-duckdb.txt
+	$(LOCK) requirements/target-postgres.in --output-file requirements/target-postgres.txt
 	$(LOCK) requirements/sbom.in --output-file requirements/sbom.txt
 
-audit: setup ## Look for known vulnerabilities and for secrets in the tree; needs the network
+audit: secrets ## Look for secrets in the tree, then for known vulnerabilities, which needs their database
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/dev.txt
+
+secrets: setup ## Look for secrets in the tree
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-files '^(bench/)?requirements'
 
 build: setup ## Make dist/: the wheel, the source, and what they are made of (CycloneDX)
-	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m build --no-isolation --outdir dist
 	$(PYTHON) -m venv .venv-sbom
 	.venv-sbom/bin/pip install --quiet --require-hashes --requirement requirements/sbom.txt
 	.venv-sbom/bin/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
 		--output-reproducible --output-file dist/sbom.json
 
-clean: ## Remove what was made
-	rm -rf .venv .venv-* .meltano output dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+clean: ## Remove environments, caches, dist/ and the demo's output/; spare warehouse/, .meltano/ and .bookio/
+	rm -rf .venv .venv-* output dist build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

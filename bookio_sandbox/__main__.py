@@ -7,19 +7,19 @@ import signal
 import sqlite3
 import sys
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from bookio_api.errors import SettingsError
 from bookio_sandbox.behaviour import Behaviour
-from bookio_sandbox.clock import DEFAULT_START
 from bookio_sandbox.faults import FAULTS
 from bookio_sandbox.server import Options, base_url, listen, open_world, server
 from bookio_sandbox.world import SIZES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class _Parser(argparse.ArgumentParser):
@@ -29,8 +29,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then exit 0."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+    _at_signal(lambda: sys.exit(0))
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -48,8 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         bookio = open_world(world, behaviour)
     except (ValueError, OSError, sqlite3.Error, SettingsError) as error:
         parser.error(str(error))
+    running = server(bookio)
+    _at_signal(lambda: setattr(running, "should_exit", True))  # its loop may be half made
     print(base_url(listener), flush=True)
-    server(bookio).run(sockets=[listener])
+    running.run(sockets=[listener])
+
+
+def _at_signal(end: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: end())
 
 
 def _parser() -> _Parser:
@@ -57,6 +63,9 @@ def _parser() -> _Parser:
         prog="bookio-sandbox",
         description="A Bookio to run locally, with a seeded world. Prints its base URL.",
         epilog=f"Kinds of faults: {', '.join(FAULTS)}.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {version('singer-bookio')}"
     )
     parser.add_argument("--port", type=int, default=8321, help="0 takes a free one (%(default)s)")
     parser.add_argument("--token", default="sandbox-token", help="(%(default)s)")
@@ -73,8 +82,9 @@ def _parser() -> _Parser:
     parser.add_argument(
         "--clock",
         type=_moment,
-        default=DEFAULT_START,
-        help=f"start of the clock: RFC 3339 or system ({DEFAULT_START:%Y-%m-%dT%H:%MZ})",
+        default="system",
+        help="start of the clock, RFC 3339; a fixed one makes a seed's world the same on any day "
+        "(%(default)s)",
     )
     parser.add_argument(
         "--endpoint",

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 import venv
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 OUTPUT = ROOT / "output"
@@ -16,8 +22,21 @@ LOG = OUTPUT / "demo.log"
 LAST_LINES = 15
 
 
-class MeltanoError(Exception):
-    """A step of Meltano failed; the message holds the last lines that it wrote."""
+class DemoError(Exception):
+    """A step of the demo failed; the message says why, or holds the last lines that it wrote."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the folder of the demo, or say that another demo does."""
+    OUTPUT.mkdir(exist_ok=True)
+    with (OUTPUT / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = f"a demo is running in {ROOT} already: wait until it ends, or use another clone"
+            raise DemoError(msg) from None
+        yield
 
 
 class MeltanoProject:
@@ -27,8 +46,8 @@ class MeltanoProject:
     statistics.
     """
 
-    def __init__(self, **environment: str) -> None:
-        """Take settings of the plugins, as environment variables."""
+    def __init__(self) -> None:
+        """Begin a new log and forget the last demo's state."""
         ours = ("TAP_", "TARGET_", "MELTANO_")
         kept = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
         self.environment = {
@@ -38,7 +57,7 @@ class MeltanoProject:
             "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
             "MELTANO_CLI_LOG_LEVEL": "info",
             "NO_COLOR": "1",
-            **environment,
+            "PYTHONIOENCODING": "utf-8",
         }
         LOG.write_text("")
         (HOME / "project" / "meltano.db").unlink(missing_ok=True)
@@ -66,7 +85,7 @@ class MeltanoProject:
         self._do(meltano, "--env-file", os.devnull, "--environment=demo", *arguments)
 
     def _do(self, *command: str | Path) -> None:
-        with LOG.open("r+") as log:
+        with LOG.open("r+", encoding="utf-8", errors="replace") as log:
             start = log.seek(0, os.SEEK_END)
             done = subprocess.run(
                 command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
@@ -77,7 +96,7 @@ class MeltanoProject:
         if done.returncode != 0:
             words = " ".join(Path(word).name for word in map(str, command))
             msg = f"{last}{words} failed; all of its output is in {LOG.relative_to(ROOT)}"
-            raise MeltanoError(msg)
+            raise DemoError(msg)
 
 
 def _is_installed(what: str, pins: Path) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import duckdb
-from meltano_project import OUTPUT, MeltanoError, MeltanoProject
+from meltano_project import OUTPUT, DemoError, MeltanoProject
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -21,31 +21,41 @@ OWN = OUTPUT / "write-back"
 """Journal, rejects and plan of the demo."""
 
 WANTED = """
+SET TimeZone = 'UTC';  -- the loader keeps UTC
+
 CREATE OR REPLACE TABLE wanted_reservations AS
 WITH coming AS (
-    SELECT * FROM reservations
-    WHERE status = 'CONFIRMED' AND datefrom > now()::TIMESTAMP ORDER BY datefrom
+    SELECT *, row_number() OVER (ORDER BY datefrom, id)::INTEGER AS n FROM reservations
+    WHERE status = 'CONFIRMED' AND datefrom > now()::TIMESTAMP + INTERVAL 2 DAY
 )
-SELECT id, facilityid AS "facilityId", NULL::BIGINT AS "externalId", NULL::BIGINT AS "serviceId",
-       'CANCELLED' AS status, 'Lekár je chorý' AS "cancellationReason", NULL AS "dateFrom",
+SELECT id, facilityid, NULL::BIGINT AS externalid, NULL::BIGINT AS serviceid,
+       'CANCELLED' AS status, 'Lekár je chorý' AS cancellationreason, NULL AS datefrom,
        NULL AS name, NULL AS surname, NULL AS email, NULL AS phone, NULL AS locale
-FROM (SELECT * FROM coming LIMIT 3)
+FROM coming WHERE n <= 3
 UNION ALL
-SELECT NULL, facilityid, 77000000 + row_number() OVER (ORDER BY id), serviceid,
-       'CONFIRMED', NULL, '2027-05-0' || (2 + row_number() OVER (ORDER BY id)) || 'T10:00:00',
+SELECT NULL, facilityid, 77000000 + n, serviceid,
+       'CONFIRMED', NULL, (current_date + 180 + n) || 'T10:00:00',
        'Mária', 'Demová', 'maria.demova@example.org', '+421905123456', 'sk'
-FROM (SELECT * FROM coming LIMIT 4);
+FROM coming WHERE n <= 4;
 
 CREATE OR REPLACE TABLE wanted_blocked_times AS
-SELECT 88000000 + i AS "externalId", (SELECT min(id) FROM facilities) AS "facilityId",
-       '2027-06-0' || i || 'T12:00:00' AS "dateFrom", '2027-06-0' || i || 'T13:00:00' AS "dateTo",
-       'Školenie' AS note
-FROM range(1, 3) AS numbers(i);
+SELECT 88000000 + n AS externalid, (SELECT min(id) FROM facilities) AS facilityid,
+       (current_date + 200 + n) || 'T12:00:00' AS datefrom,
+       (current_date + 200 + n) || 'T13:00:00' AS dateto, 'Školenie' AS note
+FROM (VALUES (1), (2)) AS numbers(n);
 
 CREATE OR REPLACE TABLE taken_over AS
-SELECT id, facilityid AS "facilityId", 99000000 + id AS "externalId"
+SELECT id, facilityid, 99000000 + id AS externalid
 FROM reservations WHERE externalid IS NULL ORDER BY id LIMIT 25;
 """
+SHOWN = """
+(SELECT 'reservations', 'id', id, 'status' FROM wanted_reservations WHERE id > 0 ORDER BY id)
+UNION ALL (SELECT 'reservations', 'externalId', min(externalid), 'status' FROM wanted_reservations)
+UNION ALL (SELECT 'blocked_times', 'externalId', min(externalid), 'dateFrom'
+           FROM wanted_blocked_times)
+UNION ALL (SELECT 'reservations', 'id', min(id), 'externalId' FROM taken_over)
+"""
+"""Some of the rows, to show before and after: stream, key, and the field that changes."""
 JOBS = ("write-back", "confirm-sync")
 
 
@@ -57,12 +67,14 @@ def write_back(
         file.unlink()
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(WANTED)
+        keys = connection.execute(SHOWN).fetchall()
     meltano.environment |= {
         "TARGET_BOOKIO_API_URL": sandbox.url,
         "TARGET_BOOKIO_AUTH_TOKEN": sandbox.token,
         "TARGET_BOOKIO_JOURNAL_PATH": str(OWN / "journal.sqlite3"),
         "TARGET_BOOKIO_REJECTS_PATH": str(OWN / "rejects.jsonl"),
     }
+    before = [state(sandbox, *key) for key in keys]
     table = Table(title="Written back to Bookio")
     for heading in ("job", "operation", "planned", "written", "written by a second run"):
         table.add_column(heading, justify="left" if heading in {"job", "operation"} else "right")
@@ -73,13 +85,23 @@ def write_back(
         again = writes(sandbox, meltano, job)
         if written != planned or again:
             msg = f"{job}: planned {dict(planned)}, wrote {dict(written)} and then {dict(again)}"
-            raise MeltanoError(msg)
+            raise DemoError(msg)
         for operation in sorted(planned):
             counts = (planned[operation], written[operation], again[operation])
             table.add_row(job, operation, *map(str, counts))
     console.print(table)
+    rows = Table("row", "before", "after", title="Some of these rows in Bookio")
+    for key, was in zip(keys, before, strict=True):
+        rows.add_row("{}, {} {}".format(*key), was, state(sandbox, *key))
+    console.print(rows)
     emails = Counter(email["kind"] for email in sandbox.emails() if email["reason"])
     console.print(f"{emails['CANCELLED']} patients got an e-mail about their cancellation, once.")
+
+
+def state(sandbox: Sandbox, stream: str, key: str, number: int, field: str) -> str:
+    """Return what Bookio has in a field of a row now."""
+    found = [row for row in sandbox.rows(stream) if row.get(key) == number]
+    return f"{field}: {found[0].get(field)}" if found else "not there"
 
 
 def plan(meltano: MeltanoProject, job: str) -> Counter[str]:
@@ -87,7 +109,7 @@ def plan(meltano: MeltanoProject, job: str) -> Counter[str]:
     meltano.environment["TARGET_BOOKIO_DRY_RUN"] = "true"
     meltano.run(job)
     del meltano.environment["TARGET_BOOKIO_DRY_RUN"]
-    lines = (OWN / "plan.jsonl").read_text().splitlines()
+    lines = (OWN / "plan.jsonl").read_text(encoding="utf-8").splitlines()
     return Counter(step["operation"] for line in lines for step in json.loads(line)["steps"])
 
 

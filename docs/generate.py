@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bookio_api.contract import OPERATIONS
 from bookio_api.errors import ERROR_CODES
 from bookio_api.schemas import stream_schema, write_schema
+from tap_bookio.paged import PagedStream
 from tap_bookio.settings import SETTINGS
 from tap_bookio.tap import STREAMS
 from target_bookio.settings import SETTINGS as TARGET_SETTINGS
@@ -61,7 +62,8 @@ def target_settings() -> str:
 def streams() -> str:
     rows = []
     for stream in STREAMS:
-        cursor = "`lastSync`" if stream.replication_key else "none, full table"
+        incremental = issubclass(stream, PagedStream)  # replication_key is a property there
+        cursor = "`lastSync`" if incremental else "none, full table"
         rows.append((f"`{stream.name}`", "`id`", cursor, SCOPES[stream.name]))
     return _table(("stream", "key", "cursor", "scope"), rows)
 
@@ -141,7 +143,7 @@ def _meltano_settings(settings: dict[str, Any]) -> str:
         if setting.get("enum"):
             lines.append("  options:")
             for option in setting["enum"]:
-                lines += [f"  - label: {option.capitalize()}", f"    value: {option}"]
+                lines += [f"  - label: {_label(option)}", f"    value: {option}"]
         if setting.get("secret"):
             lines.append("  sensitive: true")
         lines.append(f"  label: {setting['title']}")
@@ -149,6 +151,10 @@ def _meltano_settings(settings: dict[str, Any]) -> str:
         if "default" in setting:
             lines.append(f"  value: {json.dumps(setting['default'])}")
     return "".join(f"    {line}\n" for line in lines)
+
+
+def _label(option: str) -> str:
+    return option.replace("_", " ").capitalize()
 
 
 def _meltano_kind(setting: dict[str, Any]) -> str:

@@ -204,6 +204,24 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
         assert process.stderr.read() == ""
 
 
+def test_a_signal_before_the_first_request_ends_it_cleanly() -> None:
+    command = [sys.executable, "-m", "bookio_sandbox", "--port=0", "--size=0"]
+    for _ in range(3):
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout
+            assert process.stderr
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0
+            assert process.stderr.read() == ""
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert run("--version").stdout.startswith("bookio-sandbox 0.")
+
+
 def test_a_world_in_a_file_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "world.sqlite3"
     with in_process("--size=50", f"--db={file}") as sandbox:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tap_bookio.settings import SETTINGS as TAP_SETTINGS
 from target_bookio.settings import SETTINGS as TARGET_SETTINGS
@@ -34,6 +35,18 @@ def test_every_setting_says_what_it_is(name: str) -> None:
     assert setting["description"].endswith(".")
 
 
+def test_only_streams_that_ask_by_a_bookmark_have_a_cursor() -> None:
+    rows = [line.split(" | ") for line in generate.streams().splitlines()[2:]]
+    cursors = {row[0].strip("| `"): row[2] for row in rows}
+    none = "none, full table"
+    assert cursors == {"facilities": none, "calendars": none,
+                       "reservations": "`lastSync`", "blocked_times": "`lastSync`"}  # fmt: skip
+
+
+def test_labels_read_as_words() -> None:
+    assert "label: Remote wins\n" in generate.meltano_target()
+
+
 def test_every_part_is_on_a_page() -> None:
     pages = "".join((ROOT / page).read_text() for page in generate.PAGES)
     assert set(re.findall(r"generated: ([\w-]+)", pages)) == set(generate.PARTS)
@@ -43,3 +56,39 @@ def test_every_link_of_the_pages_leads_somewhere() -> None:
     for page in [ROOT / "README.md", *ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
         for link in re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_every_path_that_a_page_names_exists() -> None:
+    folders = [path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "."]
+    path = re.compile(rf"`((?:{'|'.join(folders)})/[\w./*-]+)`")
+    named = [
+        (page.name, found)
+        for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+        for found in path.findall(page.read_text())
+        if found.split("/")[0] not in {"output", "warehouse"}
+    ]
+    assert len(named) > 10
+    assert [found for found in named if not list(ROOT.glob(found[1]))] == []
+
+
+def test_the_demo_has_a_warehouse_of_its_own() -> None:
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    plugins = {plugin["name"]: plugin for kind in project["plugins"].values() for plugin in kind}
+    [demo] = [e for e in project["environments"] if e["name"] == "demo"]
+    of_demo = {p["name"]: p["config"] for kind in demo["config"]["plugins"].values() for p in kind}
+    for name in ("tap-warehouse", "target-duckdb"):
+        [default] = [s["value"] for s in plugins[name]["settings"] if s["name"] == "filepath"]
+        assert default == "warehouse/bookio.duckdb"
+        assert of_demo[name]["filepath"] == "output/bookio.duckdb"
+
+
+def test_every_installed_package_is_pinned_with_a_hash() -> None:
+    for asked in ROOT.glob("requirements/*.in"):
+        assert asked.with_suffix(".txt").exists(), asked
+    for lock in [*ROOT.glob("requirements/*.txt"), *ROOT.glob("bench/requirements*.txt")]:
+        pins = re.findall(r"^[a-z].*?(?=^[a-z]|\Z)", lock.read_text(), re.DOTALL | re.MULTILINE)
+        assert pins, lock
+        assert [pin for pin in pins if "--hash=sha256:" not in pin] == [], lock
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    for loader in project["plugins"]["loaders"]:
+        assert loader.get("pip_url", "-r requirements/").startswith("-r requirements/")

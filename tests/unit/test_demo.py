@@ -1,0 +1,46 @@
+"""The demo keeps to itself: one at a time, and no file that it did not make."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parents[2] / "demo"
+
+
+@pytest.fixture
+def project(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(DEMO))
+    import meltano_project  # noqa: PLC0415 - demo/ is no package
+
+    monkeypatch.setattr(meltano_project, "OUTPUT", tmp_path / "output")
+    return meltano_project
+
+
+def test_a_second_demo_in_the_same_folder_says_so(project) -> None:
+    with project.alone():
+        refused = pytest.raises(project.DemoError, match="a demo is running")
+        with refused, project.alone():
+            pass
+    with project.alone():
+        pass  # the first one is over
+
+
+def test_a_warehouse_that_the_demo_did_not_make_is_not_deleted(tmp_path) -> None:
+    program = (
+        f"import sys; sys.path.insert(0, {str(DEMO)!r})\n"
+        "import run, pathlib\n"
+        "run.WAREHOUSE, run.LOG = pathlib.Path('bookio.duckdb'), pathlib.Path('demo.log')\n"
+        "run.main()\n"
+    )
+    file = tmp_path / "bookio.duckdb"
+    file.write_text("a clinic's")
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"PYTHONPATH": str(DEMO.parent)},
+    )  # fmt: skip
+    assert "bookio.duckdb is not the demo's" in done.stderr
+    assert file.read_text() == "a clinic's"
