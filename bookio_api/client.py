@@ -55,8 +55,8 @@ class BookioClient:
         self._transport = Transport(
             self.api_url,
             connections=max_concurrency,
-            timeout=request_timeout,
-            per_second=requests_per_second,
+            timeout=float(request_timeout),
+            per_second=float(requests_per_second or 0),
         )
 
     @classmethod
@@ -93,8 +93,12 @@ class BookioClient:
         """Return the rows of a list's answer; ``ContractError`` if there is no list of objects."""
         return rows_of(self.operations[operation], answer.data)
 
+    def stop(self) -> None:
+        """Send nothing more and wake whoever waits; what is on its way may still land."""
+        self._transport.stop()
+
     def close(self) -> None:
-        """Close the connections and wake whoever waits to try again."""
+        """Stop, and end what is on its way: a write among it has an unknown outcome then."""
         self._transport.close()
 
     def _request(

@@ -47,6 +47,7 @@ CONNECTION_SETTINGS: dict[str, dict[str, Any]] = {
         "description": "Seconds after which an unanswered request is given up.",
         "default": 30,
         "exclusiveMinimum": 0,
+        "maximum": 3600,
     },
     "endpoint_overrides": {
         "type": ["object", "null"],
