@@ -100,7 +100,8 @@ class Transport:
         proxies = settings["proxies"] if api_url.startswith("https:") else {}
         self._adapter = adapter
         self._watch = Watch(timeout)
-        self._pool: Any = adapter.get_connection_with_tls_context(
+        self._pool: Any
+        self._pool = adapter.get_connection_with_tls_context(
             request, settings["verify"], proxies=proxies
         )
         self._pool.ConnectionCls = watched(self._pool.ConnectionCls, self._watch)
