@@ -112,10 +112,9 @@ def rows_of(op: Operation, data: JsonObject) -> list[JsonObject]:
 
 def integer_id(operation: str, value: object) -> int:
     """Return the ``id`` of a row, an int64 (C), also if it comes as text or as a whole float."""
-    if isinstance(value, str) and value.isdecimal() and len(value) <= _ID_DIGITS:
-        value = int(value)
-    elif isinstance(value, float) and value.is_integer():
-        value = int(value)
+    text = isinstance(value, str) and value.isdecimal() and len(value) <= _ID_DIGITS
+    if text or (isinstance(value, float) and value.is_integer()):
+        value = int(value)  # type: ignore[call-overload]
     if type(value) is int and value.bit_length() < _ID_BITS:
         return value
     msg = f"{operation}: a row has no number as id"

@@ -115,8 +115,8 @@ class Facilities:
 
 
 def _id_of(row: dict[str, Any]) -> int:
-    row["id"] = integer_id("list_facilities", row.get("id"))
-    return row["id"]
+    key = row["id"] = integer_id("list_facilities", row.get("id"))
+    return key
 
 
 def _shown(ids: Iterable[int]) -> str:
