@@ -13,7 +13,6 @@ CONNECTION_SETTINGS: dict[str, dict[str, Any]] = {
         "description": "Secret API token that Bookio gave to your channel.",
         "secret": True,
         "writeOnly": True,
-        "minLength": 1,
     },
     "api_url": {
         "type": "string",
