@@ -152,7 +152,7 @@ def _checked_url(url: str) -> str:
     if parts.scheme == "http" and not _is_loopback(host):
         msg = f"api_url would send the token to {host} in the clear; write https instead of http"
         raise SettingsError(msg)
-    return url.strip().rstrip("/")
+    return parts.geturl().rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:

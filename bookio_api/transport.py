@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import (
     ClosedPoolError,
@@ -34,6 +33,7 @@ from urllib3.exceptions import (
 from urllib3.util import Retry
 
 from bookio_api.connections import StoppedError, Watch, watched
+from bookio_api.environment import pool_of
 from bookio_api.errors import (
     BookioError,
     ContractError,
@@ -86,24 +86,16 @@ class Reply(NamedTuple):
 class Transport:
     """One connection pool to one host.
 
-    requests says how to reach it (proxies and certificates of the environment, TLS always
-    verified); each request then goes straight to its urllib3 pool.
+    Each request goes straight to urllib3, which is what keeps it fast.
     """
 
     def __init__(
         self, api_url: str, *, connections: int, timeout: float, per_second: float = 0
     ) -> None:
         """Open no connection yet; with no ``per_second`` there is no limit."""
-        adapter = HTTPAdapter(pool_maxsize=connections)
-        request = requests.Request("GET", api_url).prepare()
-        settings = requests.Session().merge_environment_settings(api_url, {}, True, True, None)  # noqa: FBT003
-        proxies = settings["proxies"] if api_url.startswith("https:") else {}
-        self._adapter = adapter
+        self._adapter = HTTPAdapter(pool_maxsize=connections)
+        self._pool: Any = pool_of(self._adapter, api_url)
         self._watch = Watch(timeout)
-        self._pool: Any
-        self._pool = adapter.get_connection_with_tls_context(
-            request, settings["verify"], proxies=proxies
-        )
         self._pool.ConnectionCls = watched(self._pool.ConnectionCls, self._watch)
         self._free = BoundedSemaphore(connections)
         self._timeout = timeout
