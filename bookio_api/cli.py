@@ -130,7 +130,9 @@ def _told(problem: str, variable_prefix: str) -> str:
             return f"the setting {secret} is not a text as it should be"
         if problem == f"'{secret}' is a required property":
             variable = f"{variable_prefix}{secret.upper()}"
-            return f"{secret} is missing; put it into the file of --config, or into {variable}"
+            return (
+                f"{secret} is missing; put it into {variable} and add --config ENV, or into a file"
+            )
     return problem
 
 

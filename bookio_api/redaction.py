@@ -25,7 +25,6 @@ _LONGEST = 10_000
 
 _TALKATIVE = {
     "urllib3": logging.ERROR,  # addresses, whose query may hold a patient's e-mail
-    "pyrate_limiter": logging.ERROR,
     "singer_sdk.mapper": logging.INFO,  # what a stream map makes of each field
 }
 for _name, _level in _TALKATIVE.items():
