@@ -39,6 +39,10 @@ NO_CONTENT = 204
 REDIRECTED, FAILED, SERVER_FAILED = 300, 400, 500
 """Where each kind of HTTP status begins."""
 
+_ID_BITS, _ID_DIGITS = 64, 19
+_EARLIEST_MS = 10**12
+"""September 2001: what says to be earlier is no clock."""
+
 _decode = msgspec.json.Decoder().decode
 
 _BY_STATUS: dict[int, tuple[type[BookioError], str]] = {
@@ -104,6 +108,17 @@ def rows_of(op: Operation, data: JsonObject) -> list[JsonObject]:
         msg = f"{_where(op)}: the answer holds no list of objects named {op.rows!r}"
         raise ContractError(msg, operation=op.name)
     return rows
+
+
+def integer_id(operation: str, value: object) -> int:
+    """Return the ``id`` of a row, an int64 (C), also if it comes as text or as a whole float."""
+    text = isinstance(value, str) and value.isdecimal() and len(value) <= _ID_DIGITS
+    if text or (isinstance(value, float) and value.is_integer()):
+        value = int(value)  # type: ignore[call-overload]
+    if type(value) is int and value.bit_length() < _ID_BITS:
+        return value
+    msg = f"{operation}: a row has no number as id"
+    raise ContractError(msg, operation=operation)
 
 
 def _envelope(op: Operation, reply: Reply) -> JsonObject:
@@ -174,9 +189,10 @@ def _server_time_ms(date: str | None) -> int | None:
     if not date:
         return None
     try:
-        return int(parsedate_to_datetime(date).timestamp() * 1000)
+        moment = int(parsedate_to_datetime(date).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+    return moment if moment >= _EARLIEST_MS else None
 
 
 def _where(op: Operation) -> str:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
-from typing import Any
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from bookio_api.errors import BookioError
+from bookio_api.errors import BookioError, SettingsError
+from bookio_api.given import parsed, settings_of
 from bookio_api.redaction import place_of, redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 FAILED = 1
 SECRETS = ("auth_token", "personal_data_key")
+
+
+class ReaderStoppedError(Exception):
+    """Nobody reads our output any more."""
 
 
 class OneLineCommand(click.Command):
@@ -21,7 +31,7 @@ class OneLineCommand(click.Command):
 
     @classmethod
     def like(cls, command: click.Command, logger: logging.Logger) -> OneLineCommand:
-        """Return the command with its failures in one line."""
+        """Return the command of a singer-sdk plugin with its failures in one line."""
         made = cls(
             name=command.name,
             callback=command.callback,
@@ -30,24 +40,74 @@ class OneLineCommand(click.Command):
             context_settings=command.context_settings,
         )
         made.logger = logger
+        for option in made.params:
+            if option.name == "config":
+                option.callback = made._reading_settings(option.callback)
+            elif option.name in {"state", "catalog"}:
+                option.callback = _checked_json
         return made
 
     logger: logging.Logger = logging.getLogger(__name__)
+
+    @property
+    def variable_prefix(self) -> str:
+        """How the names of its variables in the environment begin."""
+        return f"{self.name or ''}_".upper().replace("-", "_")
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as click has it
         """Run, and end any failure with one line and exit code 1."""
         logging.captureWarnings(capture=True)
         try:
-            return super().main(*args, **kwargs)
-        except BrokenPipeError:
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+            with _pipe():
+                sys.stdout.flush()
+            sys.exit(code)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except ReaderStoppedError:
             self.logger.error("the program that reads our output stopped; see its own messages")
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except click.Abort:
+            self.logger.error("interrupted")
         except Exception as error:  # noqa: BLE001 - the last resort
-            self.logger.error(redacted(describe(error)))
+            self.logger.error(redacted(describe(error, self.variable_prefix)))
         sys.exit(FAILED)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Carry out the options that are commands of their own."""
+        with _pipe():
+            return super().parse_args(ctx, args)
 
-def describe(error: BaseException) -> str:
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
+        """Carry out the command."""
+        with _pipe():
+            return super().invoke(ctx)
+
+    def _reading_settings(self, empty: Any) -> Callable[..., Any]:  # noqa: ANN401
+        """Return a callback of ``--config`` that fills the SDK's ``empty`` one by our rules."""
+        plugin: Any = getattr(self.callback, "__self__", None)
+
+        def callback(context: click.Context, option: click.Option, sources: tuple[str, ...]) -> Any:  # noqa: ANN401
+            given = empty(context, option, ())
+            schema = plugin.config_jsonschema
+            plugin.append_builtin_config(schema)
+            given.config = settings_of(sources, schema["properties"], self.variable_prefix)
+            return given
+
+        return callback
+
+
+@contextmanager
+def _pipe() -> Iterator[None]:
+    """Give a broken pipe a name of ours, for click ends without a word at its own."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderStoppedError from error
+
+
+def describe(error: BaseException, variable_prefix: str = "") -> str:
     """Return one line about an exception.
 
     What an unexpected one says may quote a patient or a token, so only its type and place are told.
@@ -56,18 +116,35 @@ def describe(error: BaseException) -> str:
         return str(error)
     problems = getattr(error, "errors", None)
     if isinstance(problems, list) and problems:
-        return "; ".join(dict.fromkeys(_without_secret(str(problem)) for problem in problems))
-    line = getattr(error, "lineno", None)
-    if isinstance(error, ValueError) and line is not None:  # json's and simplejson's
-        return f"a file of --config, --state or --catalog is not JSON (line {line})"
-    if isinstance(error, FileNotFoundError):
-        return f"no such file: {error.filename}" if error.filename else str(error)
+        told = (_told(str(problem), variable_prefix) for problem in problems)
+        return "; ".join(dict.fromkeys(told))
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename} cannot be used: {error.strerror}"
     return f"unexpected {place_of(error)}; please report this line"
 
 
-def _without_secret(problem: str) -> str:
+def _told(problem: str, variable_prefix: str) -> str:
     """Return what the settings' validation found, unless it quotes a secret."""
     for secret in SECRETS:
         if f"config['{secret}']" in problem:
             return f"the setting {secret} is not a text as it should be"
+        if problem == f"'{secret}' is a required property":
+            variable = f"{variable_prefix}{secret.upper()}"
+            return (
+                f"{secret} is missing; put it into {variable} and add --config ENV, or into a file"
+            )
     return problem
+
+
+def _checked_json(_: click.Context, option: click.Parameter, file: IO[str] | None) -> Any:  # noqa: ANN401
+    """Return the file, read; what is no JSON is told by the option's name."""
+    if file is None:
+        return None
+    what = f"--{option.name} {file.name}"
+    try:
+        text = file.read()
+    except ValueError as error:
+        msg = f"{what} is not UTF-8; save it as UTF-8"
+        raise SettingsError(msg) from error
+    parsed(text, what)
+    return io.StringIO(text)

@@ -55,8 +55,8 @@ class BookioClient:
         self._transport = Transport(
             self.api_url,
             connections=max_concurrency,
-            timeout=request_timeout,
-            per_second=requests_per_second,
+            timeout=float(request_timeout),
+            per_second=float(requests_per_second or 0),
         )
 
     @classmethod
@@ -93,8 +93,12 @@ class BookioClient:
         """Return the rows of a list's answer; ``ContractError`` if there is no list of objects."""
         return rows_of(self.operations[operation], answer.data)
 
+    def stop(self) -> None:
+        """Send nothing more and wake whoever waits; what is on its way may still land."""
+        self._transport.stop()
+
     def close(self) -> None:
-        """Close the connections and wake whoever waits to try again."""
+        """Stop, and end what is on its way: a write among it has an unknown outcome then."""
         self._transport.close()
 
     def _request(
@@ -148,7 +152,7 @@ def _checked_url(url: str) -> str:
     if parts.scheme == "http" and not _is_loopback(host):
         msg = f"api_url would send the token to {host} in the clear; write https instead of http"
         raise SettingsError(msg)
-    return url.strip().rstrip("/")
+    return parts.geturl().rstrip("/")
 
 
 def _is_loopback(host: str) -> bool:

@@ -168,16 +168,23 @@ def _override(name: str, value: object) -> Operation:
         )
         raise SettingsError(msg)
     method, _, path = str(value).strip().partition(" ")
-    path = path.strip()
-    if method.upper() not in METHODS or not re.fullmatch(r"/[^\s?#]*", path):
+    method, path = method.upper(), path.strip()
+    spare = re.sub(r"{\w+}", "", path)
+    if method not in METHODS or not re.fullmatch(r"/[^\s?#{}]*", spare):
         msg = (
-            f"endpoint_overrides[{name!r}] is {value!r}; "
+            f"endpoint_overrides[{name!r}] is no method and path; "
             f'write "METHOD /path", for instance "{operation.method} {operation.path}"'
         )
         raise SettingsError(msg)
-    corrected = replace(operation, method=method.upper(), path=path)
+    if operation.retry_safe and method not in {"GET", "POST"}:
+        msg = f"endpoint_overrides[{name!r}] would change what it reads; write GET or POST"
+        raise SettingsError(msg)
+    if not operation.retry_safe and method == "GET":
+        msg = f"endpoint_overrides[{name!r}] is a write, which GET is not; write another method"
+        raise SettingsError(msg)
+    corrected = replace(operation, method=method, path=path)
     if corrected.path_parameters != operation.path_parameters:
         needed = ", ".join(f"{{{p}}}" for p in sorted(operation.path_parameters)) or "no parameter"
-        msg = f"endpoint_overrides[{name!r}] is {value!r}; its path must hold {needed}"
+        msg = f"endpoint_overrides[{name!r}]: its path must hold {needed}"
         raise SettingsError(msg)
     return corrected

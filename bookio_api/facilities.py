@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bookio_api.errors import AuthError, ContractError, PermissionDeniedError, SettingsError
+from bookio_api.answers import integer_id
+from bookio_api.errors import (
+    AuthError,
+    BookioError,
+    PermissionDeniedError,
+    SettingsError,
+    TransportError,
+)
 from bookio_api.localtime import DEFAULT_TIMEZONE, OffsetClock, zone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pendulum.tz.timezone import Timezone
 
     from bookio_api.client import BookioClient
+
+_LONG = 10**9
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +64,7 @@ class Facilities:
         if missing:
             msg = (
                 f"facility_ids names {', '.join(map(str, missing))}, which the token cannot see; "
-                f"it sees {', '.join(map(str, by_id)) or 'none'}"
+                f"it sees {_shown(by_id)}"
             )
             raise SettingsError(msg)
         return [row for key, row in by_id.items() if not self._wanted or key in self._wanted]
@@ -80,28 +90,35 @@ class Facilities:
         return facility.clock.tz if facility else self._default
 
     def _clock(self, row: dict[str, Any]) -> OffsetClock:
-        try:
-            return OffsetClock(zone(row["timeZone"]))
-        except (KeyError, SettingsError):
-            logger.warning(
-                "Facility %s has no known timeZone: taking %s", row["id"], self._default.name
-            )
-            return OffsetClock(self._default)
+        name = row.get("timeZone")
+        with suppress(SettingsError):
+            if isinstance(name, str):
+                return OffsetClock(zone(name))
+        logger.warning(
+            "Facility %s has no known timeZone: taking %s", _shown([row["id"]]), self._default.name
+        )
+        return OffsetClock(self._default)
 
     def _check_token(self, error: AuthError) -> None:
         """Code 20 may mean a wrong token, or only a missing right (C): ask something else."""
+        first = self._wanted[0] if self._wanted else None
         try:
-            self._client.call("list_reservations", query={"limit": 1, "offset": 0})
+            self._client.call(
+                "list_reservations", query={"facilityId": first, "limit": 1, "offset": 0}
+            )
         except AuthError:
             raise error from None
+        except TransportError:
+            raise
+        except BookioError:
+            return  # it was understood, and refused for another reason
 
 
 def _id_of(row: dict[str, Any]) -> int:
-    key = row.get("id")
-    if isinstance(key, str) and key.isdecimal():
-        key = int(key)
-    if type(key) is not int:
-        msg = "list_facilities: a row has no number as id"
-        raise ContractError(msg, operation="list_facilities")
-    row["id"] = key
+    key = row["id"] = integer_id("list_facilities", row.get("id"))
     return key
+
+
+def _shown(ids: Iterable[int]) -> str:
+    """Return ids for a message, but none that is long enough to be a phone number."""
+    return ", ".join(str(key) if abs(key) < _LONG else "(a long number)" for key in ids) or "none"

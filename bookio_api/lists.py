@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bookio_api.errors import ContractError
+from bookio_api.answers import integer_id
 from bookio_api.pages import Page
 
 if TYPE_CHECKING:
@@ -19,16 +19,7 @@ def fetch_page(client: BookioClient, operation: str, query: Mapping[str, Any]) -
     rows = client.rows(operation, answer)
     for row in rows:
         if type(row.get("id")) is not int:
-            row["id"] = _integer_id(operation, row.get("id"))
+            row["id"] = integer_id(operation, row.get("id"))
     pagination = answer.data.get("pagination")
     total = pagination.get("total") if isinstance(pagination, dict) else None
     return Page(rows, total if type(total) is int else None, answer.server_time_ms)
-
-
-def _integer_id(operation: str, value: object) -> int:
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    msg = f"{operation}: a row has no number as id"
-    raise ContractError(msg, operation=operation)

@@ -129,12 +129,12 @@ def to_wall(text: str, tz: Timezone) -> str:
 def to_epoch_ms(text: str, tz: Timezone) -> int:
     """Return epoch milliseconds of a date or datetime text; without offset it is local to ``tz``.
 
-    Raises ``ValueError`` if it is neither.
+    What is before 1970 is 0. Raises ``ValueError`` if it is neither.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=tz)
-    return int(moment.timestamp() * 1000)
+    return max(0, int(moment.timestamp() * 1000))
 
 
 def _offsets_around(wall: datetime, tz: Timezone) -> tuple[timedelta | None, ...]:

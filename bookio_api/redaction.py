@@ -16,11 +16,15 @@ _MIN_SECRET_LENGTH = 4
 """A shorter text would be found in innocent words."""
 
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",]+")
-_EMAIL = re.compile(r"[^\s@'\"=&?:<>,;]+(?:@|%40)[^\s@'\"=&?:<>,;]+")
+_WORD = r"[^\s@'\"=&?:<>,;]"
+_EMAIL = re.compile(rf"(?<!{_WORD}){_WORD}+(?:@|%40){_WORD}+")
+"""Begins where a word begins, so that a long word is read once, not once for each letter."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What ends a line, commands a terminal or cannot be written."""
+_LONGEST = 10_000
 
 _TALKATIVE = {
     "urllib3": logging.ERROR,  # addresses, whose query may hold a patient's e-mail
-    "pyrate_limiter": logging.ERROR,
     "singer_sdk.mapper": logging.INFO,  # what a stream map makes of each field
 }
 for _name, _level in _TALKATIVE.items():
@@ -38,10 +42,14 @@ def conceal(secret: str) -> None:
 
 
 def redacted(text: str) -> str:
-    """Return a text without secrets and e-mail addresses."""
+    """Return a text without secrets and e-mail addresses, in one line of bearable length."""
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
-    return _EMAIL.sub(HIDDEN, _BEARER.sub(rf"\1 {HIDDEN}", text))
+    text = _EMAIL.sub(HIDDEN, _BEARER.sub(rf"\1 {HIDDEN}", text))
+    text = _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+    if len(text) > _LONGEST:
+        return f"{text[:_LONGEST]} … ({len(text) - _LONGEST} more characters)"
+    return text
 
 
 def place_of(error: BaseException) -> str:

@@ -13,7 +13,6 @@ CONNECTION_SETTINGS: dict[str, dict[str, Any]] = {
         "description": "Secret API token that Bookio gave to your channel.",
         "secret": True,
         "writeOnly": True,
-        "minLength": 1,
     },
     "api_url": {
         "type": "string",
@@ -47,6 +46,7 @@ CONNECTION_SETTINGS: dict[str, dict[str, Any]] = {
         "description": "Seconds after which an unanswered request is given up.",
         "default": 30,
         "exclusiveMinimum": 0,
+        "maximum": 3600,
     },
     "endpoint_overrides": {
         "type": ["object", "null"],

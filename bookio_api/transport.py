@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import requests
-from pyrate_limiter import Limiter, Rate
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import (
+    ClosedPoolError,
     ConnectTimeoutError,
     HTTPError,
     InvalidHeader,
@@ -33,6 +32,8 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Retry
 
+from bookio_api.connections import StoppedError, Watch, watched
+from bookio_api.environment import pool_of
 from bookio_api.errors import (
     BookioError,
     ContractError,
@@ -58,6 +59,8 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
 _BACKOFF_BASE = 0.3
 _BACKOFF_CAP = 30.0
+_LONGEST_WAIT = 366 * 86400
+"""Whoever asks for more gets this answer too: a time beyond the calendar cannot be shown."""
 
 logger = logging.getLogger(__name__)
 
@@ -83,100 +86,82 @@ class Reply(NamedTuple):
 class Transport:
     """One connection pool to one host.
 
-    requests says how to reach it (proxies and certificates of the environment, TLS always
-    verified); each request then goes straight to its urllib3 pool.
+    Each request goes straight to urllib3, which is what keeps it fast.
     """
 
     def __init__(
-        self, api_url: str, *, connections: int, timeout: float, per_second: float | None
+        self, api_url: str, *, connections: int, timeout: float, per_second: float = 0
     ) -> None:
-        """Open no connection yet."""
-        adapter = HTTPAdapter(pool_maxsize=connections, pool_block=True)
-        request = requests.Request("GET", api_url).prepare()
-        settings = requests.Session().merge_environment_settings(api_url, {}, True, True, None)  # noqa: FBT003
-        proxies = settings["proxies"] if api_url.startswith("https:") else {}
-        self._adapter = adapter
-        self._pool: Any = adapter.get_connection_with_tls_context(
-            request, settings["verify"], proxies=proxies
-        )
-        interval_ms = max(1, round(1000 / per_second)) if per_second else 0
-        self._limiter = Limiter(Rate(1, interval_ms), buffer_ms=0) if interval_ms else None
+        """Open no connection yet; with no ``per_second`` there is no limit."""
+        self._adapter = HTTPAdapter(pool_maxsize=connections)
+        self._pool: Any = pool_of(self._adapter, api_url)
+        self._watch = Watch(timeout)
+        self._pool.ConnectionCls = watched(self._pool.ConnectionCls, self._watch)
+        self._free = BoundedSemaphore(connections)
         self._timeout = timeout
-        self._closing = threading.Event()
+        self._pace = Pace(per_second) if per_second else None
 
     def send(self, op: Operation, request: Request, read: Callable[[Operation, Reply], T]) -> T:
         """Return ``read(op, reply)``, trying again as the module's table says."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             reply: Reply | None = None
+            sent = True
             try:
                 reply = self._exchange(op, request)
                 return read(op, reply)
             except BookioError as error:
                 failure: BookioError = error
-                sent = True
             except (HTTPError, OSError) as error:
                 sent = not _surely_unsent(error)
                 failure = _transport_error(op, error)
             if not _may_repeat(op, failure, sent=sent):
                 raise _as_outcome(op, failure, sent=sent) from None
-            if attempt == MAX_ATTEMPTS:
+            if attempt == MAX_ATTEMPTS or self._watch.stopped.is_set():
                 break
-            self._wait(op, failure, _retry_after(reply), attempt)
+            if not self._wait(op, failure, _retry_after(reply), attempt):
+                break
         raise failure from None
 
+    def stop(self) -> None:
+        """Send nothing more and end every wait; what is on its way may still land."""
+        self._watch.stopped.set()
+
     def close(self) -> None:
-        """Close the pool and end every wait."""
-        self._closing.set()
+        """Stop, and end what is on its way."""
+        self._watch.close()
         self._adapter.close()
 
     def _exchange(self, op: Operation, request: Request) -> Reply:
-        if self._closing.is_set():
-            msg = f"{op.name}: the client is closed"
-            raise ContractError(msg, operation=op.name)
-        if self._limiter is not None:
-            self._limiter.try_acquire("bookio")
-        response = self._pool.urlopen(
-            request.method,
-            request.url,
-            body=request.body,
-            headers=request.headers,
-            timeout=self._timeout,
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            preload_content=False,
-        )
-        return Reply(response.status, response.headers, self._content(op, response))
-
-    def _content(self, op: Operation, response: BaseHTTPResponse) -> bytearray:
-        """Read the body within the timeout and the bound, however slowly it drips."""
-        deadline = time.monotonic() + self._timeout
-        packed = "Content-Encoding" in response.headers
-        content = bytearray()
-        whole = False
-        try:
-            while chunk := response.read1(_CHUNK, decode_content=packed):
-                content += chunk
-                if len(content) > MAX_RESPONSE_BYTES:
-                    msg = f"{op.name}: the answer is larger than {MAX_RESPONSE_BYTES >> 20} MiB"
-                    raise ContractError(msg, operation=op.name, status=response.status)
-                if response.length_remaining == 0 and not packed:
-                    break
-                if time.monotonic() > deadline:
-                    raise TransportTimeout
-            whole = True
-        finally:
-            response.release_conn() if whole else response.close()
-        return content
+        """Send a request once, and read its answer within the timeout and the bound."""
+        if self._pace is not None:
+            self._watch.stopped.wait(self._pace.turn())
+        with self._free, self._watch.exchange():
+            if self._watch.stopped.is_set():
+                raise StoppedError
+            response = self._pool.urlopen(
+                request.method,
+                request.url,
+                body=request.body,
+                headers=request.headers,
+                timeout=self._timeout,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
+            )
+            return Reply(response.status, response.headers, _content(op, response))
 
     def _wait(
         self, op: Operation, failure: BookioError, retry_after: float | None, attempt: int
-    ) -> None:
-        """Sleep full jitter, or what the server asks for if that is bearable."""
+    ) -> bool:
+        """Sleep full jitter, or what the server asks for if that is bearable.
+
+        Returns whether to try again.
+        """
         delay = random.uniform(0, min(_BACKOFF_CAP, _BACKOFF_BASE * 2**attempt))  # noqa: S311
         if retry_after is not None:
             if retry_after > MAX_RETRY_AFTER.total_seconds():
-                back = datetime.now(UTC) + timedelta(seconds=min(retry_after, 366 * 86400))
+                back = datetime.now(UTC) + timedelta(seconds=retry_after)
                 msg = (
                     f"{op.name}: the server asks to wait {retry_after:.0f} seconds, longer than "
                     f"we do; come back at {back:%Y-%m-%d %H:%M:%S} UTC"
@@ -187,7 +172,46 @@ class Transport:
             "%s: attempt %d failed (%s), next in %.1f s",
             op.name, attempt, type(failure).__name__, delay,
         )  # fmt: skip
-        self._closing.wait(delay)
+        return not self._watch.stopped.wait(delay)
+
+
+class Pace:
+    """Hands out turns, evenly spaced."""
+
+    def __init__(self, per_second: float) -> None:
+        """Begin with a turn at once."""
+        self._interval = 1 / per_second
+        self._next = 0.0
+        self._lock = Lock()
+
+    def turn(self) -> float:
+        """Take the next turn; return the seconds to wait for it."""
+        with self._lock:
+            now = time.monotonic()
+            turn = max(now, self._next)
+            self._next = turn + self._interval
+        return turn - now
+
+
+def _content(op: Operation, response: BaseHTTPResponse) -> bytearray:
+    """Return the body, and give its connection back."""
+    packed = "Content-Encoding" in response.headers
+    content = bytearray()
+    whole = False
+    try:
+        while chunk := response.read1(_CHUNK, decode_content=packed):
+            content += chunk
+            if len(content) > MAX_RESPONSE_BYTES:
+                msg = f"{op.name}: the answer is larger than {MAX_RESPONSE_BYTES >> 20} MiB"
+                raise ContractError(msg, operation=op.name, status=response.status)
+            if response.length_remaining == 0 and not packed:
+                break
+        whole = True
+    finally:
+        if not whole:
+            response.close()
+        response.release_conn()
+    return content
 
 
 def _may_repeat(op: Operation, failure: BookioError, *, sent: bool) -> bool:
@@ -206,13 +230,16 @@ def _as_outcome(op: Operation, failure: BookioError, *, sent: bool) -> BookioErr
 
 
 def _surely_unsent(error: Exception) -> bool:
-    """Whether the connection was never made, so that no byte of the request left."""
-    return isinstance(error, NewConnectionError | ConnectTimeoutError)
+    """Whether the connection was never made or used, so that no byte of the request left."""
+    unsent = NewConnectionError | ConnectTimeoutError | StoppedError | ClosedPoolError
+    return isinstance(error, unsent)
 
 
 def _transport_error(op: Operation, error: Exception) -> TransportError:
     if isinstance(error, SSLError):
         what = "the server's TLS certificate or handshake was not accepted; check api_url"
+    elif isinstance(error, StoppedError | ClosedPoolError):
+        what = "not sent, for the client has been stopped"
     elif _surely_unsent(error):
         what = "the server cannot be reached; check api_url and the network"
     elif isinstance(error, TransportTimeout | ReadTimeoutError):
@@ -228,6 +255,6 @@ def _retry_after(reply: Reply | None) -> float | None:
     if not header:
         return None
     try:
-        return Retry(retry_after_max=10**9).parse_retry_after(header)
-    except InvalidHeader:
-        return None
+        return Retry(retry_after_max=_LONGEST_WAIT).parse_retry_after(header)
+    except (InvalidHeader, ValueError, OverflowError):
+        return _LONGEST_WAIT if header.strip().isdecimal() else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from bookio_api.client import BookioClient
 from bookio_api.contract import MAX_PAGE_SIZE
 from bookio_api.errors import BookioError
-from bookio_api.localtime import DEFAULT_TIMEZONE, zone
+from bookio_api.localtime import DEFAULT_TIMEZONE, to_epoch_ms, zone
 from bookio_api.settings import CONNECTION_SETTINGS
 from tap_bookio.privacy import KEEP, OMIT, PSEUDONYMISE, key_problem
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RANGED = ("reservations", "blocked_times")
+MIN_KEY_CHARACTERS = 8
+"""How many different characters a key must have; a random one of 32 has more."""
 
 
 def _date(title: str, description: str) -> dict[str, Any]:
@@ -120,13 +122,18 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
         except ValueError:
             shape = "2024-01-31 or 2024-01-31T08:00:00Z" if name == "start_date" else "2024-01-31"
             problems.append(f"{name} is {text!r}, which is no date; write it as {shape}")
+        else:
+            if name == "start_date" and text and _is_future(text):
+                problems.append(
+                    f"start_date {text} is still to come; no row can have changed since"
+                )
     if config.get("detect_deletions"):
         problems += [
             f"detect_deletions needs all blocked times: remove {name}"
             for name in ("blocked_times_from", "blocked_times_to")
             if config.get(name)
         ]
-    if problem := key_problem(config):
+    if problem := key_problem(config) or _guessable(config):
         problems.append(problem)
     for check in (lambda: zone(config["default_timezone"]), lambda: _checked_client(config)):
         try:
@@ -134,6 +141,23 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
         except BookioError as error:
             problems.append(str(error))
     return problems
+
+
+def _is_future(text: str) -> bool:
+    """Whether a time is more than a day ahead, which no time zone and hardly a clock explains."""
+    limit = datetime.now(UTC) + timedelta(days=1)
+    return to_epoch_ms(text, zone("UTC")) > limit.timestamp() * 1000
+
+
+def _guessable(config: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a key that is long enough, but made of hardly any characters."""
+    key = config.get("personal_data_key") or ""
+    if config.get("personal_data") != PSEUDONYMISE or len(set(key)) >= MIN_KEY_CHARACTERS:
+        return None
+    return (
+        "personal_data_key repeats the same few characters, so it can be guessed; "
+        'make one with: python -c "import secrets; print(secrets.token_hex())"'
+    )
 
 
 def _checked_client(config: Mapping[str, Any]) -> None:

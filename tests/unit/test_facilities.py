@@ -1,0 +1,96 @@
+"""What a token sees, from servers that answer oddly."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bookio_api.client import BookioClient
+from bookio_api.errors import AuthError, ContractError, SettingsError
+from bookio_api.facilities import Facilities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bookio_sandbox.running import Sandbox
+
+    See = Callable[..., Facilities]
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> Iterator[BookioClient]:
+    made = BookioClient(auth_token=sandbox.token, api_url=sandbox.url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def see(sandbox: Sandbox, client: BookioClient) -> See:
+    """Return the facilities of rows that a server answers."""
+
+    def make(*rows: Any, **settings: Any) -> Facilities:
+        data = {"facilities": list(rows)}
+        body = json.dumps({"result": {"success": True, "data": data}})
+        sandbox.script("list_facilities", {"status": 200, "body": body})
+        return Facilities(client, settings)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "name", [None, 7, True, 1.5, [], {"id": "UTC"}, "", "Nope/Zone", "Europe", "a\0", "A/" * 5000]
+)
+def test_a_time_zone_that_is_none_is_the_default_one(
+    see: See, name: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        [facility] = see({"id": 1, "timeZone": name}, default_timezone="Asia/Tokyo").in_scope
+    assert facility.clock.tz.name == "Asia/Tokyo"
+    assert [record.getMessage() for record in caplog.records] == [
+        "Facility 1 has no known timeZone: taking Asia/Tokyo"
+    ]
+
+
+@pytest.mark.parametrize("key", [3, "3", 3.0])
+def test_an_id_may_come_in_any_form(see: See, key: Any) -> None:
+    facilities = see({"id": key, "timeZone": "UTC"})
+    assert [facility.id for facility in facilities.in_scope] == [3]
+    assert facilities.rows == [{"id": 3, "timeZone": "UTC"}]
+    assert type(facilities.rows[0]["id"]) is int
+
+
+@pytest.mark.parametrize("key", [None, True, "", "x", "9" * 5000, 10**40, 1e300, 3.5, [3]])
+def test_an_id_that_is_none_is_told(see: See, key: Any) -> None:
+    with pytest.raises(ContractError, match="list_facilities: a row has no number as id"):
+        see({"id": key}).rows  # noqa: B018
+
+
+def test_what_could_be_a_phone_number_is_not_told(see: See) -> None:
+    with pytest.raises(SettingsError) as refused:
+        see({"id": 421905123456}, {"id": 12}, facility_ids=[5]).rows  # noqa: B018
+    assert "421905123456" not in str(refused.value)
+    assert "12" in str(refused.value)
+
+
+FORBIDDEN = {"code": 20}
+
+
+def test_a_good_token_without_the_right_to_list_is_asked_as_it_will_be(
+    sandbox: Sandbox, client: BookioClient
+) -> None:
+    sandbox.script("list_facilities", FORBIDDEN)
+    sandbox.script("list_reservations", {"status": 400, "body": "{}"})
+    facilities = Facilities(client, {"facility_ids": [8, 9]})
+    assert [facility.id for facility in facilities.in_scope] == [8, 9]
+    [asked] = sandbox.requests("list_reservations")
+    assert "8" in str(asked["query"]["facilityId"])
+
+
+def test_a_wrong_token_is_told(sandbox: Sandbox, client: BookioClient) -> None:
+    sandbox.script("list_facilities", FORBIDDEN)
+    sandbox.script("list_reservations", FORBIDDEN)
+    with pytest.raises(AuthError, match="list_facilities"):
+        Facilities(client, {}).rows  # noqa: B018

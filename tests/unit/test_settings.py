@@ -1,0 +1,132 @@
+"""Settings that cannot work are refused before anything is sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bookio_api.client import BookioClient
+from bookio_api.contract import OPERATIONS, with_overrides
+from bookio_api.errors import SettingsError
+from bookio_api.localtime import to_epoch_ms, zone
+from tap_bookio.settings import problems_of
+
+HTTPS = "https://medic.example.org/api"
+TOKEN_QUERY = "?token=very-secret"
+
+
+def client(url: str = HTTPS) -> BookioClient:
+    return BookioClient(auth_token="token", api_url=url)
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("operation", "value", "clue"),
+    [
+        ("list_reservations", "GET /{", "METHOD /path"),
+        ("list_reservations", "GET /}x", "METHOD /path"),
+        ("list_reservations", "GET /{}", "METHOD /path"),
+        ("list_reservations", "GET /x" + TOKEN_QUERY, "METHOD /path"),
+        ("confirm_sync", "PUT /r/{reservationId}/{", "METHOD /path"),
+        ("confirm_sync", "PUT /r/{reservationId!r}", "METHOD /path"),
+        ("confirm_sync", "PUT /r/{other}", "{reservationId}"),
+        ("list_reservations", "DELETE /reservations", "write GET or POST"),
+        ("list_reservations", "PUT /reservations", "write GET or POST"),
+        ("create_reservation", "GET /reservations", "another method"),
+        ("remove_blocked_time", "get /b/{blockedTimeId}", "another method"),
+    ],
+)
+def test_an_override_that_cannot_be_right(operation: str, value: str, clue: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        with_overrides({operation: value})
+    assert clue in str(refused.value)
+    assert operation in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_each_operation_may_be_overridden_by_itself(name: str) -> None:
+    operation = OPERATIONS[name]
+    assert with_overrides({name: f"{operation.method} {operation.path}"})[name] == operation
+
+
+def test_a_read_may_be_a_post() -> None:
+    assert with_overrides({"list_calendars": "post /c"})["list_calendars"].method == "POST"
+
+
+def test_a_scheme_may_be_in_capitals(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("HTTPS_PROXY", "http://proxy.example.org:3128")
+    made = client("HTTPS://medic.example.org/api/")
+    assert made.api_url == HTTPS
+    assert made._transport._pool.proxy.host == "proxy.example.org"
+    with pytest.raises(SettingsError, match="https"):
+        client("HTTP://medic.example.org/api")
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://", "foo://x:1", "http://me:hidden@:80", "http://[::1", "http://x:99999"]
+)
+def test_a_proxy_that_is_none_is_named_and_not_shown(
+    clean_environment: pytest.MonkeyPatch, proxy: str
+) -> None:
+    clean_environment.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(SettingsError, match="the proxy of HTTPS_PROXY cannot be used") as refused:
+        client()
+    assert "hidden" not in str(refused.value)
+    client("http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("path", ["/nowhere.pem", __file__])
+def test_certificates_that_are_none_are_named(
+    clean_environment: pytest.MonkeyPatch, variable: str, path: str
+) -> None:
+    clean_environment.setenv(variable, path)
+    with pytest.raises(SettingsError, match=f"{variable} names {path}"):
+        client()
+    client("http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("url", ["https://a b/", "https://*.example.org/"])
+def test_an_address_that_is_none(clean_environment: pytest.MonkeyPatch, url: str) -> None:  # noqa: ARG001
+    with pytest.raises(SettingsError, match="api_url is no address"):
+        client(url)
+
+
+def problems(**settings: Any) -> list[str]:
+    given = {"auth_token": "token", "api_url": HTTPS, "default_timezone": "Europe/Bratislava"}
+    return problems_of({**given, **settings})
+
+
+def test_a_start_that_is_still_to_come_is_refused() -> None:
+    now = datetime.now(UTC)
+    assert not problems(start_date=(now + timedelta(hours=20)).isoformat())
+    for ahead in (now + timedelta(days=2)).isoformat(), "9999-12-31", "9999-12-31T23:59:59+00:00":
+        [problem] = problems(start_date=ahead)
+        assert "still to come" in problem
+
+
+def test_a_start_before_1970_is_none() -> None:
+    for text in "1969-01-01", "0001-01-01", "0001-01-01T00:00:00+14:00":
+        assert not problems(start_date=text)
+        assert to_epoch_ms(text, zone("Europe/Bratislava")) == 0
+
+
+@pytest.mark.parametrize("key", ["a" * 32, " " * 64, "abc" * 20])
+def test_a_key_that_can_be_guessed_is_refused(key: str) -> None:
+    [problem] = problems(personal_data="pseudonymise", personal_data_key=key)
+    assert "personal_data_key" in problem
+    assert key not in problem
+    assert not problems(personal_data="pseudonymise", personal_data_key="0123456789abcdef" * 2)
+    assert not problems(personal_data="omit", personal_data_key=key)
