@@ -14,6 +14,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dotenv import find_dotenv, load_dotenv
+
 from bookio_api.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ def settings_of(
     sources: Iterable[str], properties: Mapping[str, Mapping[str, Any]], prefix: str
 ) -> dict[str, Any]:
     """Return the settings in files and, if a source is ``ENV``, in variables that begin so.
+
+    Variables may stand in a file ``.env``, here or in a folder above, as for any plugin of the SDK.
 
     ``properties`` are those of the settings' JSON Schema. Raises ``SettingsError``.
     """
@@ -97,6 +101,7 @@ def _check_names(settings: Mapping[str, Any], known: Iterable[str]) -> None:
 
 
 def _of_environment(properties: Mapping[str, Mapping[str, Any]], prefix: str) -> dict[str, Any]:
+    load_dotenv(find_dotenv(usecwd=True))
     settings = {}
     for name, schema in properties.items():
         variable = prefix + name.upper()

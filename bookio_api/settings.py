@@ -43,7 +43,7 @@ CONNECTION_SETTINGS: dict[str, dict[str, Any]] = {
     "request_timeout": {
         "type": "number",
         "title": "Request timeout",
-        "description": "Seconds after which an unanswered request is given up.",
+        "description": "Seconds after which a request without a whole answer is given up.",
         "default": 30,
         "exclusiveMinimum": 0,
         "maximum": 3600,

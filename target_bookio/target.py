@@ -219,6 +219,8 @@ class TargetBookio(Target):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG002
         """Send nothing more, let what is on its way land, and let no STATE leave."""
         self.logger.error("stopped by signal %d; run again with the last STATE", signum)
+        if "client" in self.__dict__:
+            self.client.stop()
         sys.exit(1)
 
     @classmethod
