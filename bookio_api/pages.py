@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
+MOST_SHOWN = 10**9
+
 Row = dict[str, Any]
 """A decoded JSON object with an integer ``id``. Two rows that compare equal are unchanged."""
 
@@ -43,6 +45,11 @@ class UnreliableError(Exception):
         """Say why, and whether date windows could still read the list."""
         super().__init__(reason)
         self.windows_help = windows_help
+
+
+def shown(total: int) -> str:
+    """Return a total for a message; a number that counts no rows may be anyone's phone."""
+    return str(total) if 0 <= total < MOST_SHOWN else "beyond belief"
 
 
 class Match(NamedTuple):
