@@ -54,7 +54,7 @@ class TapBookio(Tap):
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         """Take what the SDK passes."""
-        self._incomplete: dict[str, list[str]] = {}
+        self._incomplete: list[str] = []
         self._skewed = False
         super().__init__(**kwargs)
 
@@ -88,11 +88,7 @@ class TapBookio(Tap):
     def report_incomplete(self, stream: str, facility: int | None, reason: str) -> None:
         """Remember that a scan may have missed rows: its bookmark stays and the run will fail."""
         where = f"facility {facility}: " if facility is not None else ""
-        self._incomplete.setdefault(stream, []).append(f"{stream}: {where}{reason}")
-
-    def is_incomplete(self, stream: str) -> bool:
-        """Whether a scan of this stream may have missed rows."""
-        return stream in self._incomplete
+        self._incomplete.append(f"{stream}: {where}{reason}")
 
     def warn_of_skew(self, skew_ms: int) -> None:
         """Say once a run that the server's clock is not ours."""
@@ -113,9 +109,8 @@ class TapBookio(Tap):
     def raise_if_incomplete(self) -> None:
         """Raise ``ContractError`` if rows may have been missed."""
         if self._incomplete:
-            reasons = [reason for reasons in self._incomplete.values() for reason in reasons]
             msg = (
-                f"incomplete, bookmarks stay where they were: {'; '.join(reasons)}; "
+                f"incomplete, bookmarks stay where they were: {'; '.join(self._incomplete)}; "
                 "what came was emitted, run again"
             )
             raise ContractError(msg)
@@ -123,7 +118,10 @@ class TapBookio(Tap):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check what JSON Schema cannot: dates, zones, addresses."""
         errors = super()._validate_config(raise_errors=raise_errors)
-        if raise_errors and (problems := problems_of(self.config)):
+        problems = problems_of(self.config) if raise_errors else []
+        if self.config.get("detect_deletions") and self.config.get("batch_config"):
+            problems.append("detect_deletions cannot go with batch_config: a BATCH has no version")
+        if raise_errors and problems:
             raise ConfigValidationError("settings", errors=problems)
         return errors
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bookio_sandbox.running import Sandbox
 
 TOKEN = "sandbox-token"
+BATCHES = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": {"root": "file:///"}}
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def tap(sandbox: Sandbox, tmp_path: Path) -> Tap:
         ({"page_size": 500}, "page_size"),
         ({"personal_data": "pseudonymise"}, "personal_data_key"),
         ({"personal_data": "hide"}, "keep"),
+        ({"detect_deletions": True, "batch_config": BATCHES}, "batch_config"),
         ({"detect_deletions": True, "blocked_times_from": "2026-01-01"}, "blocked_times_from"),
     ],
 )
