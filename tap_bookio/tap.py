@@ -79,10 +79,7 @@ class TapBookio(Tap):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Refuse a state that this tap cannot have written."""
-        check_state(
-            state,
-            {stream.name: stream.replication_key is not None for stream in self.streams.values()},
-        )
+        check_state(state, self.streams)
         super().load_state(state)
 
     def report_incomplete(self, stream: str, facility: int | None, reason: str) -> None:

@@ -65,6 +65,17 @@ BOOKMARK = {"replication_key": "lastSync", "replication_key_value": 178953840000
         "not json",
         "[]",
         {"bookmarks": []},
+        {"reservations": "2026-01-01"},
+        {"value": {"bookmarks": {}}},
+        {"type": "STATE", "value": {"bookmarks": {}}},
+        {"bookmarks": {}, "type": "STATE"},
+        {"bookmarks": {"facilities": {"partitions": 5}}},
+        {"bookmarks": {"calendars": {"partitions": [5]}}},
+        {"bookmarks": {"reservations": {"progress_markers": []}}},
+        {"bookmarks": {"blocked_times": {"partitions": [{"context": {"facilityId": 1},
+                                                         "rows": "many"}]}}},
+        {"bookmarks": {"reservations": {
+            "partitions": [{"context": {"facilityId": 1, "doctor": 2}, **BOOKMARK}]}}},
         {"bookmarks": {"patients": {}}},
         {"bookmarks": {"reservations": {"partitions": [BOOKMARK]}}},
         {"bookmarks": {"reservations": {"replication_key_value": "2026-09-16T06:00:00Z"}}},
@@ -80,6 +91,18 @@ def test_a_state_that_is_not_ours(tap: Tap, state: Any) -> None:
     assert "state" in refused.errors[0]
     assert "Traceback" not in refused.stderr
     assert refused.messages == []
+
+
+@pytest.mark.parametrize("state", [{}, {"bookmarks": {}}])
+def test_a_state_that_holds_nothing_is_a_first_run(tap: Tap, state: Any) -> None:
+    assert tap(state=state).code == 0
+
+
+def test_what_a_run_wrote_the_next_one_takes(tap: Tap) -> None:
+    for settings in ({}, {"detect_deletions": True}, {"endpoint_overrides": {}}):
+        first = tap(**settings)
+        assert tap(state=first.state, **settings).code == 0
+        assert all(tap(state=m["value"]).code == 0 for m in first.messages[-3:] if "value" in m)
 
 
 @pytest.mark.parametrize(
