@@ -39,7 +39,7 @@ class Progress:
         self.rows = 0
         """Different rows so far, as far as the memory of recent pages tells."""
         self.is_counted = False
-        """Whether the list ended where its ``total`` says, and as many rows came."""
+        """Whether all rows came, and the last of them where the ``total`` says."""
         self._furthest = 0
         self._evidence = self._repeats = self._repeated_rows = self._idle = 0
         self._short_inside = self._uneven = False  # pages below the limit, or of uneven length
@@ -142,7 +142,7 @@ class Progress:
     def _is_end(self, total: int | None, *, short: bool, quiet: bool, news: int) -> bool:
         if total == self.end and (short or quiet or self._is_whole_list(total)):
             self._check_count(total)
-            self.is_counted = self.rows >= total
+            self.is_counted = self.rows >= total and (self.offset < self.end or not total)
             return True
         restarted = self.offset == 0 and not quiet
         if news > self.overlap or restarted or not short:

@@ -153,13 +153,17 @@ class Scan:
         yield from self._check_order()
 
     def _is_confirmed(self, last: Page, fresh: list[Row]) -> bool:
-        """Whether nothing follows what seems to be the end, in two pages behind it."""
+        """Whether nothing follows what seems to be the end, in two pages behind it.
+
+        An empty page behind one or two rows shares none with them: then all is read again.
+        """
         if self._behind_end is not None and not self._behind_end:
             return True  # what followed an end before has come since
         progress = self._progress
         end, reach = progress.end, progress.reach
-        self._prefetch.plan(end, reach, None, ramp=2)
-        near = progress.beyond(self._prefetch.take(end).rows) if last.rows else []
+        self._prefetch.plan(end, reach, None, ramp=2 if last.rows else 0)
+        start = end if last.rows else 0
+        near = progress.beyond(self._prefetch.take(start).rows) if end else []
         far = progress.beyond(self._prefetch.take(end + reach).rows)
         self._unwritten = [*fresh, *near, *far]
         self._behind_end = {row["id"] for row in near} if near and not far else None
