@@ -43,6 +43,7 @@ class Progress:
         self._furthest = 0
         self._evidence = self._repeats = self._repeated_rows = self._idle = 0
         self._short_inside = self._uneven = False  # pages below the limit, or of uneven length
+        self._steady = True  # no step back: then each row was counted once
         self._totals: set[int | None] = set()
 
     @property
@@ -57,8 +58,8 @@ class Progress:
 
     @property
     def reach(self) -> int:
-        """How many rows a page may hold, as far as is known: one page alone tells of no cap."""
-        return self.longest if self.end > self.longest else self._limit
+        """How many rows a page surely holds: the next page behind one leaves no gap."""
+        return self.longest or self._limit
 
     @property
     def can_overlap(self) -> bool:
@@ -97,10 +98,11 @@ class Progress:
     def reject(self) -> None:
         """Note a page that could not be used."""
         self._idle += 1
+        self._steady = False
 
     def reopen(self) -> None:
         """Note that rows follow what seemed to be the end."""
-        self._idle += 1
+        self.reject()
         self._evidence = 0
 
     def beyond(self, rows: list[Row]) -> list[Row]:
@@ -142,7 +144,8 @@ class Progress:
     def _is_end(self, total: int | None, *, short: bool, quiet: bool, news: int) -> bool:
         if total == self.end and (short or quiet or self._is_whole_list(total)):
             self._check_count(total)
-            self.is_counted = self.rows >= total and (self.offset < self.end or not total)
+            joined = self.offset < self.end or not total
+            self.is_counted = self._steady and joined and self.rows >= total
             return True
         restarted = self.offset == 0 and not quiet
         if news > self.overlap or restarted or not short:

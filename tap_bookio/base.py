@@ -12,7 +12,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from bookio_api.lists import fetch_page
 from bookio_api.schemas import schema_directory, stream_schema
 from tap_bookio.conform import Conformer
-from tap_bookio.privacy import OMIT, Privacy, published, without_omitted
+from tap_bookio.privacy import Privacy, published
 from tap_bookio.warned import FieldWarnings
 from tap_bookio.whole_pages import WholePages
 
@@ -61,12 +61,6 @@ class BookioStream(WholePages):
         """What this stream does with personal data; the catalog is known by now."""
         own, listed = stream_schema(self.name), self.effective_schema
         return Privacy(own, self.config, listed, FieldWarnings(self.name, self.logger))
-
-    @property
-    def effective_schema(self) -> dict[str, Any]:
-        """The catalog's schema, less what ``personal_data`` omits whatever a catalog says."""
-        listed, mode = super().effective_schema, self.config["personal_data"]
-        return without_omitted(listed, stream_schema(self.name), mode) if mode == OMIT else listed
 
     def fetch(self, query: Mapping[str, Any]) -> Page:
         """Ask Bookio once."""

@@ -12,14 +12,17 @@ import click
 from singer_sdk import Stream, Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.singerlib import Schema
 from singer_sdk.tap_base import CliTestOptionValue
 
 from bookio_api.cli import OneLineCommand
 from bookio_api.client import BookioClient
 from bookio_api.errors import BookioError, ContractError
 from bookio_api.facilities import Facilities
+from bookio_api.schemas import stream_schema
 from tap_bookio.bookmark import TOLERATED_SKEW_MS, check_state
 from tap_bookio.paged import PagedStream
+from tap_bookio.privacy import OMIT, without_omitted
 from tap_bookio.settings import SETTINGS, problems_of
 from tap_bookio.streams import (
     BlockedTimesStream,
@@ -31,6 +34,8 @@ from tap_bookio.writer import BlockWriter
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from singer_sdk.singerlib import Catalog
 
 STREAMS: tuple[type[FacilitiesStream | CalendarsStream | PagedStream], ...] = (
     FacilitiesStream,
@@ -76,6 +81,17 @@ class TapBookio(Tap):
     def discover_streams(self) -> list[Stream]:
         """Return all streams; nothing is asked of Bookio for it."""
         return [stream(self) for stream in STREAMS]
+
+    @property
+    def input_catalog(self) -> Catalog | None:
+        """The catalog given, less the fields that ``personal_data`` omits whatever it says."""
+        catalog, mode = super().input_catalog, self.config["personal_data"]
+        for stream in STREAMS if mode == OMIT else ():
+            if catalog and (entry := catalog.get_stream(stream.name)):
+                listed = entry.schema.to_dict()
+                left = without_omitted(listed, stream_schema(stream.name), mode)
+                entry.schema = Schema.from_dict(left)
+        return catalog
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Refuse a state that this tap cannot have written."""

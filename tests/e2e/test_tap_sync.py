@@ -230,3 +230,16 @@ def test_with_batches_no_bookmark_leaves_before_its_rows(
         assert kinds.index("moved") > max(n for n, kind in enumerate(kinds) if kind == "BATCH")
         assert kinds.count("BATCH") > 1
         assert set(bookmarks(synced, stream)) == {row["id"] for row in clinic.rows("facilities")}
+
+
+def test_a_catalog_of_another_mode_does_not_bring_omitted_fields_back(tap: Tap) -> None:
+    catalog = json.loads(tap("--discover").stdout)
+    assert "cancellationReason" in str(catalog)
+    synced = tap(catalog=catalog, personal_data="omit")
+    assert synced.code == 0, synced.stderr
+    schemas = {m["stream"]: m["schema"] for m in synced.messages if m["type"] == "SCHEMA"}
+    assert schemas.keys() == set(STREAMS)
+    assert not {"note", "email", "surname"} & schemas["reservations"]["properties"].keys()
+    assert "note" not in schemas["calendars"]["properties"]["services"]["items"]["properties"]
+    for record in synced.records("reservations"):
+        assert record.keys() <= schemas["reservations"]["properties"].keys()

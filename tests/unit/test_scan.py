@@ -41,7 +41,7 @@ def test_a_list_that_fits_one_response_costs_one_request(size):
 def test_without_a_total_three_more_requests_confirm_the_end():
     server = ModelList(37, total=None)
     assert read(server)[1].requests == 4
-    assert [offset for offset, _, _ in server.requests] == [0, 27, 37, 137]
+    assert [offset for offset, _, _ in server.requests] == [0, 27, 37, 74]
 
 
 @pytest.mark.parametrize(
