@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
 MOST_SHOWN = 10**9
+MOST_REMEMBERED = 20_000
+"""Rows; ten times what 20 pages of the greatest limit hold."""
 
 Row = dict[str, Any]
 """A decoded JSON object with an integer ``id``. Two rows that compare equal are unchanged."""
@@ -79,8 +81,10 @@ class Recent:
         self._pages: deque[dict[int, Row]] = deque(maxlen=pages)
 
     def add(self, page: dict[int, Row]) -> None:
-        """Remember an accepted page, given by id in list order."""
+        """Remember an accepted page, given by id in list order; fewer, if they are huge."""
         self._pages.append(page)
+        while len(self._pages) > 1 and sum(map(len, self._pages)) > MOST_REMEMBERED:
+            self._pages.popleft()
 
     def match(self, page: dict[int, Row]) -> Match:
         """Compare a page with every remembered one.

@@ -86,10 +86,11 @@ class TapBookio(Tap):
     def input_catalog(self) -> Catalog | None:
         """The catalog given, less the fields that ``personal_data`` omits whatever it says."""
         catalog, mode = super().input_catalog, self.config["personal_data"]
-        for stream in STREAMS if mode == OMIT else ():
-            if catalog and (entry := catalog.get_stream(stream.name)):
-                listed = entry.schema.to_dict()
-                left = without_omitted(listed, stream_schema(stream.name), mode)
+        names: list[str] = [vars(stream)["name"] for stream in STREAMS]
+        for entry in catalog.streams if catalog and mode == OMIT else ():
+            if entry.tap_stream_id in names:
+                own = stream_schema(entry.tap_stream_id)
+                left = without_omitted(entry.schema.to_dict(), own, mode)
                 entry.schema = Schema.from_dict(left)
         return catalog
 

@@ -127,6 +127,16 @@ def test_an_answer_that_is_none(
     assert not refused.records("facilities")
 
 
+def test_an_answer_of_more_rows_than_any_list_has(tap: Tap, sandbox: Sandbox) -> None:
+    rows = ",".join(f'{{"id":{n}}}' for n in range(100_001))
+    body = f'{{"result":{{"success":true,"data":{{"reservations":[{rows}]}}}}}}'
+    sandbox.script("list_reservations", {"status": 200, "body": body, "times": 20})
+    refused = tap()
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert "100001 rows in one answer" in refused.errors[0]
+
+
 def test_a_host_that_is_not_there(tap: Tap) -> None:
     refused = tap(api_url="http://127.0.0.1:9/public/api/v1")
     assert refused.code == 1

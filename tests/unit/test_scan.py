@@ -305,3 +305,18 @@ def test_an_abandoned_scan_leaves_no_request_behind():
         assert made == scan.requests <= 5
         assert executor.submit(lambda: len(server.requests)).result() == made
     assert not scan.verdict.complete
+
+
+def test_the_memory_of_huge_pages_is_bounded():
+    server = ModelList(60_000, total=None)
+    scan = Scan(lambda offset, _, window: server.fetch(offset, 15_000, window))
+    assert sum(map(len, scan.pages())) == 60_000
+    assert sum(map(len, scan._recent._pages)) <= 20_000
+    assert scan.verdict.complete
+
+
+@pytest.mark.parametrize("total", [10**9, -421905123456, 421905123456])
+def test_a_number_that_counts_no_rows_is_not_told(total):
+    reason = read(ModelList(250, total=lambda _: total))[1].verdict.reason
+    assert str(total) not in reason
+    assert "beyond belief" in reason or total < 0
