@@ -61,7 +61,9 @@ def test_a_page_that_is_always_short_is_not_the_end(page_cap, cuts, total):
     assert scan.verdict.complete, scan.verdict
 
 
-@pytest.mark.parametrize("total", [None, lambda n: n, lambda n: n + 130], ids=str)
+@pytest.mark.parametrize(
+    "total", [None, lambda n: n, lambda n: n + 130], ids=["no", "shown", "all"]
+)
 @pytest.mark.parametrize("filters", [("from", "to"), None])
 def test_rows_that_are_filtered_after_paging_do_not_end_the_list(total, filters):
     """130 of 500 rows in a row are hidden: no page joins what is before to what is behind."""
