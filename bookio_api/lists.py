@@ -13,10 +13,20 @@ if TYPE_CHECKING:
     from bookio_api.client import BookioClient
 
 
+MOST_ROWS = 100_000
+"""In one answer: a thousand times the greatest limit, for a server may ignore it.
+
+Rows as Bookio's fill the 64 MiB of an answer before that; rows of nothing do not.
+"""
+
+
 def fetch_page(client: BookioClient, operation: str, query: Mapping[str, Any]) -> Page:
     """Ask a list operation once; every row of the page has an integer ``id``."""
     answer = client.call(operation, query=query)
     rows = client.rows(operation, answer)
+    if len(rows) > MOST_ROWS:
+        msg = f"{operation}: {len(rows)} rows in one answer, and at most {MOST_ROWS} are taken"
+        raise ContractError(msg, operation=operation)
     for row in rows:
         if type(row.get("id")) is not int:
             row["id"] = integer_id(operation, row.get("id"))

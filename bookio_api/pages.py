@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
+MOST_SHOWN = 10**9
+MOST_REMEMBERED = 20_000
+"""Rows; ten times what 20 pages of the greatest limit hold."""
+
 Row = dict[str, Any]
 """A decoded JSON object with an integer ``id``. Two rows that compare equal are unchanged."""
 
@@ -45,6 +49,11 @@ class UnreliableError(Exception):
         self.windows_help = windows_help
 
 
+def shown(total: int) -> str:
+    """Return a total for a message; a number that counts no rows may be anyone's phone."""
+    return str(total) if 0 <= total < MOST_SHOWN else "beyond belief"
+
+
 class Match(NamedTuple):
     """How a page relates to the pages accepted before it."""
 
@@ -72,8 +81,10 @@ class Recent:
         self._pages: deque[dict[int, Row]] = deque(maxlen=pages)
 
     def add(self, page: dict[int, Row]) -> None:
-        """Remember an accepted page, given by id in list order."""
+        """Remember an accepted page, given by id in list order; fewer, if they are huge."""
         self._pages.append(page)
+        while len(self._pages) > 1 and sum(map(len, self._pages)) > MOST_REMEMBERED:
+            self._pages.popleft()
 
     def match(self, page: dict[int, Row]) -> Match:
         """Compare a page with every remembered one.

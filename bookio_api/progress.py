@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bookio_api.pages import UnreliableError
+from bookio_api.pages import UnreliableError, shown
 
 if TYPE_CHECKING:
     from bookio_api.pages import Row
@@ -38,9 +38,12 @@ class Progress:
         """Number of accepted pages."""
         self.rows = 0
         """Different rows so far, as far as the memory of recent pages tells."""
+        self.is_counted = False
+        """Whether all rows came, and the last of them where the ``total`` says."""
         self._furthest = 0
         self._evidence = self._repeats = self._repeated_rows = self._idle = 0
         self._short_inside = self._uneven = False  # pages below the limit, or of uneven length
+        self._steady = True  # no step back: then each row was counted once
         self._totals: set[int | None] = set()
 
     @property
@@ -52,6 +55,11 @@ class Progress:
     def stride(self) -> int:
         """How many new rows a page brings."""
         return max(1, self.longest - self.overlap)
+
+    @property
+    def reach(self) -> int:
+        """How many rows a page surely holds: the next page behind one leaves no gap."""
+        return self.longest or self._limit
 
     @property
     def can_overlap(self) -> bool:
@@ -72,8 +80,7 @@ class Progress:
         self._check_repeat(offset, rows)
         quiet = not news and not self._repeats and self._ends_like(offset, rows)
         self.longest = max(self.longest, len(rows))
-        much_news = news > self.overlap
-        if self.accepted and much_news:
+        if self.accepted and news > self.overlap:
             self._uneven = self._uneven or len(self.last) < self.longest
             self._short_inside = self._short_inside or len(self.last) < self._limit
         if offset == 0:
@@ -86,11 +93,23 @@ class Progress:
         self._idle = 0 if news else self._idle + 1
         self._totals.add(total)
         short = not rows or len(rows) < (self.longest if self.accepted > 1 else self._limit)
-        return self._is_end(total, short=short, quiet=quiet, much_news=much_news)
+        return self._is_end(total, short=short, quiet=quiet, news=news)
 
     def reject(self) -> None:
         """Note a page that could not be used."""
         self._idle += 1
+        self._steady = False
+
+    def reopen(self) -> None:
+        """Note that rows follow what seemed to be the end."""
+        self.reject()
+        self._evidence = 0
+
+    def beyond(self, rows: list[Row]) -> list[Row]:
+        """Return a page behind the end, but none if a server sends its last or first rows there."""
+        ids = [row["id"] for row in rows]
+        is_last = ids[-1:] == [row["id"] for row in self.last[-1:]]
+        return [] if is_last or {row["id"] for row in self.top}.issuperset(ids) else rows
 
     def check_budget(self, requests: int) -> None:
         """Bound the requests without news, and all of them by how far into the list they came.
@@ -122,21 +141,30 @@ class Progress:
             msg = "the server ignores the offset: the same page came again and again"
             raise UnreliableError(msg)
 
-    def _is_end(self, total: int | None, *, short: bool, quiet: bool, much_news: bool) -> bool:
+    def _is_end(self, total: int | None, *, short: bool, quiet: bool, news: int) -> bool:
         if total == self.end and (short or quiet or self._is_whole_list(total)):
             self._check_count(total)
+            joined = self.offset < self.end or not total
+            self.is_counted = self._steady and joined and self.rows >= total
             return True
         restarted = self.offset == 0 and not quiet
-        if much_news or restarted or not short:
+        if news > self.overlap or restarted or not short:
             self._evidence = int(short)
-        else:
+        elif quiet or news:
             self._evidence += QUIET_PAGE if quiet else 1
         if total is not None and total > self.end:
-            if self._evidence >= SURER_END:
-                msg = f"the server says total {total}, but only {self.end} rows can be paged to"
-                raise UnreliableError(msg)
-            return False
+            return self._evidence >= SURER_END
         return self._evidence >= (SURER_END if self._uneven else SURE_END)
+
+    def check_total(self, total: int | None) -> None:
+        """Compare the total with an end that nothing follows.
+
+        Raises:
+            UnreliableError: the server says that there are more rows.
+        """
+        if total is not None and total > self.end:
+            msg = f"the server says total {shown(total)}, but only {self.end} rows can be paged to"
+            raise UnreliableError(msg)
 
     def _is_whole_list(self, total: int) -> bool:
         """Whether the server ignores the limit and sends everything at once."""
@@ -144,5 +172,6 @@ class Progress:
 
     def _check_count(self, total: int) -> None:
         if self._short_inside and self.rows < total and len(self._totals) == 1:
-            msg = f"the server says total {total}, but only {self.rows} different rows came"
+            came = f"only {self.rows} different rows came"
+            msg = f"the server says total {shown(total)}, but {came}"
             raise UnreliableError(msg)

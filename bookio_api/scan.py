@@ -10,9 +10,11 @@ deterministic and every move visible. Two that are still neighbours are asked fo
 rows that ever change places show that the order is not deterministic.
 
 So pages overlap. A page without anchors is not used: the scan steps back, doubling, to offset 0 if
-need be. It is COMPLETE when nothing follows the last anchor. What contradicts all this (an offset
-that is ignored, rows that change places, a ``total`` that cannot be paged to) makes it INCOMPLETE,
-or has the list read through date windows, where only the order was at fault.
+need be. It is COMPLETE when nothing follows the last anchor: the ``total`` says so or, without one,
+two pages asked for behind it, for what seems to be the end may be a page that was cut or filtered
+in mid-list. What contradicts all this (an offset that is ignored, rows that change places, a
+``total`` that cannot be paged to) makes it INCOMPLETE, or has the list read through date windows,
+where only the order was at fault.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ SURE_ORDER = 100_000
 """The odds against a shuffled order that a scan wants, from all its anchors, before it ends."""
 MAX_REREADS = 8
 MAX_RESTARTS = 6
+MAX_FALSE_ENDS = 6
+"""How often rows may follow the end, and no page bring news of them, before the scan gives up."""
 
 
 class Scan:
@@ -78,6 +82,8 @@ class Scan:
         self._restarts = 0
         self._behind = False  # stepped back: what comes next is partly known
         self._order_odds = 1  # against a shuffled order that the anchors did not give away
+        self._behind_end: set[int] | None = None  # ids that followed an end and did not yet come
+        self._false_ends = 0
         self.verdict = Verdict(complete=False, reason="the list was not read to its end")
 
     @property
@@ -131,14 +137,48 @@ class Scan:
             self._back = 1
             total = page.total if type(page.total) is int else None
             ended = self._progress.accept(offset, page.rows, total, len(fresh))
-            if not ended:
+            if self._behind_end:
+                self._behind_end.difference_update(row["id"] for row in page.rows)
+            if ended and not self._progress.is_counted and not self._is_confirmed(page, fresh):
+                ended, offset = False, self._back_from_end(len(fresh))
+            elif not ended:
                 self._progress.check_budget(self.requests)
                 offset = self._progress.next_offset
                 self._plan(offset, page.rows, total)
+            else:
+                self._progress.check_total(total)
             self._unwritten = []
             if fresh:
                 yield fresh
         yield from self._check_order()
+
+    def _is_confirmed(self, last: Page, fresh: list[Row]) -> bool:
+        """Whether nothing follows what seems to be the end, in two pages behind it.
+
+        An empty page behind one or two rows shares none with them: then all is read again.
+        """
+        if self._behind_end is not None and not self._behind_end:
+            return True  # what followed an end before has come since
+        progress = self._progress
+        end, reach = progress.end, progress.reach
+        self._prefetch.plan(end, reach, None, ramp=2 if last.rows else 0)
+        start = end if last.rows else 0
+        near = progress.beyond(self._prefetch.take(start).rows) if end else []
+        far = progress.beyond(self._prefetch.take(end + reach).rows)
+        self._unwritten = [*fresh, *near, *far]
+        self._behind_end = {row["id"] for row in near} if near and not far else None
+        return not near and not far
+
+    def _back_from_end(self, news: int) -> int:
+        """Return an offset from where to join what follows a false end, ever further back."""
+        progress = self._progress
+        progress.reopen()
+        progress.check_budget(self.requests)
+        self._false_ends = 1 if news else self._false_ends + 1
+        if self._false_ends > MAX_FALSE_ENDS:
+            msg = "rows follow the end of the list, and no page joins them to it"
+            raise UnreliableError(msg, windows_help=True)
+        return max(0, progress.end - (progress.overlap << self._false_ends))
 
     def _check_order(self) -> Iterator[list[Row]]:
         """Read the first page again where pages so short or few could hide a shuffled order."""

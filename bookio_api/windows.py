@@ -12,7 +12,7 @@ from collections import deque
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from bookio_api.pages import UnreliableError
+from bookio_api.pages import UnreliableError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +71,7 @@ class Windows:
                 pending.extend(reversed(self._split(span, page.rows)))
         total = self._get(whole).total
         if type(total) is int and total == total_before and self.rows < total:
-            msg = f"the server says total {total}, but the windows hold {self.rows} rows"
+            msg = f"the server says total {shown(total)}, but the windows hold {self.rows} rows"
             raise UnreliableError(msg)
 
     def _get(self, span: Span, offset: int = 0) -> Page:
@@ -95,7 +95,8 @@ class Windows:
             return True
         if total != length and (total is not None or not below_cap):
             return False
-        return not self._get(span, length).rows
+        behind = (length, length + self._limit) if total is None else (length,)
+        return not any(self._get(span, offset).rows for offset in behind)
 
     def _check_rows(self, span: Span, page: Page) -> None:
         lower, upper = span

@@ -13,6 +13,7 @@ from bookio_api.lists import fetch_page
 from bookio_api.schemas import schema_directory, stream_schema
 from tap_bookio.conform import Conformer
 from tap_bookio.privacy import Privacy, published
+from tap_bookio.warned import FieldWarnings
 from tap_bookio.whole_pages import WholePages
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class BookioStream(WholePages):
         """Make a stream of this tap."""
         super().__init__(tap)
         self.bookio = tap
-        self._conformer = Conformer(self.name, self.schema, self.logger)
+        self._conformer = Conformer(self.schema, FieldWarnings(self.name, self.logger))
 
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:  # noqa: ANN401
         """Log, but leave the account of a failed sync to the command line, which has the reason."""
@@ -58,8 +59,8 @@ class BookioStream(WholePages):
     @cached_property
     def privacy(self) -> Privacy:
         """What this stream does with personal data; the catalog is known by now."""
-        listed = self.effective_schema["properties"]
-        return Privacy(stream_schema(self.name), self.config, self.logger, listed)
+        own, listed = stream_schema(self.name), self.effective_schema
+        return Privacy(own, self.config, listed, FieldWarnings(self.name, self.logger))
 
     def fetch(self, query: Mapping[str, Any]) -> Page:
         """Ask Bookio once."""

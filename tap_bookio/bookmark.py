@@ -8,7 +8,7 @@ that scan)``. W moves only after a COMPLETE scan, also when it brought no row.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -79,13 +79,12 @@ def skew_ms(server_time_ms: int | None) -> int:
     return 0 if server_time_ms is None else server_time_ms - int(time.time() * 1000)
 
 
-def check_state(state: object, streams: Mapping[str, bool]) -> None:
-    """Refuse a state that this tap cannot have written, with one line.
-
-    ``streams`` tells of each stream whether it is incremental.
-    """
+def check_state(state: object, streams: Collection[str]) -> None:
+    """Refuse a state that this tap, with these streams, cannot have written, with one line."""
     if not isinstance(state, dict):
         raise _broken("it is no object")
+    if state and state.keys() != {"bookmarks"}:
+        raise _broken("it should hold bookmarks and nothing else")
     bookmarks = state.get("bookmarks", {})
     if not isinstance(bookmarks, dict):
         raise _broken("its bookmarks are no object")
@@ -94,8 +93,7 @@ def check_state(state: object, streams: Mapping[str, bool]) -> None:
             raise _broken(f"it has a bookmark for {stream!r}, a stream that tap-bookio has not")
         if not isinstance(entry, dict):
             raise _broken(f"the bookmark of {stream} is no object")
-        if streams[stream]:
-            _check_entry(stream, entry)
+        _check_entry(stream, entry)
 
 
 def _check_entry(stream: str, entry: State) -> None:
@@ -105,14 +103,13 @@ def _check_entry(stream: str, entry: State) -> None:
     seen: set[int] = set()
     for partition in partitions:
         context = partition.get("context") if isinstance(partition, dict) else None
-        facility = context.get("facilityId") if isinstance(context, dict) else None
+        is_ours = isinstance(context, dict) and context.keys() == {"facilityId"}
+        facility: object = context["facilityId"] if context and is_ours else None
         if type(facility) is not int or facility in seen:
-            raise _broken(f"a partition of {stream} names no facilityId, or one twice")
+            raise _broken(f"a partition of {stream} names no facilityId alone, or one twice")
         seen.add(facility)
         _check_value(f"{stream}, facility {facility}", partition)
     _check_value(stream, entry)
-    if type(entry.get("rows", 0)) is not int:
-        raise _broken(f"the row count of {stream} is no number")
 
 
 def _check_value(where: str, entry: State) -> None:
@@ -123,6 +120,10 @@ def _check_value(where: str, entry: State) -> None:
         raise _broken(f"the bookmark of {where} is not in epoch milliseconds")
     if type(entry.get("scan_ms", 0)) is not int:
         raise _broken(f"the scan duration of {where} is no number")
+    if type(entry.get("rows", 0)) is not int:
+        raise _broken(f"the row count of {where} is no number")
+    if not isinstance(entry.get("progress_markers", {}), dict):
+        raise _broken(f"the progress markers of {where} are no object")
 
 
 def _broken(what: str) -> SettingsError:

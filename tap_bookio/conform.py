@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    import logging
-
     from bookio_api.localtime import OffsetClock
+    from tap_bookio.warned import FieldWarnings
 
 Row = dict[str, Any]
 
 _NAIVE_DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
+_DEEPEST = 100
+"""Levels of containers in a field; Python recurses a thousand times, loaders too."""
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -34,11 +35,9 @@ class Conformer:
     becomes null; each field warns once.
     """
 
-    def __init__(self, stream: str, schema: dict[str, Any], logger: logging.Logger) -> None:
+    def __init__(self, schema: dict[str, Any], warnings: FieldWarnings) -> None:
         """Prepare for a stream's JSON Schema."""
-        self._stream = stream
-        self._logger = logger
-        self._warned: set[str] = set()
+        self._warn = warnings.warn
         self._root = _Shape(schema)
 
     def rows(self, rows: list[Row], clock: OffsetClock) -> list[Row]:
@@ -60,7 +59,10 @@ class Conformer:
             for key in work.dates:
                 row[key] = clock[given[key]] or self._field(key, given[key], shape, clock, path)
             for key in work.others:
-                row[key] = self._field(key, given[key], shape, clock, path)
+                deep = _is_deeper(given[key], _DEEPEST)
+                row[key] = None if deep else self._field(key, given[key], shape, clock, path)
+                if deep:
+                    self._warn(path + key, "is nested too deep in at least one row and left empty")
             conformed.append(row)
         return conformed
 
@@ -68,7 +70,7 @@ class Conformer:
         if key in shape.datetimes:
             moment = clock[value] if isinstance(value, str) else None
             if moment is None:
-                self._warn(path + key, "is no datetime and left empty")
+                self._warn(path + key, "is no datetime in at least one row and left empty")
             return moment
         expected = shape.types.get(key)
         if expected is None:
@@ -83,19 +85,19 @@ class Conformer:
 
     def _child(self, value: Any, shape: _Shape, clock: OffsetClock, path: str) -> Any:  # noqa: ANN401
         if isinstance(value, list):
-            return [self._child(item, shape, clock, path) for item in value]
-        return self._objects([value], shape, clock, path)[0] if isinstance(value, dict) else value
+            return [
+                self._objects([item], shape, clock, path)[0] if isinstance(item, dict) else item
+                for item in value
+            ]
+        return self._objects([value], shape, clock, path)[0]
 
     def _repaired(self, value: object, expected: type, field: str) -> object:
         repaired = _COERCIONS.get(expected, _nothing)(value)
         outcome = "left empty" if repaired is None else "converted"
-        self._warn(field, f"is not of the type {expected.__name__} and was {outcome}")
+        self._warn(
+            field, f"is not of the type {expected.__name__} in at least one row and was {outcome}"
+        )
         return repaired
-
-    def _warn(self, field: str, what: str) -> None:
-        if field not in self._warned:
-            self._warned.add(field)
-            self._logger.warning("%s.%s in at least one row %s", self._stream, field, what)
 
 
 class _Work(NamedTuple):
@@ -110,7 +112,7 @@ class _Work(NamedTuple):
 class _Shape:
     """What a JSON Schema says of an object, ready for look-ups."""
 
-    _MOST_FORMS = 10_000
+    _MOST_FORMS, _LONGEST_FORM = 200, 2_000
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.types: dict[str, tuple[type, ...]] = {}
@@ -144,10 +146,20 @@ class _Shape:
                 or isinstance(value, bool) != (bool in self.types.get(name, (type(value),)))
             ):
                 others.append(name)
+        work = _Work(tuple(dates), tuple(others))
         if len(self.work) >= self._MOST_FORMS:
             self.work.clear()
-        self.work[form] = _Work(tuple(dates), tuple(others))
-        return self.work[form]
+        if len(form) <= self._LONGEST_FORM:
+            self.work[form] = work
+        return work
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Whether containers are nested deeper than this."""
+    if not isinstance(value, dict | list):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return not levels or any(_is_deeper(item, levels - 1) for item in items)
 
 
 def _with_offsets(value: Any, clock: OffsetClock) -> Any:  # noqa: ANN401 - any JSON value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
@@ -15,12 +15,23 @@ from tap_bookio.bookmark import REPLICATION_KEY, TOLERATED_SKEW_MS, Bookmark, Qu
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
+
     from bookio_api.facilities import Facility
     from bookio_api.localtime import OffsetClock
     from tap_bookio.base import Row
     from tap_bookio.tap import TapBookio
 
     Context = Mapping[str, Any] | None
+    Batches = Iterable[tuple[BaseBatchFileEncoding, list[str]]]
+
+
+class Scanned(NamedTuple):
+    """A list that was read to its end."""
+
+    context: Context
+    bookmark: Bookmark
+    rows: int
 
 
 class PagedStream(BookioStream):
@@ -37,10 +48,10 @@ class PagedStream(BookioStream):
         starts, ends = (self.config.get(f"{self.name}_{end}") for end in ("from", "to"))
         days = zip(self.date_filters, (starts, ends), strict=True)
         self._range = {name: str(day) for name, day in days if day}
-        self._found = 0
-        """Different rows so far."""
         self._asked: dict[int | None, Question] = {}
         """Asked ahead, by facility."""
+        self._scanned: list[Scanned] = []
+        """What was read to its end, and its bookmark did not yet move."""
 
     @property
     def partitions(self) -> list[dict[str, Any]] | None:
@@ -53,7 +64,7 @@ class PagedStream(BookioStream):
         return value
 
     def get_records(self, context: Context) -> Iterable[Row]:
-        """Scan one facility, then move its bookmark if nothing can have been missed."""
+        """Scan one facility; its bookmark moves if nothing can have been missed."""
         facility = self.bookio.facilities[context["facilityId"] if context else None]
         question = self._answered(facility)
         scan = Scan(
@@ -66,13 +77,26 @@ class PagedStream(BookioStream):
             first_page=question.page,
         )
         yield from self.emit(self.conformed(rows, facility) for rows in scan.pages())
-        self._found += scan.rows
-        if not scan.verdict.complete:
+        if scan.verdict.complete:
+            bookmark = question.bookmark(scan.first_page.server_time_ms)
+            self._scanned.append(Scanned(context, bookmark, scan.rows))
+        else:
             self.bookio.report_incomplete(self.name, facility.id, scan.verdict.reason)
-            return
-        state = self.get_context_state(context)
-        question.bookmark(scan.first_page.server_time_ms).write(state)
-        self.finalize_state_progress_markers(state)
+        if self._writes_messages:
+            self.settle()
+
+    def get_batches(self, batch_config: BatchConfig, context: Context = None) -> Batches:
+        """Move the bookmarks only behind the last BATCH: until then rows are held back."""
+        yield from super().get_batches(batch_config, context)
+        self.settle()
+
+    def settle(self) -> None:
+        """Move the bookmarks of what was scanned, whose records are all written."""
+        for context, bookmark, _ in self._scanned:
+            state = self.get_context_state(context)
+            bookmark.write(state)
+            self.finalize_state_progress_markers(state)
+        self._scanned.clear()
 
     def _answered(self, facility: Facility) -> Question:
         """Return the question whose time becomes the bookmark.

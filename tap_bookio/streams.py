@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_bookio.base import BookioStream
+from tap_bookio.deletions import doubts
 from tap_bookio.paged import PagedStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from tap_bookio.base import Row
     from tap_bookio.paged import Context
@@ -81,36 +82,37 @@ class BlockedTimesStream(PagedStream):
             return str(REPLICATION_FULL_TABLE)
         return super().replication_method
 
-    def get_records(self, context: Context) -> Iterator[Row]:
-        """Scan one facility; after the last of them, activate the version of all."""
-        if not self.config["detect_deletions"]:
-            yield from super().get_records(context)
-            return
-        if self._stream_version is None:
+    def get_records(self, context: Context) -> Iterable[Row]:
+        """Scan one facility, and give its records the version that is activated after all."""
+        if self.config["detect_deletions"] and self._stream_version is None:
             self._stream_version = self.bookio.initialized_at
-        yield from super().get_records(context)
-        if context is None or context == (self.partitions or [{}])[-1]:
-            self._activate_version(self._stream_version)
+        return super().get_records(context)
 
-    def _activate_version(self, version: int) -> None:
-        """Let loaders delete what did not come, unless that is too much to be true."""
-        if self.bookio.is_incomplete(self.name):
+    def settle(self) -> None:
+        """Where deletions are looked for, wait for the last facility and activate the version."""
+        version = self._stream_version
+        if not self.config["detect_deletions"] or version is None:
+            super().settle()
             return
-        before = self.stream_state.get("rows", 0)
-        if _implausible(before, self._found):
-            self.bookio.report_incomplete(
-                self.name,
-                None,
-                f"{before - self._found} of {before} rows vanished since the last run, so none was "
-                f"deleted; if that is true, take bookmarks.{self.name}.rows out of the state",
-            )
-        elif self._found:
-            self.stream_state["rows"] = self._found
+        if len(self._scanned) < len(self.bookio.facilities.in_scope):
+            return
+        found = list(doubts(f"bookmarks.{self.name}", self._rows_before(), self._rows_now()))
+        for facility, doubt in found:
+            self.bookio.report_incomplete(self.name, facility, doubt)
+        if found:
+            return
+        self.stream_state.pop("rows", None)
+        for context, _, rows in self._scanned:
+            self.get_context_state(context)["rows"] = rows
+        if any(self._rows_now().values()):
             self._write_activate_version_message(version)
-            self.finalize_state_progress_markers(self.stream_state)
+        super().settle()
 
+    def _rows_before(self) -> dict[int | None, int | None]:
+        """Return the counts of the last run by facility; None is that of all, where not listed."""
+        partitions = self.stream_state.get("partitions", [])
+        counts = {entry["context"]["facilityId"]: entry.get("rows") for entry in partitions}
+        return {None: self.stream_state.get("rows"), **counts}
 
-def _implausible(before: int, now: int) -> bool:
-    """Whether so many rows vanished that the server's answer is doubted first."""
-    vanished = before - now
-    return vanished > 0 and (now == 0 or (vanished > before // 2 and vanished > 10))  # noqa: PLR2004
+    def _rows_now(self) -> dict[int | None, int]:
+        return {(context or {}).get("facilityId"): rows for context, _, rows in self._scanned}

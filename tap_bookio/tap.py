@@ -12,14 +12,17 @@ import click
 from singer_sdk import Stream, Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.singerlib import Schema
 from singer_sdk.tap_base import CliTestOptionValue
 
 from bookio_api.cli import OneLineCommand
 from bookio_api.client import BookioClient
 from bookio_api.errors import BookioError, ContractError
 from bookio_api.facilities import Facilities
+from bookio_api.schemas import stream_schema
 from tap_bookio.bookmark import TOLERATED_SKEW_MS, check_state
 from tap_bookio.paged import PagedStream
+from tap_bookio.privacy import OMIT, without_omitted
 from tap_bookio.settings import SETTINGS, problems_of
 from tap_bookio.streams import (
     BlockedTimesStream,
@@ -31,6 +34,8 @@ from tap_bookio.writer import BlockWriter
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from singer_sdk.singerlib import Catalog
 
 STREAMS: tuple[type[FacilitiesStream | CalendarsStream | PagedStream], ...] = (
     FacilitiesStream,
@@ -54,7 +59,7 @@ class TapBookio(Tap):
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         """Take what the SDK passes."""
-        self._incomplete: dict[str, list[str]] = {}
+        self._incomplete: list[str] = []
         self._skewed = False
         super().__init__(**kwargs)
 
@@ -77,22 +82,27 @@ class TapBookio(Tap):
         """Return all streams; nothing is asked of Bookio for it."""
         return [stream(self) for stream in STREAMS]
 
+    @property
+    def input_catalog(self) -> Catalog | None:
+        """The catalog given, less the fields that ``personal_data`` omits whatever it says."""
+        catalog, mode = super().input_catalog, self.config["personal_data"]
+        names: list[str] = [vars(stream)["name"] for stream in STREAMS]
+        for entry in catalog.streams if catalog and mode == OMIT else ():
+            if entry.tap_stream_id in names:
+                own = stream_schema(entry.tap_stream_id)
+                left = without_omitted(entry.schema.to_dict(), own, mode)
+                entry.schema = Schema.from_dict(left)
+        return catalog
+
     def load_state(self, state: dict[str, Any]) -> None:
         """Refuse a state that this tap cannot have written."""
-        check_state(
-            state,
-            {stream.name: stream.replication_key is not None for stream in self.streams.values()},
-        )
+        check_state(state, self.streams)
         super().load_state(state)
 
     def report_incomplete(self, stream: str, facility: int | None, reason: str) -> None:
         """Remember that a scan may have missed rows: its bookmark stays and the run will fail."""
         where = f"facility {facility}: " if facility is not None else ""
-        self._incomplete.setdefault(stream, []).append(f"{stream}: {where}{reason}")
-
-    def is_incomplete(self, stream: str) -> bool:
-        """Whether a scan of this stream may have missed rows."""
-        return stream in self._incomplete
+        self._incomplete.append(f"{stream}: {where}{reason}")
 
     def warn_of_skew(self, skew_ms: int) -> None:
         """Say once a run that the server's clock is not ours."""
@@ -113,9 +123,8 @@ class TapBookio(Tap):
     def raise_if_incomplete(self) -> None:
         """Raise ``ContractError`` if rows may have been missed."""
         if self._incomplete:
-            reasons = [reason for reasons in self._incomplete.values() for reason in reasons]
             msg = (
-                f"incomplete, bookmarks stay where they were: {'; '.join(reasons)}; "
+                f"incomplete, bookmarks stay where they were: {'; '.join(self._incomplete)}; "
                 "what came was emitted, run again"
             )
             raise ContractError(msg)
@@ -123,7 +132,10 @@ class TapBookio(Tap):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check what JSON Schema cannot: dates, zones, addresses."""
         errors = super()._validate_config(raise_errors=raise_errors)
-        if raise_errors and (problems := problems_of(self.config)):
+        problems = problems_of(self.config) if raise_errors else []
+        if self.config.get("detect_deletions") and self.config.get("batch_config"):
+            problems.append("detect_deletions cannot go with batch_config: a BATCH has no version")
+        if raise_errors and problems:
             raise ConfigValidationError("settings", errors=problems)
         return errors
 

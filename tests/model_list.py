@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor, Future
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,8 @@ class ModelList:
     """A server's list: rows, their hidden times of change, and ``rate`` changes a request.
 
     ``mangle(rows, offset, limit)`` changes what a response holds; ``total(n)`` what it says.
+    ``short`` is the part of the pages that are cut anywhere; rows of the ids in ``hidden`` are
+    left out only after the page was cut, as a server does that filters too late.
     """
 
     def __init__(
@@ -37,10 +39,13 @@ class ModelList:
         since_strict: bool = False,
         kinds: tuple[str, ...] = ("insert", "delete", "update", "move"),
         mangle: Callable[[list[Row], int, int], list[Row]] | None = None,
+        short: float = 0,
+        hidden: Collection[int] = (),
     ) -> None:
         self.random = random.Random(seed)
         self.order, self.rate, self.page_cap, self.kinds = order, rate, page_cap, kinds
         self.total, self.mangle, self.days = total, mangle, days
+        self.short, self.hidden = short, hidden
         self.from_inclusive, self.to_inclusive = from_inclusive, to_inclusive
         self.since, self.since_strict = since, since_strict
         self.clock = self.next_id = 0
@@ -52,7 +57,9 @@ class ModelList:
             self._insert()
         if since is not None:
             self.since = self.clock * since // 100
-        self.residents = {key: row for key, row in self.rows.items() if self._is_listed(key)}
+        self.residents = {
+            key: row for key, row in self.rows.items() if self._is_listed(key) and key not in hidden
+        }
 
     def fetch(self, offset: int, limit: int, window: Mapping[str, str]) -> Page:
         """Answer one request, then let the list change."""
@@ -61,6 +68,11 @@ class ModelList:
         rows = listed[offset : offset + min(limit, self.page_cap or limit)]
         if self.mangle:
             rows = self.mangle(rows, offset, limit)
+        if rows and self.random.random() < self.short:
+            rows = rows[: self.random.randint(1, len(rows))]
+        if self.hidden:
+            rows = [row for row in rows if row["id"] not in self.hidden]
+            listed = [row for row in listed if row["id"] not in self.hidden]
         page = Page(list(rows), self.total(len(listed)) if self.total else None)
         changes = int(self.rate) + (self.random.random() < self.rate % 1)
         for _ in range(changes):

@@ -139,3 +139,64 @@ def test_implausibly_many_deletions_are_not_believed(tap: Tap, clinic: Sandbox, 
     assert activations(second) == []
     assert "vanished" in second.errors[0]
     assert activations(tap(state=second.state)) == [], "nor the next time"
+    assert second.state["bookmarks"]["blocked_times"] == first.state["bookmarks"]["blocked_times"]
+
+
+def of_facility(clinic: Sandbox, facility: int) -> list[int]:
+    rows = clinic.rows("blocked_times")
+    return sorted(row["id"] for row in rows if row["facilityId"] == facility)
+
+
+def facilities(clinic: Sandbox) -> list[int]:
+    return [row["id"] for row in clinic.rows("facilities")]
+
+
+def test_a_facility_that_lost_nearly_all_its_rows_is_not_believed(
+    tap: Tap, clinic: Sandbox
+) -> None:
+    first = tap()
+    smallest = min(facilities(clinic), key=lambda key: len(of_facility(clinic, key)))
+    gone = of_facility(clinic, smallest)[3:]
+    assert 10 < len(gone) < len(ids(clinic)) // 2
+    for key in gone:
+        clinic.remove("blocked_times", key)
+    second = tap(state=first.state)
+    assert second.code == 1
+    assert activations(second) == []
+    assert f"facility {smallest}: {len(gone)} of" in second.errors[0]
+    state = first.state
+    for partition in state["bookmarks"]["blocked_times"]["partitions"]:
+        if partition["context"]["facilityId"] == smallest:
+            del partition["rows"]  # as the message says
+    assert tap(state=state).code == 0
+
+
+def test_a_facility_that_left_the_scope_keeps_its_rows(tap: Tap, clinic: Sandbox) -> None:
+    first = tap()
+    here, *others = facilities(clinic)
+    second = tap(state=first.state, facility_ids=[here])
+    assert second.code == 1
+    assert activations(second) == []
+    assert f"facility {others[0]}: not in scope" in second.errors[0]
+    state = first.state
+    of_stream = state["bookmarks"]["blocked_times"]
+    of_stream["partitions"] = [
+        p for p in of_stream["partitions"] if p["context"]["facilityId"] == here
+    ]  # as the message says
+    third = tap(state=state, facility_ids=[here])
+    assert third.code == 0, third.stderr
+    assert len(activations(third)) == 1
+
+
+def test_each_facility_has_its_count_in_the_state(tap: Tap, clinic: Sandbox) -> None:
+    partitions = tap().state["bookmarks"]["blocked_times"]["partitions"]
+    counts = {p["context"]["facilityId"]: p["rows"] for p in partitions}
+    assert counts == {key: len(of_facility(clinic, key)) for key in facilities(clinic)}
+
+
+def test_a_count_of_the_whole_stream_still_guards(tap: Tap, clinic: Sandbox) -> None:
+    before = len(ids(clinic))
+    assert tap(state={"bookmarks": {"blocked_times": {"rows": 3 * before}}}).code == 1
+    synced = tap(state={"bookmarks": {"blocked_times": {"rows": before}}})
+    assert synced.code == 0
+    assert "rows" not in synced.state["bookmarks"]["blocked_times"]

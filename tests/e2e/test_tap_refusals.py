@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bookio_sandbox.running import Sandbox
 
 TOKEN = "sandbox-token"
+BATCHES = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": {"root": "file:///"}}
 
 
 @pytest.fixture
@@ -42,6 +43,7 @@ def tap(sandbox: Sandbox, tmp_path: Path) -> Tap:
         ({"page_size": 500}, "page_size"),
         ({"personal_data": "pseudonymise"}, "personal_data_key"),
         ({"personal_data": "hide"}, "keep"),
+        ({"detect_deletions": True, "batch_config": BATCHES}, "batch_config"),
         ({"detect_deletions": True, "blocked_times_from": "2026-01-01"}, "blocked_times_from"),
     ],
 )
@@ -64,6 +66,17 @@ BOOKMARK = {"replication_key": "lastSync", "replication_key_value": 178953840000
         "not json",
         "[]",
         {"bookmarks": []},
+        {"reservations": "2026-01-01"},
+        {"value": {"bookmarks": {}}},
+        {"type": "STATE", "value": {"bookmarks": {}}},
+        {"bookmarks": {}, "type": "STATE"},
+        {"bookmarks": {"facilities": {"partitions": 5}}},
+        {"bookmarks": {"calendars": {"partitions": [5]}}},
+        {"bookmarks": {"reservations": {"progress_markers": []}}},
+        {"bookmarks": {"blocked_times": {"partitions": [{"context": {"facilityId": 1},
+                                                         "rows": "many"}]}}},
+        {"bookmarks": {"reservations": {
+            "partitions": [{"context": {"facilityId": 1, "doctor": 2}, **BOOKMARK}]}}},
         {"bookmarks": {"patients": {}}},
         {"bookmarks": {"reservations": {"partitions": [BOOKMARK]}}},
         {"bookmarks": {"reservations": {"replication_key_value": "2026-09-16T06:00:00Z"}}},
@@ -79,6 +92,18 @@ def test_a_state_that_is_not_ours(tap: Tap, state: Any) -> None:
     assert "state" in refused.errors[0]
     assert "Traceback" not in refused.stderr
     assert refused.messages == []
+
+
+@pytest.mark.parametrize("state", [{}, {"bookmarks": {}}])
+def test_a_state_that_holds_nothing_is_a_first_run(tap: Tap, state: Any) -> None:
+    assert tap(state=state).code == 0
+
+
+def test_what_a_run_wrote_the_next_one_takes(tap: Tap) -> None:
+    for settings in ({}, {"detect_deletions": True}, {"endpoint_overrides": {}}):
+        first = tap(**settings)
+        assert tap(state=first.state, **settings).code == 0
+        assert all(tap(state=m["value"]).code == 0 for m in first.messages[-3:] if "value" in m)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +126,16 @@ def test_an_answer_that_is_none(
     assert len(refused.errors) == 1, refused.stderr
     assert clue in refused.errors[0]
     assert not refused.records("facilities")
+
+
+def test_an_answer_of_more_rows_than_any_list_has(tap: Tap, sandbox: Sandbox) -> None:
+    rows = ",".join(f'{{"id":{n}}}' for n in range(100_001))
+    body = f'{{"result":{{"success":true,"data":{{"reservations":[{rows}]}}}}}}'
+    sandbox.script("list_reservations", {"status": 200, "body": body, "times": 20})
+    refused = tap()
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert "100001 rows in one answer" in refused.errors[0]
 
 
 def test_a_host_that_is_not_there(tap: Tap) -> None:

@@ -210,3 +210,36 @@ def test_about_and_version() -> None:
     assert all(setting.get("description") for setting in properties.values())
     assert "lookback_seconds" in run("tap-bookio", "--about", "--format=markdown").stdout
     assert "tap-bookio v" in run("tap-bookio", "--version").stdout
+
+
+def test_with_batches_no_bookmark_leaves_before_its_rows(
+    tap: Tap, clinic: Sandbox, tmp_path: Path
+) -> None:
+    encoding = {"format": "jsonl", "compression": "gzip"}
+    batches = {"encoding": encoding, "storage": {"root": tmp_path.as_uri()}, "batch_size": 50}
+    synced = tap(batch_config=batches)
+    assert synced.code == 0, synced.stderr
+    for stream in ("reservations", "blocked_times"):
+        kinds = []
+        for message in synced.messages:
+            if message["type"] == "STATE":
+                of_stream = message["value"].get("bookmarks", {}).get(stream, {})
+                kinds += ["moved"] * ("replication_key_value" in str(of_stream))
+            elif message.get("stream") == stream:
+                kinds.append(message["type"])
+        assert kinds.index("moved") > max(n for n, kind in enumerate(kinds) if kind == "BATCH")
+        assert kinds.count("BATCH") > 1
+        assert set(bookmarks(synced, stream)) == {row["id"] for row in clinic.rows("facilities")}
+
+
+def test_a_catalog_of_another_mode_does_not_bring_omitted_fields_back(tap: Tap) -> None:
+    catalog = json.loads(tap("--discover").stdout)
+    assert "cancellationReason" in str(catalog)
+    synced = tap(catalog=catalog, personal_data="omit")
+    assert synced.code == 0, synced.stderr
+    schemas = {m["stream"]: m["schema"] for m in synced.messages if m["type"] == "SCHEMA"}
+    assert schemas.keys() == set(STREAMS)
+    assert not {"note", "email", "surname"} & schemas["reservations"]["properties"].keys()
+    assert "note" not in schemas["calendars"]["properties"]["services"]["items"]["properties"]
+    for record in synced.records("reservations"):
+        assert record.keys() <= schemas["reservations"]["properties"].keys()

@@ -5,17 +5,23 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import msgspec
 import pytest
 
 from bookio_api.localtime import OffsetClock, zone
 from bookio_api.schemas import stream_schema
 from tap_bookio.conform import Conformer
+from tap_bookio.warned import FieldWarnings
 
 CLOCK = OffsetClock(zone("Europe/Bratislava"))
 
 
+def conformer_of(stream: str) -> Conformer:
+    return Conformer(stream_schema(stream), FieldWarnings(stream, logging.getLogger("conform")))
+
+
 def conformed(row: dict[str, Any], stream: str = "reservations") -> dict[str, Any]:
-    conformer = Conformer(stream, stream_schema(stream), logging.getLogger("conform"))
+    conformer = conformer_of(stream)
     given = {**row}
     [made] = conformer.rows([row], CLOCK)
     assert row == given, "the scan compares the rows it saw"
@@ -50,7 +56,7 @@ def test_nested_fields_follow_their_schema() -> None:
 
 
 def test_each_field_warns_once_and_never_says_the_value(caplog: pytest.LogCaptureFixture) -> None:
-    conformer = Conformer("reservations", stream_schema("reservations"), logging.getLogger("c"))
+    conformer = conformer_of("reservations")
     for n in range(3):
         conformer.rows([{"id": n, "duration": "secret"}, {"id": n, "dateTo": "secret"}], CLOCK)
     assert len(caplog.records) == 2
@@ -65,7 +71,25 @@ def test_what_the_vendor_documents_is_converted_without_a_warning(
 
 
 def test_the_memory_of_forms_is_bounded() -> None:
-    conformer = Conformer("reservations", stream_schema("reservations"), logging.getLogger("c"))
-    conformer._root._MOST_FORMS = 50
+    conformer = conformer_of("reservations")
     conformer.rows([{"id": 1, f"field{n}": n} for n in range(500)], CLOCK)
-    assert len(conformer._root.work) <= 50
+    assert 0 < len(conformer._root.work) <= 200
+    conformer._root.work.clear()
+    conformer.rows([{f"field{n}": n for n in range(1001)}], CLOCK)
+    assert not conformer._root.work
+
+
+@pytest.mark.parametrize("field", ["unknown", "service", "duration", "dateFrom"])
+@pytest.mark.parametrize("levels", [99, 400, 950])
+def test_deep_nesting_does_no_harm(
+    field: str, levels: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    value = msgspec.json.decode("[" * levels + "]" * levels)
+    made = conformer_of("reservations").rows([{"id": 1, field: value}], CLOCK)
+    if field == "unknown" and levels < 100:
+        assert made == [{"id": 1, field: value}]
+    elif levels > 100:
+        assert made == [{"id": 1, field: None}]
+        assert "nested too deep" in caplog.text
+    deep = {"id": 1, "services": [value]}
+    assert conformer_of("calendars").rows([deep], CLOCK)

@@ -38,8 +38,50 @@ def test_a_list_that_fits_one_response_costs_one_request(size):
     assert read(ModelList(size))[1].requests == 1
 
 
-def test_without_a_total_one_more_request_confirms_the_end():
-    assert read(ModelList(37, total=None))[1].requests == 2
+def test_without_a_total_three_more_requests_confirm_the_end():
+    server = ModelList(37, total=None)
+    assert read(server)[1].requests == 4
+    assert [offset for offset, _, _ in server.requests] == [0, 27, 37, 74]
+
+
+@pytest.mark.parametrize(
+    ("page_cap", "cuts"),
+    [
+        pytest.param(50, {40: 10}, id="one"),
+        pytest.param(100, {90: 40, 120: 10}, id="two, one after the other"),
+        pytest.param(50, {40: 10, 30: 20, 20: 30}, id="every way to the same row"),
+    ],
+)
+@pytest.mark.parametrize("total", [None, lambda n: n], ids=["no total", "total"])
+def test_a_page_that_is_always_short_is_not_the_end(page_cap, cuts, total):
+    server = ModelList(500, page_cap=page_cap, total=total)
+    server.mangle = lambda rows, offset, _: rows[: cuts.get(offset, 100)]
+    got, scan = read(server)
+    assert got == ids(server)
+    assert scan.verdict.complete, scan.verdict
+
+
+@pytest.mark.parametrize(
+    "total", [None, lambda n: n, lambda n: n + 130], ids=["no", "shown", "all"]
+)
+@pytest.mark.parametrize("filters", [("from", "to"), None])
+def test_rows_that_are_filtered_after_paging_do_not_end_the_list(total, filters):
+    """130 of 500 rows in a row are hidden: no page joins what is before to what is behind."""
+    everything = ModelList(500, seed=3)
+    hidden = ids(everything)[200:330]
+    scan = Scan(ModelList(500, seed=3, total=total, hidden=hidden).fetch, date_filters=filters)
+    got = [row["id"] for page in scan.pages() for row in page]
+    assert set(got) == set(ids(everything)) - set(hidden) or not scan.verdict.complete
+
+
+@pytest.mark.parametrize("beyond", [slice(-10, None), slice(0, 10)], ids=["last", "first"])
+def test_a_server_that_sends_its_last_or_first_rows_behind_the_end_has_an_end(beyond):
+    server = ModelList(350, total=None)
+    everything = list(server.rows.values())
+    server.mangle = lambda rows, *_: rows or everything[beyond]
+    got, scan = read(server)
+    assert got == ids(server)
+    assert scan.verdict.complete, scan.verdict
 
 
 def test_the_overlap_costs_a_ninth_of_the_requests():
@@ -265,3 +307,18 @@ def test_an_abandoned_scan_leaves_no_request_behind():
         assert made == scan.requests <= 5
         assert executor.submit(lambda: len(server.requests)).result() == made
     assert not scan.verdict.complete
+
+
+def test_the_memory_of_huge_pages_is_bounded():
+    server = ModelList(60_000, total=None)
+    scan = Scan(lambda offset, _, window: server.fetch(offset, 15_000, window))
+    assert sum(map(len, scan.pages())) == 60_000
+    assert sum(map(len, scan._recent._pages)) <= 20_000
+    assert scan.verdict.complete
+
+
+@pytest.mark.parametrize("total", [10**9, -421905123456, 421905123456])
+def test_a_number_that_counts_no_rows_is_not_told(total):
+    reason = read(ModelList(250, total=lambda _: total))[1].verdict.reason
+    assert str(total) not in reason
+    assert "beyond belief" in reason or total < 0

@@ -1,0 +1,49 @@
+"""Whether rows that did not come may be deleted, judged by how many there were the last time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+FEW = 10
+"""So many rows may vanish from a facility, even if they were more than half of it."""
+
+
+def doubts(
+    place: str, before: Mapping[int | None, int | None], now: Mapping[int | None, int]
+) -> Iterator[tuple[int | None, str]]:
+    """Yield what speaks against deleting, each with its facility; ``None`` stands for all of them.
+
+    ``before`` and ``now`` count rows by facility; a count that is not known is ``None``.
+    ``place`` is where the state holds the counts.
+    """
+    for facility in before.keys() - now.keys():
+        if facility is not None and before[facility] != 0:
+            yield (
+                facility,
+                (
+                    "not in scope now, so its rows would have been deleted and none was; "
+                    f"if they shall go, take its partition out of {place} in the state"
+                ),
+            )
+    known = {facility: rows for facility, rows in before.items() if rows}
+    for facility, rows in known.items():
+        if _is_too_much(rows, now.get(facility, rows)):
+            yield facility, _vanished(rows, now[facility], place)
+    all_before, all_now = sum(known.values()), sum(now.values())
+    if _is_too_much(all_before, all_now) or (all_before and not all_now):
+        yield None, _vanished(all_before, all_now, place)
+
+
+def _is_too_much(before: int, now: int) -> bool:
+    vanished = before - now
+    return vanished > before // 2 and vanished > FEW
+
+
+def _vanished(before: int, now: int, place: str) -> str:
+    return (
+        f"{before - now} of {before} rows vanished since the last run, so none was deleted; "
+        f"if that is true, take rows out of {place} in the state"
+    )
