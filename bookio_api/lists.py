@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bookio_api.answers import integer_id
+from bookio_api.errors import ContractError
 from bookio_api.pages import Page
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from __future__ import annotations
 from math import factorial
 from typing import TYPE_CHECKING
 
+from bookio_api.errors import RefusedError
 from bookio_api.pages import Fetch, Match, Page, Prefetch, Recent, Row, UnreliableError, Verdict
 from bookio_api.progress import Progress
 from bookio_api.windows import Windows
@@ -163,11 +164,18 @@ class Scan:
         end, reach = progress.end, progress.reach
         self._prefetch.plan(end, reach, None, ramp=2 if last.rows else 0)
         start = end if last.rows else 0
-        near = progress.beyond(self._prefetch.take(start).rows) if end else []
-        far = progress.beyond(self._prefetch.take(end + reach).rows)
+        near = self._rows_behind(start) if end else []
+        far = self._rows_behind(end + reach)
         self._unwritten = [*fresh, *near, *far]
         self._behind_end = {row["id"] for row in near} if near and not far else None
         return not near and not far
+
+    def _rows_behind(self, offset: int) -> list[Row]:
+        """Return what is there behind the end; a server may refuse to look (U): that is nothing."""
+        try:
+            return self._progress.beyond(self._prefetch.take(offset).rows)
+        except RefusedError:
+            return []
 
     def _back_from_end(self, news: int) -> int:
         """Return an offset from where to join what follows a false end, ever further back."""

@@ -7,6 +7,7 @@ from itertools import islice
 
 import pytest
 
+from bookio_api.errors import ValidationError
 from bookio_api.pages import Page
 from bookio_api.scan import Scan
 from tests.model_list import ModelList, ShuffledExecutor
@@ -72,6 +73,19 @@ def test_rows_that_are_filtered_after_paging_do_not_end_the_list(total, filters)
     scan = Scan(ModelList(500, seed=3, total=total, hidden=hidden).fetch, date_filters=filters)
     got = [row["id"] for page in scan.pages() for row in page]
     assert set(got) == set(ids(everything)) - set(hidden) or not scan.verdict.complete
+
+
+def test_a_server_that_refuses_to_look_behind_the_end_has_an_end():
+    server = ModelList(350, total=None)
+
+    def fetch(offset, limit, window):
+        if offset > len(server.rows):
+            raise ValidationError("list_reservations: validation failed")
+        return server.fetch(offset, limit, window)
+
+    scan = Scan(fetch)
+    assert sum(len(page) for page in scan.pages()) == 350
+    assert scan.verdict.complete, scan.verdict
 
 
 @pytest.mark.parametrize("beyond", [slice(-10, None), slice(0, 10)], ids=["last", "first"])
