@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import pendulum
@@ -137,6 +137,7 @@ def to_epoch_ms(text: str, tz: Timezone) -> int:
     return max(0, int(moment.timestamp() * 1000))
 
 
+@lru_cache(maxsize=10_000)
 def _offsets_around(wall: datetime, tz: Timezone) -> tuple[timedelta | None, ...]:
     """Both offsets that a wall time may carry: they differ only on the nights of a change."""
     return tuple(wall.replace(tzinfo=tz, fold=fold).utcoffset() for fold in (0, 1))

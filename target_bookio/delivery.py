@@ -90,7 +90,9 @@ class Delivery:
         Raises:
             BookioError: the run cannot go on; what was not settled is in the journal.
         """
-        works = _by_row(self._readable(stream, records))
+        readable = self._readable(stream, records)
+        self._ledger.load(stream, readable)
+        works = _by_row(readable)
         for work in works.values():
             self._skip_past(work)
         try:

@@ -16,7 +16,7 @@ import sqlite3
 import time
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -25,7 +25,7 @@ from target_bookio.files import private_file
 from target_bookio.plan import CREATE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 SENT, CONFIRMED, REJECTED, IN_DOUBT = "SENT", "CONFIRMED", "REJECTED", "IN_DOUBT"
 
@@ -138,14 +138,24 @@ class Journal:
     def get(self, stream: str, key: str) -> Entry | None:
         """Return what is known of a key, under whichever number the row was written."""
         if (stream, key) not in self._known:
-            found = self._select("stream = ? AND key = ?", stream, key)
-            kind, _, number = key.partition(":")
-            if not found and kind in _NUMBERS:
-                found = self._select(f"stream = ? AND {_NUMBERS[kind]} = ?", stream, int(number))
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[stream, key] = found[0] if found else None
+            self.load(stream, [key])
         return self._known[stream, key]
+
+    def load(self, stream: str, keys: Iterable[str]) -> None:
+        """Look many keys up at once: for each statement SQLite waits for the threads that send."""
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        wanted = [key for key in keys if (stream, key) not in self._known]
+        self._known.update(dict.fromkeys((stream, key) for key in wanted))
+        numbers: dict[str, list[int]] = {kind: [] for kind in _NUMBERS}
+        for kind, _, number in (key.partition(":") for key in wanted):
+            if kind in numbers:
+                numbers[kind].append(int(number))
+        for kind, column in _NUMBERS.items():
+            for entry in self._select_in(stream, column, numbers[kind]):
+                self._known[stream, f"{kind}:{getattr(entry, column)}"] = entry
+        for entry in self._select_in(stream, "key", wanted):
+            self._known[stream, entry.key] = entry
 
     def unsettled(self) -> list[Entry]:
         """Return what was sent, or is in doubt."""
@@ -220,6 +230,12 @@ class Journal:
             self._db.execute(_DELETE, (msgspec.json.encode(gone),))
         if rows:
             self._db.execute(_INSERT, (msgspec.json.encode(rows),))
+
+    def _select_in(self, stream: str, column: str, values: list[Any]) -> list[Entry]:
+        if not values:
+            return []
+        condition = f"stream = ? AND {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
+        return self._select(condition, stream, msgspec.json.encode(values).decode())
 
     def _select(self, condition: str, *values: object) -> list[Entry]:
         self._write()

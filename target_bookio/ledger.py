@@ -11,7 +11,7 @@ from target_bookio.journal import CONFIRMED, IN_DOUBT, REJECTED, SENT, Entry
 from target_bookio.plan import CREATE, REMOVE, UNCHANGED, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from bookio_api.errors import BookioError
     from target_bookio.journal import Journal
@@ -60,6 +60,10 @@ class Ledger:
         self._journal = journal
         self.digest = journal.digest
         self.commit = journal.commit
+
+    def load(self, stream: str, records: Iterable[Desired]) -> None:
+        """Read what the journal knows of these records, at once."""
+        self._journal.load(stream, (record.key for record in records))
 
     def known(self, desired: Desired) -> Entry | None:
         """Return what the journal knows of a record's key."""
