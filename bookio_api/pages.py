@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import wait
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bookio_api.latency import Latency
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -132,7 +135,8 @@ class Prefetch:
         first_page: Future[Page] | None = None,
     ) -> None:
         """Take ``fetch(offset)``, and the first page if it is already on its way."""
-        self._fetch = fetch
+        self._latency = Latency()
+        self._fetch: Callable[[int], Page] = partial(self._latency.of, fetch)
         self._executor = executor
         self._concurrency = concurrency
         self._ahead: deque[tuple[int, Future[Page]]] = deque()
@@ -159,7 +163,8 @@ class Prefetch:
             return
         if self._ahead and self._ahead[0][0] != offset:
             self.discard()
-        depth = self._concurrency if until is not None else min(self._concurrency, ramp)
+        depth = self._latency.useful(self._concurrency)
+        depth = depth if until is not None else min(depth, ramp)
         following = self._ahead[-1][0] + stride if self._ahead else offset
         while len(self._ahead) < depth:
             if following != offset and until is not None and following >= until:
