@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from bookio_api.localtime import to_epoch_ms
-from bookio_api.scan import Page, Scan
+from bookio_api.scan import Scan
 from tap_bookio.base import BookioStream
 from tap_bookio.bookmark import REPLICATION_KEY, TOLERATED_SKEW_MS, Bookmark, Question, skew_ms
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bookio_api.facilities import Facility
     from bookio_api.localtime import OffsetClock
+    from bookio_api.pages import Page
     from tap_bookio.base import Row
     from tap_bookio.tap import TapBookio
 
