@@ -89,7 +89,7 @@ class Lookup:
                     for key in _keys(stream, row):
                         if key in keys:
                             rows[key] = _better(rows.get(key), self._at_home(stream, row, facility))
-            complete = complete and pages.complete
+            complete = complete and pages.is_complete()
         return Found(rows, complete, shows or empty)
 
     def _reaches(self, wanted: Iterable[int | None]) -> bool:
@@ -133,10 +133,6 @@ class _Pages(NamedTuple):
 
     read: Callable[[], Iterator[list[dict[str, Any]]]]
     is_complete: Callable[[], bool] = lambda: True
-
-    @property
-    def complete(self) -> bool:
-        return self.is_complete()
 
 
 def settle(
