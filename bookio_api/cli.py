@@ -1,4 +1,4 @@
-"""The last resort of both command lines: every failure is one line on stderr and exit code 1."""
+"""The last resort of our command lines: every failure is one line on stderr and exit code 1."""
 
 from __future__ import annotations
 

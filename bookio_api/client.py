@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from bookio_api.answers import Answer, answer_of, rows_of
+from bookio_api.answers import Answer, JsonObject, answer_of, rows_of
 from bookio_api.contract import PRODUCTION_URL, with_overrides
 from bookio_api.environment import NO_ADDRESS
 from bookio_api.errors import SettingsError
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bookio_api.contract import Operation
-
-JsonObject = dict[str, Any]
 
 
 class BookioClient:

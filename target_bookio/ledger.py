@@ -31,6 +31,7 @@ class Work:
     visible: bool = True
     """Whether the list would have shown the row under this key."""
     doubts: int = 0
+    """How often something was sent for it without a clear outcome."""
     refusal: BookioError | None = None
     """Bookio's answer that it holds this row already, or that what to remove is not there."""
     is_held: bool = False

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 STREAMS = (RESERVATIONS, BLOCKED_TIMES, CALENDARS)
 RECORDS_PER_STATE = 5000
-"""So many records after the last STATE that left, the next one is waited for."""
+"""After so many records, the next STATE has all before it delivered, so that it may leave."""
 REJECTED = 3
 """Exit code of a run that did all it could, and rejected records."""
 
