@@ -22,7 +22,7 @@ import msgspec
 
 from bookio_api.errors import SettingsError
 from target_bookio.files import private_file
-from target_bookio.plan import CREATE
+from target_bookio.steps import CREATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
