@@ -1,4 +1,4 @@
-"""The last resort of both command lines: every failure is one line on stderr and exit code 1."""
+"""The last resort of our command lines: every failure is one line on stderr and exit code 1."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ class ReaderStoppedError(Exception):
 class OneLineCommand(click.Command):
     """A command that never shows a traceback, a token or a patient."""
 
+    logger: logging.Logger = logging.getLogger(__name__)
+
     @classmethod
     def like(cls, command: click.Command, logger: logging.Logger) -> OneLineCommand:
         """Return the command of a singer-sdk plugin with its failures in one line."""
@@ -46,8 +48,6 @@ class OneLineCommand(click.Command):
             elif option.name in {"state", "catalog"}:
                 option.callback = _checked_json
         return made
-
-    logger: logging.Logger = logging.getLogger(__name__)
 
     @property
     def variable_prefix(self) -> str:
@@ -71,7 +71,7 @@ class OneLineCommand(click.Command):
         except click.Abort:
             self.logger.error("interrupted")
         except Exception as error:  # noqa: BLE001 - the last resort
-            self.logger.error(redacted(describe(error, self.variable_prefix)))
+            self.logger.error(redacted(_line_about(error, self.variable_prefix)))
         sys.exit(FAILED)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -107,7 +107,7 @@ def _pipe() -> Iterator[None]:
         raise ReaderStoppedError from error
 
 
-def describe(error: BaseException, variable_prefix: str = "") -> str:
+def _line_about(error: BaseException, variable_prefix: str) -> str:
     """Return one line about an exception.
 
     What an unexpected one says may quote a patient or a token, so only its type and place are told.

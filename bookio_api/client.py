@@ -9,18 +9,18 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from bookio_api.answers import Answer, answer_of, rows_of
+from bookio_api.answers import Answer, JsonObject, answer_of, rows_of
 from bookio_api.contract import PRODUCTION_URL, with_overrides
+from bookio_api.environment import NO_ADDRESS
 from bookio_api.errors import SettingsError
 from bookio_api.redaction import conceal
+from bookio_api.settings import CONNECTION_SETTINGS
 from bookio_api.transport import Request, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bookio_api.contract import Operation
-
-JsonObject = dict[str, Any]
 
 
 class BookioClient:
@@ -62,16 +62,9 @@ class BookioClient:
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Make a client from the settings of a plugin, named as in ``CONNECTION_SETTINGS``."""
-        names = (
-            "api_url",
-            "lang",
-            "max_concurrency",
-            "requests_per_second",
-            "request_timeout",
-            "endpoint_overrides",
-        )
+        names = CONNECTION_SETTINGS
         given = {name: settings[name] for name in names if settings.get(name) is not None}
-        return cls(auth_token=settings.get("auth_token") or "", **given)
+        return cls(**{"auth_token": "", **given})
 
     def call(
         self,
@@ -138,11 +131,9 @@ def _checked_url(url: str) -> str:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        msg = "api_url is no address; write one such as " + PRODUCTION_URL
-        raise SettingsError(msg) from error
+        raise SettingsError(NO_ADDRESS) from error
     if parts.scheme not in {"http", "https"} or not host:
-        msg = "api_url is no address; write one such as " + PRODUCTION_URL
-        raise SettingsError(msg)
+        raise SettingsError(NO_ADDRESS)
     if parts.username is not None or parts.password is not None:
         msg = "api_url holds a user name or password; take it out, auth_token is enough"
         raise SettingsError(msg)

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3.exceptions import HTTPError
 
+from bookio_api.contract import PRODUCTION_URL
 from bookio_api.errors import SettingsError
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
+
+NO_ADDRESS = f"api_url is no address; write one such as {PRODUCTION_URL}"
 
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -43,8 +46,7 @@ def _prepared(api_url: str) -> requests.PreparedRequest:
     try:
         return requests.Request("GET", api_url).prepare()
     except (requests.RequestException, HTTPError, ValueError) as error:
-        msg = "api_url is no address; write one such as https://medic.bookio.com/public/api/v1"
-        raise SettingsError(msg) from error
+        raise SettingsError(NO_ADDRESS) from error
 
 
 def _check_certificates(path: str) -> None:

@@ -66,7 +66,7 @@ class BrokenAnswerError(TransportError):
 
 
 class RateLimitError(TransportError):
-    """The server asks to wait longer than we will (HTTP 429)."""
+    """Too many requests (HTTP 429), still after every retry, or a longer wait than we bear."""
 
 
 class ServerError(TransportError):

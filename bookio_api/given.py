@@ -45,10 +45,9 @@ logger = logging.getLogger(__name__)
 def settings_of(
     sources: Iterable[str], properties: Mapping[str, Mapping[str, Any]], prefix: str
 ) -> dict[str, Any]:
-    """Return the settings in files and, if a source is ``ENV``, in variables that begin so.
+    """Return the settings in files and, if a source is ``ENV``, in variables of this prefix.
 
     Variables may stand in a file ``.env``, here or in a folder above, as for any plugin of the SDK.
-
     ``properties`` are those of the settings' JSON Schema. Raises ``SettingsError``.
     """
     settings: dict[str, Any] = {}

@@ -32,8 +32,6 @@ _WALL = re.compile(
     r"(?P<offset>Z|[+-]\d{2}:?\d{2})?)?",
     re.IGNORECASE,
 )
-
-
 _LONGEST = len("2018-06-29T12:00:00.123456789+02:00")
 
 
@@ -104,11 +102,6 @@ class OffsetClock(dict[str, str | None]):
                 self._days.clear()
             self._days[wall[:10]] = offset
             self._times.add(wall[10:])
-
-
-def to_offset(wall: str, tz: Timezone) -> str | None:
-    """Return one wall time with its offset; see ``OffsetClock`` for many of them."""
-    return OffsetClock(tz)[wall]
 
 
 def to_wall(text: str, tz: Timezone) -> str:

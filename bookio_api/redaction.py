@@ -22,6 +22,7 @@ _EMAIL = re.compile(rf"(?<!{_WORD}){_WORD}+(?:@|%40){_WORD}+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """What ends a line, commands a terminal or cannot be written."""
 _LONGEST = 10_000
+"""Characters of a message."""
 
 _TALKATIVE = {
     "urllib3": logging.ERROR,  # addresses, whose query may hold a patient's e-mail

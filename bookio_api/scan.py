@@ -22,6 +22,7 @@ from __future__ import annotations
 from math import factorial
 from typing import TYPE_CHECKING
 
+from bookio_api.contract import MAX_PAGE_SIZE
 from bookio_api.errors import RefusedError
 from bookio_api.pages import Fetch, Match, Page, Prefetch, Recent, Row, UnreliableError, Verdict
 from bookio_api.progress import Progress
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from concurrent.futures import Executor, Future
 
-__all__ = ["Fetch", "Page", "Row", "Scan", "Verdict"]
-
-MAX_LIMIT = 100
 MIN_LIMIT = 4
 """Two anchors and two new rows: a smaller ``page_size`` is raised to this."""
 SURE_ANCHORS = 6
@@ -53,7 +51,7 @@ class Scan:
         self,
         fetch: Fetch,
         *,
-        page_size: int = MAX_LIMIT,
+        page_size: int = MAX_PAGE_SIZE,
         overlap: int = 10,
         executor: Executor | None = None,
         concurrency: int = 4,
@@ -69,7 +67,7 @@ class Scan:
         filters from the settings); ``date_filters`` None forbids the fall-back to date windows.
         """
         self._fetch = fetch
-        self._limit = max(MIN_LIMIT, min(page_size, MAX_LIMIT))
+        self._limit = max(MIN_LIMIT, min(page_size, MAX_PAGE_SIZE))
         self._window = dict(window or {})
         self._date_filters = date_filters
         self._date_field = date_field

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from bookio_api.contract import OPERATIONS, PRODUCTION_URL
+from bookio_api.localtime import DEFAULT_TIMEZONE
 
-CONNECTION_SETTINGS: dict[str, dict[str, Any]] = {
+Settings = dict[str, dict[str, Any]]
+
+CONNECTION_SETTINGS: Settings = {
     "auth_token": {
         "type": "string",
         "title": "Token",
@@ -57,5 +60,15 @@ CONNECTION_SETTINGS: dict[str, dict[str, Any]] = {
             f"confirmed by the vendor. Operations: {', '.join(OPERATIONS)}."
         ),
         "additionalProperties": {"type": "string"},
+    },
+}
+"""What ``BookioClient`` takes, by name."""
+
+TIMEZONE_SETTING: Settings = {
+    "default_timezone": {
+        "type": "string",
+        "title": "Default time zone",
+        "description": "IANA zone for facilities whose own time zone is not known.",
+        "default": DEFAULT_TIMEZONE,
     },
 }

@@ -1,4 +1,4 @@
-"""Sends requests: timeouts, bounds, redaction by silence, and patience.
+"""Sends requests, within bounds of time and size, and sends again what may be sent again.
 
 | signal | read | write |
 |---|---|---|

@@ -1,4 +1,4 @@
-"""What nobody knows about Bookio (tag U in FACTS.md), as options: a client must stand them all."""
+"""What nobody knows about Bookio (evidence U), as options: a client must stand them all."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bookio_api.facilities import Facility
-    from bookio_api.scan import Page
+    from bookio_api.pages import Page
     from tap_bookio.tap import TapBookio
 
 Row = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from bookio_api.localtime import to_epoch_ms
-from bookio_api.scan import Page, Scan
+from bookio_api.scan import Scan
 from tap_bookio.base import BookioStream
 from tap_bookio.bookmark import REPLICATION_KEY, TOLERATED_SKEW_MS, Bookmark, Question, skew_ms
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bookio_api.facilities import Facility
     from bookio_api.localtime import OffsetClock
+    from bookio_api.pages import Page
     from tap_bookio.base import Row
     from tap_bookio.tap import TapBookio
 
@@ -49,13 +50,13 @@ class PagedStream(BookioStream):
         days = zip(self.date_filters, (starts, ends), strict=True)
         self._range = {name: str(day) for name, day in days if day}
         self._asked: dict[int | None, Question] = {}
-        """Asked ahead, by facility."""
+        """Questions asked ahead, by facility."""
         self._scanned: list[Scanned] = []
-        """What was read to its end, and its bookmark did not yet move."""
+        """What was read to its end, and whose bookmark has not moved yet."""
 
     @property
     def partitions(self) -> list[dict[str, Any]] | None:
-        """One partition a facility, or none if the token may not list them."""
+        """A partition for each facility, or none if the token may not list them."""
         ids = [facility.id for facility in self.bookio.facilities.in_scope]
         return None if ids == [None] else [{"facilityId": key} for key in ids]
 

@@ -30,6 +30,8 @@ LISTED: Schema = {}
 _CONTAINERS = frozenset({"object", "array", "null"})
 MIN_KEY_LENGTH = 32
 """Characters; as many random ones cannot be guessed, so a pseudonym cannot be looked up."""
+MIN_KEY_CHARACTERS = 8
+"""How many different characters a key must have; a random one of 32 has more."""
 HOME_REGION = "SK"
 """Where a phone number without country code is dialled."""
 
@@ -137,12 +139,17 @@ def key_problem(settings: Mapping[str, Any]) -> str | None:
     """Return what is wrong with ``personal_data_key``, or ``None``."""
     if (settings.get("personal_data") or KEEP) != PSEUDONYMISE:
         return None
-    if len(settings.get("personal_data_key") or "") >= MIN_KEY_LENGTH:
+    key = settings.get("personal_data_key") or ""
+    if len(key) < MIN_KEY_LENGTH:
+        problem = (
+            f"personal_data=pseudonymise needs a personal_data_key of at least {MIN_KEY_LENGTH} "
+            "random characters"
+        )
+    elif len(set(key)) < MIN_KEY_CHARACTERS:
+        problem = "personal_data_key repeats the same few characters, so it can be guessed"
+    else:
         return None
-    return (
-        f"personal_data=pseudonymise needs a personal_data_key of at least {MIN_KEY_LENGTH} "
-        'random characters; make one with: python -c "import secrets; print(secrets.token_hex())"'
-    )
+    return f'{problem}; make one with: python -c "import secrets; print(secrets.token_hex())"'
 
 
 def _is_blank(value: object) -> bool:

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 from bookio_api.client import BookioClient
 from bookio_api.contract import MAX_PAGE_SIZE
 from bookio_api.errors import BookioError
-from bookio_api.localtime import DEFAULT_TIMEZONE, to_epoch_ms, zone
-from bookio_api.settings import CONNECTION_SETTINGS
+from bookio_api.localtime import to_epoch_ms, zone
+from bookio_api.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING
 from tap_bookio.privacy import KEEP, OMIT, PSEUDONYMISE, key_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RANGED = ("reservations", "blocked_times")
-MIN_KEY_CHARACTERS = 8
-"""How many different characters a key must have; a random one of 32 has more."""
 
 
 def _date(title: str, description: str) -> dict[str, Any]:
@@ -101,12 +99,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "secret": True,
         "writeOnly": True,
     },
-    "default_timezone": {
-        "type": "string",
-        "title": "Default time zone",
-        "description": "IANA zone for facilities whose own time zone is not known.",
-        "default": DEFAULT_TIMEZONE,
-    },
+    **TIMEZONE_SETTING,
 }
 """Properties of the settings' JSON Schema, by name."""
 
@@ -133,7 +126,7 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
             for name in ("blocked_times_from", "blocked_times_to")
             if config.get(name)
         ]
-    if problem := key_problem(config) or _guessable(config):
+    if problem := key_problem(config):
         problems.append(problem)
     for check in (lambda: zone(config["default_timezone"]), lambda: _checked_client(config)):
         try:
@@ -147,17 +140,6 @@ def _is_future(text: str) -> bool:
     """Whether a time is more than a day ahead, which no time zone and hardly a clock explains."""
     limit = datetime.now(UTC) + timedelta(days=1)
     return to_epoch_ms(text, zone("UTC")) > limit.timestamp() * 1000
-
-
-def _guessable(config: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a key that is long enough, but made of hardly any characters."""
-    key = config.get("personal_data_key") or ""
-    if config.get("personal_data") != PSEUDONYMISE or len(set(key)) >= MIN_KEY_CHARACTERS:
-        return None
-    return (
-        "personal_data_key repeats the same few characters, so it can be guessed; "
-        'make one with: python -c "import secrets; print(secrets.token_hex())"'
-    )
 
 
 def _checked_client(config: Mapping[str, Any]) -> None:

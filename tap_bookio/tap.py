@@ -84,10 +84,12 @@ class TapBookio(Tap):
 
     @property
     def input_catalog(self) -> Catalog | None:
-        """The catalog given, less the fields that ``personal_data`` omits whatever it says."""
+        """The catalog given, less the fields that ``personal_data`` omits whatever it lists."""
         catalog, mode = super().input_catalog, self.config["personal_data"]
+        if catalog is None or mode != OMIT:
+            return catalog
         names: list[str] = [vars(stream)["name"] for stream in STREAMS]
-        for entry in catalog.streams if catalog and mode == OMIT else ():
+        for entry in catalog.streams:
             if entry.tap_stream_id in names:
                 own = stream_schema(entry.tap_stream_id)
                 left = without_omitted(entry.schema.to_dict(), own, mode)

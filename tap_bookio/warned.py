@@ -13,7 +13,7 @@ UNUSUAL = "with an unusual name"
 
 
 class FieldWarnings:
-    """Warns of each field of a stream once, and of so many in all."""
+    """Warns of each field of a stream once, and of ``MOST_WARNINGS`` in all."""
 
     def __init__(self, stream: str, logger: logging.Logger) -> None:
         """Start with no field warned of."""

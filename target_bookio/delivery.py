@@ -12,13 +12,13 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from bookio_api.errors import ContractError, DuplicateError, TransportError
-from target_bookio import plan as planning
-from target_bookio import reconcile
+from target_bookio import reconcile, steps
 from target_bookio.journal import CONFIRMED, IN_DOUBT
 from target_bookio.ledger import Work
-from target_bookio.plan import CONFLICT, REJECT, SYNC, UNCHANGED, Plan, plan
+from target_bookio.plan import CONFLICT, REJECT, UNCHANGED, Plan, plan
 from target_bookio.reconcile import settle
 from target_bookio.record import CALENDARS, RecordError, read_record
+from target_bookio.steps import SYNC
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from target_bookio.journal import Entry
     from target_bookio.ledger import Ledger
     from target_bookio.outcomes import Outcomes
-    from target_bookio.plan import Digest, Row
     from target_bookio.reconcile import Lookup, Verdict
     from target_bookio.record import Desired
     from target_bookio.sending import Sender
+    from target_bookio.steps import Digest, Row
 
 logger = logging.getLogger(__name__)
 
@@ -223,7 +223,7 @@ class Delivery:
             elif self._dry_run:
                 self._outcomes.planned(desired, work.plan)
                 for step in work.plan.steps:
-                    work.row = planning.after(step, work.row, work.row_id)
+                    work.row = steps.after(step, work.row, work.row_id)
             else:
                 return True
             work.waiting.popleft()

@@ -17,7 +17,9 @@ PLAN = "plan.jsonl"
 
 
 def own_files(settings: Mapping[str, Any], *, create: bool) -> tuple[Path | None, Path | None]:
-    """Return the paths of journal and rejects; ``None`` for one that is not to be created.
+    """Return the paths of journal and rejects; ``None`` for one that is not there.
+
+    With ``create`` both are there afterwards.
 
     Raises:
         SettingsError: two of the files would be one, or a place cannot be used.

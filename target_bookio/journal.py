@@ -2,7 +2,7 @@
 
 One row per stream and key, with its intent: ``SENT`` is committed before anything is sent;
 ``CONFIRMED`` and ``REJECTED`` after; ``IN_DOUBT`` when no answer came. The file holds no patient's
-data: keys, Bookio's ids, facilities, and hashes of what was written, keyed by the token.
+data: keys, Bookio's ids, facilities, and hashes of what was written, keyed by token and salt.
 
 Changes are collected and committed in groups, so that durability costs one disk flush for many.
 """
@@ -22,7 +22,7 @@ import msgspec
 
 from bookio_api.errors import SettingsError
 from target_bookio.files import private_file
-from target_bookio.plan import CREATE
+from target_bookio.steps import CREATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,18 +6,19 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_bookio import plan as planning
+from target_bookio import steps
 from target_bookio.journal import CONFIRMED, IN_DOUBT, REJECTED, SENT, Entry
-from target_bookio.plan import CREATE, REMOVE, UNCHANGED, Plan
+from target_bookio.plan import UNCHANGED, Plan
+from target_bookio.steps import CREATE, REMOVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from bookio_api.errors import BookioError
     from target_bookio.journal import Journal
-    from target_bookio.plan import Row
     from target_bookio.reconcile import Verdict
     from target_bookio.record import Desired
+    from target_bookio.steps import Row
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class Work:
     visible: bool = True
     """Whether the list would have shown the row under this key."""
     doubts: int = 0
+    """How often something was sent for it without a clear outcome."""
     refusal: BookioError | None = None
     """Bookio's answer that it holds this row already, or that what to remove is not there."""
     is_held: bool = False
@@ -101,19 +103,19 @@ class Ledger:
 
     def sending(self, work: Work) -> None:
         """Note an intent. Commit before the first byte leaves."""
-        desired, steps, known = _first(work), work.plan.steps, self.known(work.waiting[0])
+        desired, todo, known = _first(work), work.plan.steps, self.known(work.waiting[0])
         if known is not None and known.state == REJECTED:
             work.doubts = max(1, work.doubts)  # it failed before: that is no sign of silence
         intended: dict[str, str] = {}
-        for step in steps:
-            intended |= planning.intended(step, self.digest)
+        for step in todo:
+            intended |= steps.intended(step, self.digest)
         applied = self.applied(desired)
         if CREATE in intended:
-            created = planning.after(steps[0], None, None) or {}
-            applied = planning.digests(desired, created, self.digest, created)
+            created = steps.after(todo[0], None, None) or {}
+            applied = steps.digests(desired, created, self.digest, created)
         work.intent = self._entry(work, SENT)._replace(
             remote_id=work.row_id,
-            step=" ".join(step.operation for step in steps),
+            step=" ".join(step.operation for step in todo),
             intended=intended,
             applied=applied,
         )
@@ -176,7 +178,7 @@ class Ledger:
         sent = {name for step in work.plan.steps for name in step.changed}
         before = self.applied(_first(work))
         kept = {name: digest for name, digest in before.items() if name not in sent}
-        return kept | planning.digests(_first(work), work.row or {}, self.digest, sent)
+        return kept | steps.digests(_first(work), work.row or {}, self.digest, sent)
 
     def _as_done(self, entry: Entry, row: Row | None) -> Entry:
         """Return an entry with those of its intentions that a row shows to have come true."""

@@ -15,9 +15,9 @@ import msgspec
 
 from bookio_api.errors import BookioError
 from target_bookio.files import PLAN, private_file, write_all
-from target_bookio.plan import CREATE, END, REMOVE, SYNC
 from target_bookio.record import key_of
 from target_bookio.settings import STOP
+from target_bookio.steps import CREATE, END, REMOVE, SYNC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,67 +6,36 @@ only the operations that change something; else someone changed it in Bookio -> 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import RESERVATION_STATUSES
-from bookio_api.localtime import to_wall
 from bookio_api.schemas import write_schema
 from target_bookio.record import BLOCKED_TIMES, CALENDARS, RESERVATIONS
+from target_bookio.steps import (
+    CREATE,
+    END,
+    FIXED,
+    MODIFY,
+    REMOVE,
+    STATUS,
+    SYNC,
+    TERM,
+    Step,
+    fixed_values,
+    plain,
+)
 
 if TYPE_CHECKING:
-    from pendulum.tz.timezone import Timezone
+    from collections.abc import Mapping
 
     from target_bookio.record import Desired
-
-Row = Mapping[str, Any]
-"""A row as Bookio lists it."""
+    from target_bookio.steps import Digest, Row
 
 UNCHANGED, WRITE, CONFLICT, REJECT = "unchanged", "write", "conflict", "reject"
-CREATE, TERM, STATUS, SYNC, REMOVE, MODIFY, END = (
-    "create", "term", "status", "sync", "remove", "modify", "end",
-)  # fmt: skip
-"""What a step changes."""
-
 UNSEEN = (
     "it was written from here, but Bookio's list shows neither its id nor an externalId, so it "
     "cannot be found again: change it in Bookio"
 )
-
-_FIXED = {
-    RESERVATIONS: (
-        "name", "surname", "email", "phone", "locale", "serviceId", "facilityId", "note",
-    ),
-    BLOCKED_TIMES: ("facilityId", "note"),
-    CALENDARS: (),
-}  # fmt: skip
-"""Fields that no operation changes once the row is there."""
-
-_CHANGED = {
-    TERM: ("dateFrom", "dateTo"),
-    STATUS: ("status",),
-    SYNC: ("externalId",),
-    MODIFY: ("name", "note", "validFrom", "validTo", "services", "intervals"),
-    END: ("validTo",),
-}
-"""The fields of each group, which are those that the journal keeps a digest of."""
-
-Digest = Callable[[object], str]
-"""A keyed hash of a JSON value."""
-
-
-class Step(NamedTuple):
-    """One request."""
-
-    operation: str
-    group: str
-    body: Mapping[str, Any] | None = None
-    """The request body. The id for the path is that of the row."""
-
-    @property
-    def changed(self) -> tuple[str, ...]:
-        """Fields that may be others once the step is done."""
-        return _CHANGED.get(self.group, ())
 
 
 class Plan(NamedTuple):
@@ -90,7 +59,7 @@ def plan(
     """Return what to do.
 
     ``desired`` has wall times, ``row`` is what Bookio lists under its key, with wall times too
-    (see ``in_zone``). ``applied`` holds the digests of what we last wrote, by field, and
+    (see ``reconcile.in_zone``). ``applied`` holds the digests of what we last wrote, by field, and
     ``visible`` tells whether the list would show the row if it were there.
     """
     if row is None:
@@ -109,43 +78,6 @@ def plan(
             message = f"someone changed the {step.group} in Bookio since it was written from here"
             return Plan(CONFLICT, steps, message, tuple(step.body or ()))
     return _as_plan(steps)
-
-
-def in_zone(row: Row, stream: str, tz: Timezone) -> Row:
-    """Return a listed row with its datetimes written as we write them."""
-    names = ("validFrom", "validTo") if stream == CALENDARS else ("dateFrom", "dateTo")
-    return {**row, **{name: _wall(row[name], tz) for name in names if row.get(name)}}
-
-
-def intended(step: Step, digest: Digest) -> dict[str, str]:
-    """Return what tells later whether a step was carried out: digests by field.
-
-    Under ``create`` and ``remove`` is that of whether there is a row.
-    """
-    if step.group in {CREATE, REMOVE}:
-        return {step.group: digest(step.group == CREATE)}
-    body = step.body or {}
-    return {name: digest(body[name]) for name in step.changed if body.get(name) is not None}
-
-
-def digests(
-    desired: Desired, row: Row, digest: Digest, names: Iterable[str] = ()
-) -> dict[str, str]:
-    """Return what we note as written, by field: what the record says, and ``names``, as it is."""
-    noted = {name for group in _CHANGED.values() for name in group}
-    fields = noted & {*desired.values, *names}
-    held = {name: digest(row[name]) for name in fields if row.get(name) is not None}
-    return {**held, CREATE: digest(fixed_values(desired))}
-
-
-def after(step: Step, row: Row | None, row_id: int | None) -> Row | None:
-    """Return the row as it is once a step is done; what Bookio then decides is ``None``."""
-    if step.group == REMOVE:
-        return None
-    if step.group == CREATE:
-        status = {"status": "CONFIRMED"} if step.operation == "create_reservation" else {}
-        return {**status, **(step.body or {}), "id": row_id}
-    return {**(row or {}), **(step.body or {})}
 
 
 def _as_known(row: Row, desired: Desired, applied: Mapping[str, str], digest: Digest) -> Row:
@@ -249,10 +181,10 @@ def _fixed_fields(
         there.setdefault("note", "")
     other = tuple(
         name
-        for name in _FIXED[desired.stream]
+        for name in FIXED[desired.stream]
         if name in desired.values
         and name in there
-        and _plain(desired.values[name]) != _plain(there[name])
+        and plain(desired.values[name]) != plain(there[name])
     )
     if desired.id is not None and desired.external_id is not None:
         theirs = row.get("externalId")
@@ -261,17 +193,6 @@ def _fixed_fields(
     if other and applied.get(CREATE) == digest(fixed_values(desired)):
         return ()
     return other
-
-
-def fixed_values(desired: Desired) -> list[Any]:
-    """Return the values that only a creation sets, for their digest."""
-    return [_plain(desired.values.get(name)) for name in _FIXED[desired.stream]]
-
-
-def _plain(value: object) -> str:
-    """Return a value as it reads, without blanks, case and the way a phone number is grouped."""
-    text = "".join(str(value).split()).casefold()
-    return text.replace("-", "").replace("/", "") if text[:1] in "+0123456789" else text
 
 
 def _changes(desired: Desired, row: Row) -> tuple[Step, ...]:
@@ -316,10 +237,3 @@ def _covers(has: Any, wants: Any) -> bool:  # noqa: ANN401 - any JSON values
     if isinstance(wants, list) and isinstance(has, list):
         return len(has) == len(wants) and all(map(_covers, has, wants))
     return bool(has == wants)
-
-
-def _wall(value: Any, tz: Timezone) -> Any:  # noqa: ANN401 - whatever Bookio sent
-    try:
-        return to_wall(value, tz)
-    except (ValueError, TypeError):
-        return value

@@ -9,20 +9,23 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.lists import fetch_page
+from bookio_api.localtime import to_wall
 from bookio_api.scan import Scan
 from target_bookio.journal import CONFIRMED, IN_DOUBT
-from target_bookio.plan import CREATE, REMOVE, in_zone
 from target_bookio.record import BLOCKED_TIMES, CALENDARS, RESERVATIONS
+from target_bookio.steps import CREATE, REMOVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from concurrent.futures import Executor
 
+    from pendulum.tz.timezone import Timezone
+
     from bookio_api.client import BookioClient
     from bookio_api.facilities import Facilities, Facility
     from bookio_api.pages import Page
     from target_bookio.journal import Entry
-    from target_bookio.plan import Digest, Row
+    from target_bookio.steps import Digest, Row
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +92,7 @@ class Lookup:
                     for key in _keys(stream, row):
                         if key in keys:
                             rows[key] = _better(rows.get(key), self._at_home(stream, row, facility))
-            complete = complete and pages.complete
+            complete = complete and pages.is_complete()
         return Found(rows, complete, shows or empty)
 
     def _reaches(self, wanted: Iterable[int | None]) -> bool:
@@ -133,10 +136,6 @@ class _Pages(NamedTuple):
 
     read: Callable[[], Iterator[list[dict[str, Any]]]]
     is_complete: Callable[[], bool] = lambda: True
-
-    @property
-    def complete(self) -> bool:
-        return self.is_complete()
 
 
 def settle(
@@ -192,6 +191,19 @@ def _state(entry: Entry, row: Row | None, found: Found, digest: Digest) -> str:
     if any(digest(row.get(name)) != entry.intended[name] for name in shown):
         return NEVER_HAPPENED
     return CONFIRMED if shown == entry.intended.keys() else IN_DOUBT
+
+
+def in_zone(row: Row, stream: str, tz: Timezone) -> Row:
+    """Return a listed row with its datetimes written as we write them."""
+    names = ("validFrom", "validTo") if stream == CALENDARS else ("dateFrom", "dateTo")
+    return {**row, **{name: _wall(row[name], tz) for name in names if row.get(name)}}
+
+
+def _wall(value: Any, tz: Timezone) -> Any:  # noqa: ANN401 - whatever Bookio sent
+    try:
+        return to_wall(value, tz)
+    except (ValueError, TypeError):
+        return value
 
 
 def _with_integers(row: Row) -> Row:

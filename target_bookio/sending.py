@@ -15,8 +15,8 @@ from bookio_api.errors import (
     RefusedError,
     UnknownPathError,
 )
-from target_bookio import plan as planning
-from target_bookio.plan import CREATE
+from target_bookio import steps
+from target_bookio.steps import CREATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bookio_api.client import BookioClient
     from target_bookio.ledger import Ledger, Work
     from target_bookio.outcomes import Outcomes
-    from target_bookio.plan import Row
+    from target_bookio.steps import Row
 
 MAX_SILENCE = 10
 """So many writes in a row without a clear answer, and no more is sent until a look-up tells."""
@@ -155,7 +155,7 @@ class Sender:
                 path = {} if step.group == CREATE else {_ID_PARAMETER[work.stream]: row_id or 0}
                 answer = self._client.call(operation, path=path, body=step.body)
                 row_id = _new_id(work, answer.data) if step.group == CREATE else row_id
-                row = planning.after(step, row, row_id)
+                row = steps.after(step, row, row_id)
         except BookioError as error:
             return Sent(work, row, error, operation)
         except BaseException as error:  # noqa: BLE001 - nobody else would hear of it

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bookio_api.localtime import DEFAULT_TIMEZONE
-from bookio_api.settings import CONNECTION_SETTINGS
+from bookio_api.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING
 
 CONTINUE, STOP = "continue", "stop"
 REMOTE_WINS, SOURCE_WINS = "remote_wins", "source_wins"
@@ -83,11 +82,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "title": "Facilities",
         "description": "Numbers of the facilities to write to; all that the token sees.",
     },
-    "default_timezone": {
-        "type": "string",
-        "title": "Default time zone",
-        "description": "IANA zone for facilities whose own time zone is not known.",
-        "default": DEFAULT_TIMEZONE,
-    },
+    **TIMEZONE_SETTING,
 }
 """Properties of the settings' JSON Schema, by name."""

@@ -16,7 +16,7 @@ class BookioSink(BatchSink):
     """The records of one stream. ``plan`` checks them, so the SDK need not."""
 
     validate_schema = False
-    MAX_SIZE_DEFAULT = 20_000  # a stream that is sent again should not be cut in a row's past
+    MAX_SIZE_DEFAULT = 20_000  # what is sent again is known as past only within one batch
 
     def __init__(
         self,

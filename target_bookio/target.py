@@ -35,11 +35,12 @@ from target_bookio.sinks import BookioSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from concurrent.futures import Executor
     from types import FrameType
 
 STREAMS = (RESERVATIONS, BLOCKED_TIMES, CALENDARS)
 RECORDS_PER_STATE = 5000
-"""So many records after the last STATE that left, the next one is waited for."""
+"""After so many records, the next STATE has all before it delivered, so that it may leave."""
 REJECTED = 3
 """Exit code of a run that did all it could, and rejected records."""
 
@@ -122,13 +123,17 @@ class TargetBookio(Target):
             journal.forget_before(days)
         executor = ThreadPoolExecutor(settings["max_concurrency"], thread_name_prefix="write")
         closing.callback(executor.shutdown, cancel_futures=True)
-        lookup = Lookup(self.client, facilities, executor, settings["max_concurrency"])
         self.outcomes = Outcomes(rejects, settings)
         closing.callback(self.outcomes.close)
-        ledger = Ledger(journal)
-        self.delivery = Delivery(
+        self.delivery = self._delivery(facilities, Ledger(journal), executor)
+        if not read_only:
+            self.delivery.settle_left_over()
+
+    def _delivery(self, facilities: Facilities, ledger: Ledger, executor: Executor) -> Delivery:
+        concurrency = self.config["max_concurrency"]
+        return Delivery(
             facilities=facilities,
-            lookup=lookup,
+            lookup=Lookup(self.client, facilities, executor, concurrency),
             ledger=ledger,
             outcomes=self.outcomes,
             sender=Sender(
@@ -136,12 +141,10 @@ class TargetBookio(Target):
                 ledger=ledger,
                 outcomes=self.outcomes,
                 executor=executor,
-                concurrency=settings["max_concurrency"],
+                concurrency=concurrency,
             ),
-            settings=settings,
+            settings=self.config,
         )
-        if not read_only:
-            self.delivery.settle_left_over()
 
     def close(self) -> None:
         """Let what is on its way land, and close everything."""

@@ -19,7 +19,7 @@ TIMEOUT = 120
 
 @dataclass
 class Run:
-    """What a run of the tap left behind."""
+    """What a run of a command left behind."""
 
     code: int
     stdout: str
@@ -139,6 +139,16 @@ class Target:
 
     def rejected(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.rejects.read_text().splitlines()]
+
+
+def writes(sandbox: Sandbox) -> list[str]:
+    """Return the operations of the writes that came, oldest first."""
+    return [r["operation"] for r in sandbox.requests() if r["method"] != "GET"]
+
+
+def by_external_id(sandbox: Sandbox, stream: str = "reservations") -> dict[int, dict[str, Any]]:
+    """Return the rows of a stream by the number that they have in the clinic's own system."""
+    return {row["externalId"]: row for row in sandbox.rows(stream)}
 
 
 def singer_lines(stream: str, records: list[dict[str, Any]]) -> str:

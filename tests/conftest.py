@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from bookio_sandbox.running import Sandbox, in_thread
+from tests.cli import Tap, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class StartSandbox(Protocol):
@@ -36,3 +38,15 @@ def start_sandbox() -> Iterator[StartSandbox]:
 def sandbox(start_sandbox: StartSandbox) -> Sandbox:
     """Return a sandbox with facilities and calendars, and nothing booked."""
     return start_sandbox()
+
+
+@pytest.fixture
+def tap(clinic: Sandbox, tmp_path: Path) -> Tap:
+    """Return tap-bookio for the ``clinic`` of the module."""
+    return Tap(clinic, tmp_path)
+
+
+@pytest.fixture
+def target(clinic: Sandbox, tmp_path: Path) -> Target:
+    """Return target-bookio for the ``clinic`` of the module."""
+    return Target(clinic, tmp_path)

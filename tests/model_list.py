@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bookio_api.pages import Page, Row
+from bookio_api.scan import Scan
 
 EPOCH = datetime(2024, 1, 1)  # noqa: DTZ001 (Bookio's datetimes have no zone)
 ORDERS = ("id", "-id", "modified", "-modified", "dateFrom", "dateFrom ties", "random")
@@ -138,6 +139,17 @@ class ModelList:
         hours = self.random.randrange(self.days * 8)
         moment = EPOCH + timedelta(days=hours // 8, hours=8 + hours % 8)
         return moment.isoformat()
+
+
+def read(server: ModelList, **options: Any) -> tuple[list[int], Scan]:
+    """Scan a list to its end; return the ids in the order in which they came, and the scan."""
+    scan = Scan(server.fetch, **options)
+    return [row["id"] for page in scan.pages() for row in page], scan
+
+
+def ids(server: ModelList) -> list[int]:
+    """Return the ids of all rows that the list holds now."""
+    return sorted(server.rows)
 
 
 class ShuffledExecutor(Executor):

@@ -26,11 +26,6 @@ def clinic(start_sandbox: StartSandbox) -> Sandbox:
     return start_sandbox(size=700, seed=11)
 
 
-@pytest.fixture
-def tap(clinic: Sandbox, tmp_path: Path) -> Tap:
-    return Tap(clinic, tmp_path)
-
-
 def bookmarks(synced: Run, stream: str = "reservations") -> dict[int, int]:
     partitions = synced.state["bookmarks"][stream]["partitions"]
     return {p["context"]["facilityId"]: p["replication_key_value"] for p in partitions}

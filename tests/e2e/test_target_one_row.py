@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli import Target
+from tests.cli import Target, writes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bookio_sandbox.running import Sandbox
     from tests.conftest import StartSandbox
 
@@ -20,15 +18,6 @@ GONE = {"_sdc_deleted_at": "2026-11-01T00:00:00Z"}
 @pytest.fixture
 def clinic(start_sandbox: StartSandbox) -> Sandbox:
     return start_sandbox(size=20, seed=5, capacity_check=False, duplicate_check=False)
-
-
-@pytest.fixture
-def target(clinic: Sandbox, tmp_path: Path) -> Target:
-    return Target(clinic, tmp_path)
-
-
-def writes(clinic: Sandbox) -> list[str]:
-    return [r["operation"] for r in clinic.requests() if r["method"] != "GET"]
 
 
 def taken_over(target: Target, number: int) -> tuple[dict[str, Any], dict[str, Any]]:

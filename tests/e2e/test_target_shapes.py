@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli import Target, run, singer_lines
+from tests.cli import Target, by_external_id, run, singer_lines, writes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,19 +21,6 @@ LOST, LOST_AFTER = {"drop": "reset"}, {"drop": "reset", "apply": True}
 @pytest.fixture
 def clinic(start_sandbox: StartSandbox) -> Sandbox:
     return start_sandbox(size=20, seed=5, capacity_check=False, duplicate_check=False)
-
-
-@pytest.fixture
-def target(clinic: Sandbox, tmp_path: Path) -> Target:
-    return Target(clinic, tmp_path)
-
-
-def writes(clinic: Sandbox) -> list[str]:
-    return [r["operation"] for r in clinic.requests() if r["method"] != "GET"]
-
-
-def ours(clinic: Sandbox, stream: str = "reservations") -> dict[int, dict[str, Any]]:
-    return {row["externalId"]: row for row in clinic.rows(stream)}
 
 
 def cancelled(clinic: Sandbox) -> int:
@@ -52,7 +39,7 @@ def test_the_id_of_something_else_is_not_the_new_rows(
     assert done.code == 0, done.stderr
     states = {row["id"]: row["status"] for row in clinic.rows("reservations")}
     assert states[victim] == "CONFIRMED"
-    assert ours(clinic)[9_000_000]["status"] == "CANCELLED"
+    assert by_external_id(clinic)[9_000_000]["status"] == "CANCELLED"
 
 
 def test_what_is_at_another_facility_is_not_booked_here_too(
@@ -97,7 +84,7 @@ def test_a_lost_change_of_the_end_alone_is_sent_again(target: Target, clinic: Sa
     longer = target.booking(0, dateTo="2026-12-01T11:00:00")
     done = target([longer])
     assert "1 retried" in done.stderr
-    assert ours(clinic)[9_000_000]["dateTo"] == "2026-12-01T11:00:00"
+    assert by_external_id(clinic)[9_000_000]["dateTo"] == "2026-12-01T11:00:00"
     assert "1 unchanged" in target([longer]).stderr
 
 
@@ -135,7 +122,7 @@ def test_a_record_before_a_new_schema_is_carried_out_first(target: Target, clini
     second = singer_lines("reservations", [moved]).replace('"integer"', '"number"')
     done = run("target-bookio", *target.command()[1:], stdin=first + second)
     assert done.code == 0, done.stderr
-    assert ours(clinic)[9_000_000]["dateFrom"] == "2027-01-07T09:00:00"
+    assert by_external_id(clinic)[9_000_000]["dateFrom"] == "2027-01-07T09:00:00"
 
 
 def test_a_plan_that_was_half_done_is_no_change_by_a_person(
@@ -155,7 +142,7 @@ def test_a_date_that_no_calendar_has_is_one_reject(target: Target, clinic: Sandb
     done = target([target.booking(0, dateFrom="9999-12-31T23:30:00Z"), target.booking(1)])
     assert done.code == 3, done.stderr
     assert target.rejected()[0]["fields"] == ["dateFrom"]
-    assert 9_000_001 in ours(clinic)
+    assert 9_000_001 in by_external_id(clinic)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +193,7 @@ def test_rows_that_always_fail_do_not_stop_the_others_for_ever(
     assert codes[0] == 1
     clinic.control("/script", method="DELETE")
     assert target(bad + good).code == 0
-    assert len(ours(clinic)) >= 22
+    assert len(by_external_id(clinic)) >= 22
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli import Tap, Target, run, singer_lines
+from tests.cli import Tap, Target, by_external_id, run, singer_lines, writes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,26 +16,10 @@ if TYPE_CHECKING:
     from bookio_sandbox.running import Sandbox
     from tests.conftest import StartSandbox
 
-WRITES = ("create", "change", "confirm", "remove", "modify", "end")
-
 
 @pytest.fixture
 def clinic(start_sandbox: StartSandbox) -> Sandbox:
     return start_sandbox(size=40, seed=5, capacity_check=False)
-
-
-@pytest.fixture
-def target(clinic: Sandbox, tmp_path: Path) -> Target:
-    return Target(clinic, tmp_path)
-
-
-def writes(clinic: Sandbox) -> list[str]:
-    names = [request["operation"] for request in clinic.requests()]
-    return [name for name in names if name.startswith(WRITES)]
-
-
-def by_external_id(clinic: Sandbox, stream: str = "reservations") -> dict[int, dict[str, Any]]:
-    return {row["externalId"]: row for row in clinic.rows(stream)}
 
 
 def test_bookings_arrive_once_with_the_facilitys_wall_time(target: Target, clinic: Sandbox) -> None:

@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli import Tap
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bookio_sandbox.running import Sandbox
+    from tests.cli import Tap
     from tests.conftest import StartSandbox
 
 PATIENCE = 110
@@ -24,11 +21,6 @@ PATIENCE = 110
 @pytest.fixture
 def clinic(start_sandbox: StartSandbox) -> Sandbox:
     return start_sandbox(size=120, seed=2)
-
-
-@pytest.fixture
-def tap(clinic: Sandbox, tmp_path: Path) -> Tap:
-    return Tap(clinic, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 
 from bookio_api.errors import SettingsError
 from target_bookio.journal import CONFIRMED, IN_DOUBT, REJECTED, SENT, Entry, Journal
-from target_bookio.plan import CREATE
 from target_bookio.rejects import Rejects
+from target_bookio.steps import CREATE
 
 if TYPE_CHECKING:
     from pathlib import Path

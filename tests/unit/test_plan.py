@@ -15,13 +15,11 @@ from target_bookio.plan import (
     UNCHANGED,
     WRITE,
     Plan,
-    Step,
-    after,
-    digests,
-    in_zone,
     plan,
 )
+from target_bookio.reconcile import in_zone
 from target_bookio.record import RecordError, read_record
+from target_bookio.steps import Step, after, digests
 
 BRATISLAVA = zone("Europe/Bratislava")
 STATUSES = ("CONFIRMED", "CANCELLED", "DID_NOT_COME")

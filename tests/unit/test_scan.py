@@ -10,16 +10,7 @@ import pytest
 from bookio_api.errors import ValidationError
 from bookio_api.pages import Page
 from bookio_api.scan import Scan
-from tests.model_list import ModelList, ShuffledExecutor
-
-
-def read(server: ModelList, **options) -> tuple[list[int], Scan]:
-    scan = Scan(server.fetch, **options)
-    return [row["id"] for page in scan.pages() for row in page], scan
-
-
-def ids(server: ModelList) -> list[int]:
-    return sorted(server.rows)
+from tests.model_list import ModelList, ShuffledExecutor, ids, read
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 5, 10, 11, 99, 100, 101, 190, 191, 1000])

@@ -6,16 +6,7 @@ import pytest
 
 from bookio_api.pages import Page
 from bookio_api.scan import Scan
-from tests.model_list import ModelList
-
-
-def read(server: ModelList, **options) -> tuple[list[int], Scan]:
-    scan = Scan(server.fetch, **options)
-    return [row["id"] for page in scan.pages() for row in page], scan
-
-
-def ids(server: ModelList) -> list[int]:
-    return sorted(server.rows)
+from tests.model_list import ModelList, ids, read
 
 
 @pytest.mark.parametrize("order", ["random", "dateFrom ties"])
