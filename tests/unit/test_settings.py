@@ -75,7 +75,9 @@ def test_a_scheme_may_be_in_capitals(clean_environment: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    "proxy", ["http://", "foo://x:1", "http://me:hidden@:80", "http://[::1", "http://x:99999"]
+    "proxy",
+    # pragma: allowlist nextline secret
+    ["http://", "foo://x:1", "http://me:hidden@:80", "http://[::1", "http://x:99999"],
 )
 def test_a_proxy_that_is_none_is_named_and_not_shown(
     clean_environment: pytest.MonkeyPatch, proxy: str
