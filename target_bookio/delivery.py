@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict, deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bookio_api.errors import ContractError, DuplicateError, TransportError
@@ -71,6 +72,8 @@ class Delivery:
         self._sender = sender
         self._source_wins = settings["conflict"] == "source_wins"
         self._dry_run = settings["dry_run"]
+        self._imagined: dict[str, Row | None] = {}
+        """Rows by key as a dry run would have left them."""
 
     def settle_left_over(self) -> None:
         """Settle what an earlier run left without an outcome, before anything else is written."""
@@ -92,7 +95,7 @@ class Delivery:
         """
         readable = self._readable(stream, records)
         self._ledger.load(stream, readable)
-        works = _by_row(readable)
+        works = self._by_row(readable)
         for work in works.values():
             self._skip_past(work)
         try:
@@ -102,12 +105,30 @@ class Delivery:
             self._sender.commit()
         self._outcomes.check_limits()
 
+    def _by_row(self, records: list[Desired]) -> dict[str, Work]:
+        """Queue the records that speak of one row, in their order.
+
+        A record with both of a row's numbers tells that others with either of them mean the same
+        row; the journal may know, too. What only Bookio knows, ``_join`` finds out.
+        """
+        same = {
+            f"externalId:{record.external_id}": record.key
+            for record in records
+            if record.id is not None and record.external_id is not None
+        }
+        works: dict[str, Work] = {}
+        for record in records:
+            key = self._ledger.row_key(record, same.get(record.key, record.key))
+            works.setdefault(key, Work(deque())).waiting.append(record)
+        return works
+
     def _readable(self, stream: str, records: Iterable[Mapping[str, Any]]) -> list[Desired]:
         """Return what records say, less those that are rejected for how they say it."""
         readable = []
-        for record in records:
+        for place, record in enumerate(records):
             try:
-                readable.append(self._checked(read_record(stream, record)))
+                desired = self._checked(read_record(stream, record))
+                readable.append(replace(desired, place=place))
             except RecordError as error:
                 self._outcomes.reject(stream, record, str(error), fields=error.fields)
         return readable
@@ -125,7 +146,8 @@ class Delivery:
             self._reject_doubtful(work)
         _drop_finished(works)
         self._look_up(stream, works)
-        planned = self._decide_all(works)
+        self._join(works)
+        planned = [work for work in works.values() if self._decide(work)]
         _drop_finished(works)
         self._outcomes.check_limits()
         self._settle(self._sender.send(planned))
@@ -137,18 +159,16 @@ class Delivery:
         So it is when a stream is sent again: to go through a row's past once more would undo what
         came of it, and tell the patient twice.
         """
-        for _ in range(self._ledger.past(work)):
+        for _ in range(self._ledger.passed(work)):
             self._outcomes.unchanged()
-            work.waiting.popleft()
+            work.finish()
 
     def _reject_doubtful(self, work: Work) -> None:
         """Take off the records of a row of which nobody knows what was written to it."""
         while work.waiting and (entry := self._ledger.known(work.waiting[0])):
             if entry.state != IN_DOUBT:
                 return
-            self._outcomes.reject_desired(
-                work.waiting.popleft(), IN_DOUBT_MESSAGE, operation=entry.step
-            )
+            self._outcomes.reject_desired(work.finish(), IN_DOUBT_MESSAGE, operation=entry.step)
 
     def _look_up(self, stream: str, works: dict[str, Work]) -> None:
         """Fill in the row of every work that has not been looked up."""
@@ -174,14 +194,16 @@ class Delivery:
         if not found.complete:
             msg = f"the list of {stream} cannot be read whole, so nothing was written; run again"
             raise ContractError(msg)
+        rows = {**found.rows, **self._imagined}
         for work in works:
             desired = work.waiting[0]
             names = self._ledger.names(desired)
             work.looked_up = desired.key
-            work.row = next((found.rows[name] for name in names if name in found.rows), None)
-            holder = found.rows.get(f"externalId:{desired.external_id}")
+            work.row = next((rows[name] for name in names if name in rows), None)
+            holder = rows.get(f"externalId:{desired.external_id}")
             work.is_held = holder is not None and holder["id"] != work.row_id
             work.visible = found.shows_external_ids or not desired.key.startswith("externalId:")
+        self._ledger.adopt(works)
 
     def _find_elsewhere(self, stream: str, works: list[Work]) -> None:
         """Look in all facilities for what is not in its own: it must not be booked there, too."""
@@ -194,18 +216,19 @@ class Delivery:
             ]
             self._find(stream, missing, places)
 
-    def _decide_all(self, works: dict[str, Work]) -> list[Work]:
-        """Return the works that have something to send, no two of them for one row."""
-        planned: list[Work] = []
-        claimed: set[str] = set()
-        for work in works.values():
-            names = {f"id:{work.row_id}", *work.waiting[0].names} - {"id:None"}
-            if names & claimed:
-                work.looked_up = ""  # the other's write comes first, then this row is another
-            elif self._decide(work):
-                planned.append(work)
-                claimed |= names | set(work.waiting[0].names)
-        return planned
+    def _join(self, works: dict[str, Work]) -> None:
+        """Make one queue of those that turned out to be of one row, in the order of the input."""
+        owners: dict[str, Work] = {}
+        for work in list(works.values()):
+            names = work.names
+            owner = next((owners[name] for name in names if name in owners), work)
+            owners.update(dict.fromkeys(names, owner))
+            if owner is not work:
+                both = (*owner.waiting, *work.waiting)
+                owner.waiting = deque(sorted(both, key=lambda desired: desired.place))
+                work.waiting.clear()
+                self._skip_past(owner)
+        _drop_finished(works)
 
     def _decide(self, work: Work) -> bool:
         """Plan the next record, and settle those that need no write; False if none needs one."""
@@ -214,7 +237,7 @@ class Delivery:
             work.plan = self._plan(work)
             if work.plan.kind == UNCHANGED:
                 self._outcomes.unchanged()
-                if not self._dry_run and (work.row is not None or work.visible):
+                if work.row is not None or work.visible:
                     self._ledger.done(work)
             elif work.plan.kind == REJECT:
                 self._outcomes.reject_desired(desired, work.plan.message, fields=work.plan.fields)
@@ -222,12 +245,20 @@ class Delivery:
                 self._outcomes.conflict(desired, work.plan)
             elif self._dry_run:
                 self._outcomes.planned(desired, work.plan)
-                for step in work.plan.steps:
-                    work.row = steps.after(step, work.row, work.row_id)
+                self._imagine(work)
             else:
                 return True
-            work.waiting.popleft()
+            work.finish()
         return False
+
+    def _imagine(self, work: Work) -> None:
+        """Go on, in a dry run, as if the plan had been carried out."""
+        names = work.names
+        self._ledger.sending(work)
+        for step in work.plan.steps:
+            work.row = steps.after(step, work.row, work.row_id)
+        self._ledger.done(work)
+        self._imagined.update(dict.fromkeys(names, work.row))
 
     def _plan(self, work: Work) -> Plan:
         if work.row is None and not work.visible and self._ledger.is_done(work):
@@ -272,29 +303,25 @@ class Delivery:
         if work.refusal and isinstance(work.refusal, DuplicateError):
             self._ledger.take_back(work)
             if verdict.row is None:  # else the next round sees what the row lacks
-                self._outcomes.reject_desired(work.waiting.popleft(), DUPLICATE_MESSAGE,
+                self._outcomes.reject_desired(work.finish(), DUPLICATE_MESSAGE,
                                               operation=operation, code=40)  # fmt: skip
         elif verdict.state == CONFIRMED:
             self._ledger.done(work)
             self._outcomes.written(work.plan)
-            work.waiting.popleft()
+            work.finish()
             return True
         elif work.refusal:
             self._ledger.take_back(work)
             raise work.refusal
         elif verdict.state == IN_DOUBT:
             work.looked_up = ""
-            self._outcomes.reject_desired(
-                work.waiting.popleft(), IN_DOUBT_MESSAGE, operation=operation
-            )
+            self._outcomes.reject_desired(work.finish(), IN_DOUBT_MESSAGE, operation=operation)
         elif work.doubts < MAX_DOUBTS:
             self._ledger.take_back(work, verdict.row)
             self._outcomes.retried()
         else:
             self._ledger.refused(work, verdict.row)
-            self._outcomes.reject_desired(
-                work.waiting.popleft(), FAILING_MESSAGE, operation=operation
-            )
+            self._outcomes.reject_desired(work.finish(), FAILING_MESSAGE, operation=operation)
         return False
 
 
@@ -303,22 +330,6 @@ def _covers(work: Work, row: Row | None, digest: Digest) -> bool:
     wanted = work.desired or work.waiting[0]
     is_calendar = row is not None and wanted.stream == CALENDARS
     return is_calendar and plan(wanted, row, {}, digest).kind == UNCHANGED
-
-
-def _by_row(records: list[Desired]) -> dict[str, Work]:
-    """Queue the records that speak of one row, in their order.
-
-    A record with both of a row's numbers tells that others with either of them mean the same row.
-    """
-    same = {
-        f"externalId:{record.external_id}": record.key
-        for record in records
-        if record.id is not None and record.external_id is not None
-    }
-    works: dict[str, Work] = {}
-    for record in records:
-        works.setdefault(same.get(record.key, record.key), Work(deque())).waiting.append(record)
-    return works
 
 
 def _drop_finished(works: dict[str, Work]) -> None:

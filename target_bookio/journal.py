@@ -29,18 +29,20 @@ if TYPE_CHECKING:
 
 SENT, CONFIRMED, REJECTED, IN_DOUBT = "SENT", "CONFIRMED", "REJECTED", "IN_DOUBT"
 
-_APPLICATION_ID = 0x424B4A32
+_APPLICATION_ID = 0x424B4A33
 _LOCK_SECONDS = 5
 _MOST_KNOWN = 50_000
+_LONGEST_PAST = 50
 _NUMBERS = {"id": "remote_id", "externalId": "external_id"}
 """The column of each number that a key may be."""
 _COLUMNS = (
-    "stream, key, state, facility_id, remote_id, external_id, desired, step, intended, applied"
+    "stream, key, state, facility_id, remote_id, external_id, desired, step, "
+    "intended, applied, past"
 )
 _INSERT = (
     "INSERT OR REPLACE INTO writes SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, "
-    "value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10 "
-    "FROM json_each(?)"
+    "value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, "
+    "value ->> 11 FROM json_each(?)"
 )
 _DELETE = (
     "DELETE FROM writes WHERE (stream, key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"
@@ -49,7 +51,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS writes (
     stream TEXT, key TEXT, state TEXT NOT NULL, facility_id INTEGER, remote_id INTEGER,
-    external_id INTEGER, desired TEXT, step TEXT, intended TEXT, applied TEXT, noted_at INTEGER,
+    external_id INTEGER, desired TEXT, step TEXT, intended TEXT, applied TEXT, past TEXT,
+    noted_at INTEGER,
     PRIMARY KEY (stream, key)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS writes_by_id ON writes (stream, remote_id);
@@ -69,13 +72,15 @@ class Entry(NamedTuple):
     remote_id: int | None = None
     external_id: int | None = None
     desired: str = ""
-    """Digest of the whole record that was last decided."""
+    """Digest of the whole record in flight."""
     step: str = ""
     """The operations in flight, separated by blanks."""
     intended: Mapping[str, str] = {}
-    """Digests of what is in flight, by field."""
+    """Digests of what is in flight, by field; empty for one that Bookio will decide."""
     applied: Mapping[str, str] = {}
     """Digests of what Bookio is known to hold from us, by field."""
+    past: tuple[str, ...] = ()
+    """Digests of the records that were carried out, the last ones, in their order."""
 
     @property
     def names(self) -> list[str]:
@@ -83,6 +88,11 @@ class Entry(NamedTuple):
         numbers = {"id": self.remote_id, "externalId": self.external_id}
         others = (f"{name}:{number}" for name, number in numbers.items() if number is not None)
         return list(dict.fromkeys((self.key, *others)))
+
+    def carried_out(self, desired: str) -> Entry:
+        """Return it with one more record in its past, unless it is the last one again."""
+        past = self.past if self.past[-1:] == (desired,) else (*self.past, desired)[-_LONGEST_PAST:]
+        return self._replace(past=past, desired="")
 
     def without_intent(self, state: str) -> Entry:
         """Return it as if what was in flight had never been meant."""
@@ -96,13 +106,18 @@ class Entry(NamedTuple):
 class Journal:
     """The journal of one account; used by one process, and by one thread of it."""
 
-    def __init__(self, path: Path | None, api_url: str, auth_token: str) -> None:
+    def __init__(
+        self, path: Path | None, api_url: str, auth_token: str, *, keep: bool = True
+    ) -> None:
         """Open or create the journal of an account; ``None`` keeps it in memory.
+
+        Without ``keep`` nothing that is noted reaches the disk, as a dry run wants it.
 
         Raises:
             SettingsError: the file is no journal, another account's, or in use.
         """
         self._path = path
+        self._keep = keep
         self._known: dict[tuple[str, str], Entry | None] = {}
         """What was looked up or noted lately."""
         self._noted: dict[tuple[str, str], Entry | None] = {}
@@ -175,7 +190,7 @@ class Journal:
 
     def forget(self, entry: Entry) -> None:
         """Note that an intent was never carried out."""
-        if entry.applied and CREATE not in entry.intended:
+        if (entry.applied and CREATE not in entry.intended) or entry.past:
             self.put(entry.without_intent(CONFIRMED))
         else:
             self._known.update(dict.fromkeys((entry.stream, name) for name in entry.names))
@@ -183,15 +198,17 @@ class Journal:
 
     def commit(self) -> None:
         """Put all that was noted on the disk."""
-        self._write()
-        self._db.execute("COMMIT")
-        self._db.execute("BEGIN")
+        if self._keep:
+            self._write()
+            self._db.execute("COMMIT")
+            self._db.execute("BEGIN")
 
     def close(self) -> None:
         """Commit and close."""
-        self._write()
+        if self._keep:
+            self._write()
         if self._db.in_transaction:  # a signal may have come between two of them
-            self._db.execute("COMMIT")
+            self._db.execute("COMMIT" if self._keep else "ROLLBACK")
         self._db.close()
 
     def _open(self) -> None:
@@ -243,7 +260,14 @@ class Journal:
             f"SELECT {_COLUMNS} FROM writes WHERE {condition}",  # noqa: S608 - our own words
             values,
         )
-        return [Entry(*row[:-2], *map(msgspec.json.decode, row[-2:])) for row in rows]
+        return [
+            Entry._make((*row[:-3], *map(msgspec.json.decode, row[-3:-1]), _past(row[-1])))
+            for row in rows
+        ]
 
     def _refusal(self, what: str) -> SettingsError:
         return SettingsError(f"journal_path: {self._path} {what}; name another file")
+
+
+def _past(text: str) -> tuple[str, ...]:
+    return msgspec.json.decode(text, type=tuple[str, ...])

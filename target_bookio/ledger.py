@@ -32,7 +32,7 @@ class Work:
     visible: bool = True
     """Whether the list would have shown the row under this key."""
     doubts: int = 0
-    """How often something was sent for it without a clear outcome."""
+    """How often the first of those that wait was sent without a clear outcome."""
     refusal: BookioError | None = None
     """Bookio's answer that it holds this row already, or that what to remove is not there."""
     is_held: bool = False
@@ -47,6 +47,17 @@ class Work:
     def stream(self) -> str:
         """The stream of its records."""
         return self.waiting[0].stream
+
+    def finish(self) -> Desired:
+        """Take off the first of those that wait."""
+        self.doubts = 0
+        return self.waiting.popleft()
+
+    @property
+    def names(self) -> set[str]:
+        """Every key of its records and of its row."""
+        of_row = set(_names_of(self.row)) if self.row else set()
+        return of_row.union(*(desired.names for desired in self.waiting))
 
     @property
     def row_id(self) -> int | None:
@@ -77,20 +88,42 @@ class Ledger:
         by_id = desired.id is None and entry is not None and entry.remote_id is not None
         return [desired.key, f"id:{entry.remote_id}"] if entry and by_id else [desired.key]
 
-    def is_done(self, work: Work) -> bool:
-        """Whether the journal knows that the next record, just as it is, was carried out."""
-        entry = self.known(work.waiting[0])
-        if entry is None or entry.state != CONFIRMED:
-            return False
-        return entry.desired == self._identity(work.waiting[0])
+    def row_key(self, desired: Desired, other: str) -> str:
+        """Return one key for all records of a row, as far as the journal knows; else ``other``."""
+        entry = self._journal.get(desired.stream, other) or self.known(desired)
+        return entry.key if entry else other
 
-    def past(self, work: Work) -> int:
-        """Return how many records come before the one that was carried out last; 0 if it is new."""
+    def adopt(self, works: Iterable[Work]) -> None:
+        """Let what is known of rows that were found be known under all of their numbers."""
+        found = [(work, _names_of(work.row)) for work in works if work.row]
+        for stream in {work.stream for work, _ in found}:
+            self._journal.load(stream, (name for _, names in found for name in names))
+        for work, names in found:
+            known = (self._journal.get(work.stream, name) for name in names)
+            entry = next((entry for entry in known if entry), None)
+            if entry and entry.remote_id in {None, work.row_id}:
+                number = (work.row or {}).get("externalId") or entry.external_id
+                linked = entry._replace(remote_id=work.row_id, external_id=number)
+                if any(self._journal.get(work.stream, name) != linked for name in linked.names):
+                    self._journal.put(linked)
+
+    def is_done(self, work: Work) -> bool:
+        """Whether the next record, just as it is, is the one that was carried out last."""
         entry = self.known(work.waiting[0])
-        if entry is None or len(work.waiting) == 1:
-            return 0
-        is_last = [self._identity(desired) == entry.desired for desired in work.waiting]
-        return len(is_last) - 1 - is_last[::-1].index(True) if any(is_last) else 0
+        return entry is not None and entry.past[-1:] == (self._identity(work.waiting[0]),)
+
+    def passed(self, work: Work) -> int:
+        """Return how many of the records that wait have been carried out and superseded.
+
+        So it is where they begin as the row's past ends, as in a stream that is sent again. The
+        last one that was carried out is not counted: whether it still holds is to be seen.
+        """
+        entry = self.known(work.waiting[0])
+        past = entry.past if entry else ()
+        most = min(len(past), len(work.waiting))
+        waiting = tuple(self._identity(work.waiting[n]) for n in range(most if most > 1 else 0))
+        same = (n for n in range(most, 1, -1) if waiting[:n] == past[-n:])
+        return next(same, 1) - 1
 
     def had_row(self, work: Work) -> bool:
         """Whether Bookio is known to have held a row for the next record."""
@@ -135,6 +168,7 @@ class Ledger:
             applied = created.applied if created else self._held(work)
             entry = entry._replace(remote_id=work.row_id, applied=applied)
         work.intent = None
+        entry = entry.carried_out(entry.desired)
         if entry != self._journal.get(entry.stream, entry.key):
             self._journal.put(entry)
 
@@ -166,8 +200,8 @@ class Ledger:
         else:
             row = verdict.row
             created = CREATE in entry.intended  # then applied holds all that it was created with
-            applied = entry.applied if created else {**entry.applied, **entry.intended}
-            self._journal.put(entry._replace(
+            applied = entry.applied if created else _merged(entry.applied, entry.intended)
+            self._journal.put(entry.carried_out(entry.desired)._replace(
                 state=CONFIRMED, step="", intended={},
                 remote_id=row.get("id") if row else None,
                 applied={} if row is None or REMOVE in applied else applied,
@@ -187,12 +221,13 @@ class Ledger:
             for name, intended in entry.intended.items()
             if row is not None and self.digest(row.get(name)) == intended
         }
-        return entry._replace(applied={**entry.applied, **done})
+        open_ends = {name: "" for name, intended in entry.intended.items() if not intended}
+        return entry._replace(applied=_merged(entry.applied, {**done, **open_ends} if done else {}))
 
     def _entry(self, work: Work, state: str) -> Entry:
         desired, known = _first(work), self.known(work.waiting[0])
         row = work.row or {}
-        facility = desired.facility_id or row.get("facilityId")
+        facility = row.get("facilityId") or desired.facility_id
         numbers = (desired.external_id, row.get("externalId"), known and known.external_id)
         external_id = next((number for number in numbers if type(number) is int), None)
         return Entry(
@@ -202,11 +237,23 @@ class Ledger:
             facility,
             external_id=external_id,
             desired=work.intent.desired if work.intent else self._identity(work.waiting[0]),
+            past=known.past if known else (),
         )
 
     def _identity(self, desired: Desired) -> str:
         values: dict[str, Any] = dict(desired.values)
         return self.digest([values, desired.deleted])
+
+
+def _merged(applied: Mapping[str, str], done: Mapping[str, str]) -> dict[str, str]:
+    """Return what is held once this is done; of what Bookio decided nothing is known."""
+    return {name: digest for name, digest in {**applied, **done}.items() if digest}
+
+
+def _names_of(row: Row | None) -> list[str]:
+    """Return the keys of a row: by the clinic's number, then by Bookio's."""
+    numbers = {name: (row or {}).get(name) for name in ("externalId", "id")}
+    return [f"{name}:{number}" for name, number in numbers.items() if type(number) is int]
 
 
 def _first(work: Work) -> Desired:

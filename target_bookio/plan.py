@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from target_bookio.steps import Digest, Row
 
 UNCHANGED, WRITE, CONFLICT, REJECT = "unchanged", "write", "conflict", "reject"
+_PERSONS = ("dateFrom", "dateTo", "status")
+"""What a person changes in Bookio, and a removal would undo."""
+
 UNSEEN = (
     "it was written from here, but Bookio's list shows neither its id nor an externalId, so it "
     "cannot be found again: change it in Bookio"
@@ -66,7 +69,8 @@ def plan(
         return _without_row(desired, applied, visible=visible, source_wins=source_wins)
     row = _as_known(row, desired, applied, digest)
     if desired.deleted:
-        return _removal(desired, row)
+        moved = any(_is_others(name, row, applied, digest) for name in _PERSONS)
+        return _removal(desired, row, is_others=moved and not source_wins)
     if desired.stream == CALENDARS:
         return _as_plan(_calendar_changes(desired, row))
     if fixed := _fixed_fields(desired, row, applied, digest):
@@ -117,13 +121,15 @@ def _without_row(
     return _creation(desired, removed=was_there and not source_wins)
 
 
-def _removal(desired: Desired, row: Row) -> Plan:
-    if desired.stream == BLOCKED_TIMES:
-        return Plan(WRITE, (Step("remove_blocked_time", REMOVE),))
+def _removal(desired: Desired, row: Row, *, is_others: bool) -> Plan:
     if desired.stream == CALENDARS:
         return _end(desired, row)
     if row.get("status") == "CANCELLED":
         return Plan(UNCHANGED)
+    if is_others:
+        return Plan(CONFLICT, message="someone changed it in Bookio since it was written from here")
+    if desired.stream == BLOCKED_TIMES:
+        return Plan(WRITE, (Step("remove_blocked_time", REMOVE),))
     return Plan(WRITE, (_status_step(desired, "CANCELLED"),))
 
 

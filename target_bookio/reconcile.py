@@ -185,12 +185,13 @@ def _state(entry: Entry, row: Row | None, found: Found, digest: Digest) -> str:
         return NEVER_HAPPENED if row else CONFIRMED if found.complete else IN_DOUBT
     if row is None or not found.complete:
         return IN_DOUBT
-    shown = {name for name in entry.intended if row.get(name) is not None}
+    intended = {name: wanted for name, wanted in entry.intended.items() if wanted}
+    shown = {name for name in intended if row.get(name) is not None}
     if found.shows_external_ids:
-        shown |= entry.intended.keys() & {"externalId"}
-    if any(digest(row.get(name)) != entry.intended[name] for name in shown):
+        shown |= intended.keys() & {"externalId"}
+    if any(digest(row.get(name)) != intended[name] for name in shown):
         return NEVER_HAPPENED
-    return CONFIRMED if shown == entry.intended.keys() else IN_DOUBT
+    return CONFIRMED if shown == intended.keys() else IN_DOUBT
 
 
 def in_zone(row: Row, stream: str, tz: Timezone) -> Row:

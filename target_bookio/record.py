@@ -50,6 +50,8 @@ class Desired:
     deleted: bool
     record: Mapping[str, Any]
     """As it came."""
+    place: int = 0
+    """Where it stood in its batch."""
 
     @property
     def id(self) -> int | None:

@@ -192,12 +192,12 @@ class Sender:
             work.row = None if gone else sent.row
             self._ledger.done(work)
             self._outcomes.written(work.plan)
-            work.waiting.popleft()
+            work.finish()
             if work.row is not None and work.row_id is None:
                 work.looked_up = ""
         elif isinstance(error, RefusedError):
             self._ledger.refused(work, sent.row)
-            self._outcomes.refused(work.waiting.popleft(), error, sent.operation)
+            self._outcomes.refused(work.finish(), error, sent.operation)
             work.looked_up = ""
         else:
             self._ledger.take_back(work, sent.row)

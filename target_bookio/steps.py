@@ -57,12 +57,14 @@ class Step(NamedTuple):
 def intended(step: Step, digest: Digest) -> dict[str, str]:
     """Return what tells later whether a step was carried out: digests by field.
 
-    Under ``create`` and ``remove`` is that of whether there is a row.
+    Under ``create`` and ``remove`` is that of whether there is a row. What Bookio will decide,
+    such as the end of a reservation that is moved, is empty.
     """
     if step.group in {CREATE, REMOVE}:
         return {step.group: digest(step.group == CREATE)}
     body = step.body or {}
-    return {name: digest(body[name]) for name in step.changed if body.get(name) is not None}
+    wanted = {name: body[name] for name in step.changed if name in body}
+    return {name: "" if value is None else digest(value) for name, value in wanted.items()}
 
 
 def digests(

@@ -84,6 +84,7 @@ class TargetBookio(Target):
     package_name = "singer-bookio"
     default_sink_class = BookioSink
     message_reader_class = QuietReader
+    _stopped = False
     config_jsonschema: ClassVar[dict[str, Any]] = {
         "type": "object",
         "required": ["auth_token"],
@@ -116,7 +117,9 @@ class TargetBookio(Target):
             None if read_only else rejects_path, include_records=settings["rejects_include_records"]
         )
         closing.callback(rejects.close)
-        journal = Journal(journal_path, self.client.api_url, settings["auth_token"])
+        journal = Journal(
+            journal_path, self.client.api_url, settings["auth_token"], keep=not read_only
+        )
         closing.callback(journal.close)
         if (days := settings.get("retention_days")) and not read_only:
             rejects.forget_before(days)
@@ -223,7 +226,8 @@ class TargetBookio(Target):
         """Send nothing more, let what is on its way land, and let no STATE leave."""
         self.logger.error("stopped by signal %d; run again with the last STATE", signum)
         if "client" in self.__dict__:
-            self.client.stop()
+            (self.client.close if self._stopped else self.client.stop)()  # twice: do not wait
+        self._stopped = True
         sys.exit(1)
 
     @classmethod
