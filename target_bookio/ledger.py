@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from target_bookio import steps
@@ -120,10 +121,12 @@ class Ledger:
         """
         entry = self.known(work.waiting[0])
         past = entry.past if entry else ()
-        most = min(len(past), len(work.waiting))
-        waiting = tuple(self._identity(work.waiting[n]) for n in range(most if most > 1 else 0))
-        same = (n for n in range(most, 1, -1) if waiting[:n] == past[-n:])
-        return next(same, 1) - 1
+        if len(past) < 2 or len(work.waiting) < 2:  # noqa: PLR2004
+            return 0
+        each = [(key, len(list(same))) for key, same in groupby(map(self._identity, work.waiting))]
+        waiting = tuple(key for key, _ in each)
+        joins = (n for n in range(min(len(past), len(each)), 1, -1) if waiting[:n] == past[-n:])
+        return sum(count for _, count in each[: next(joins, 1) - 1])
 
     def had_row(self, work: Work) -> bool:
         """Whether Bookio is known to have held a row for the next record."""
