@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli import Target, writes
+from tests.cli import Target, by_external_id, writes
 
 if TYPE_CHECKING:
     from bookio_sandbox.running import Sandbox
@@ -121,3 +122,62 @@ def test_the_same_record_again_does_not_hide_a_persons_change(
     assert again.code == 0
     assert "1 conflicts" in again.stderr
     assert writes(clinic) == ["create_reservation"]
+
+
+def test_a_new_wish_before_an_old_one_is_no_past(target: Target, clinic: Sandbox) -> None:
+    target([target.booking(0)])
+    number = {"externalId": 9_000_000}
+    confirmed = {**number, "status": "CONFIRMED"}
+    assert target([confirmed]).code == 0
+    moved = target([{**number, "dateFrom": "2027-01-07T09:00:00"}, confirmed])
+    assert "1 changed" in moved.stderr
+    assert by_external_id(clinic)[9_000_000]["dateFrom"] == "2027-01-07T09:00:00"
+
+
+def test_a_refused_last_record_does_not_bring_the_past_back(
+    target: Target, clinic: Sandbox
+) -> None:
+    refusal = {"result": {"success": False, "errors": ["full"], "errorCode": 30}}
+    full = {"status": 400, "body": json.dumps(refusal), "times": 9}
+    clinic.script("change_reservation_term", full)
+    history = [
+        target.booking(0),
+        target.booking(0, status="CANCELLED"),
+        target.booking(0, status="CONFIRMED"),
+        target.booking(0, dateFrom="2027-01-07T09:00:00"),
+    ]
+    for _ in range(3):
+        assert target(history).code == 3
+    assert sum(mail["kind"] == "CANCELLED" for mail in clinic.emails()) == 1
+
+
+@pytest.mark.parametrize("answer", ["nothing", "id"])
+def test_records_under_both_numbers_keep_their_order(
+    target: Target, clinic: Sandbox, answer: str
+) -> None:
+    clinic.behave(write_answer=answer)
+    target([target.booking(0)])
+    key = by_external_id(clinic)[9_000_000]["id"]
+    days = [f"2027-01-{day:02}T09:00:00" for day in (4, 5, 6)]
+    numbers = ({"externalId": 9_000_000}, {"id": key}, {"externalId": 9_000_000})
+    wishes = [{**number, "dateFrom": day} for number, day in zip(numbers, days, strict=True)]
+    shown = target(wishes, dry_run=True)
+    done = target(wishes)
+    assert "3 changed" in shown.stderr, "a dry run goes the same way"
+    assert "3 changed" in done.stderr
+    assert "0 conflicts" in done.stderr
+    assert by_external_id(clinic)[9_000_000]["dateFrom"] == days[-1]
+    before = len(writes(clinic))
+    assert "3 unchanged" in target(wishes).stderr
+    assert len(writes(clinic)) == before
+
+
+def test_a_persons_change_stands_in_the_way_of_a_removal(target: Target, clinic: Sandbox) -> None:
+    target([target.booking(0)])
+    row = by_external_id(clinic)[9_000_000]
+    clinic.change("reservations", row["id"], status="DID_NOT_COME")
+    kept = target([target.booking(0, **GONE)])
+    assert "1 conflicts" in kept.stderr
+    assert by_external_id(clinic)[9_000_000]["status"] == "DID_NOT_COME"
+    assert target([target.booking(0, **GONE)], conflict="source_wins").code == 0
+    assert by_external_id(clinic)[9_000_000]["status"] == "CANCELLED"
