@@ -6,48 +6,32 @@ only when the one before it is settled.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import defaultdict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bookio_api.errors import ContractError, DuplicateError, TransportError
+from bookio_api.errors import ContractError
 from target_bookio import reconcile, steps
-from target_bookio.journal import CONFIRMED, IN_DOUBT
+from target_bookio.journal import IN_DOUBT
 from target_bookio.ledger import Work
 from target_bookio.plan import CONFLICT, REJECT, UNCHANGED, Plan, plan
-from target_bookio.reconcile import settle
-from target_bookio.record import CALENDARS, RecordError, read_record
+from target_bookio.record import RecordError, read_record
+from target_bookio.settling import IN_DOUBT_MESSAGE
 from target_bookio.steps import SYNC
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from bookio_api.facilities import Facilities
-    from target_bookio.journal import Entry
     from target_bookio.ledger import Ledger
     from target_bookio.outcomes import Outcomes
-    from target_bookio.reconcile import Lookup, Verdict
+    from target_bookio.reconcile import Lookup
     from target_bookio.record import Desired
     from target_bookio.sending import Sender
-    from target_bookio.steps import Digest, Row
+    from target_bookio.settling import Settler
+    from target_bookio.steps import Row
 
-logger = logging.getLogger(__name__)
-
-MAX_DOUBTS = 4
-"""How often one record may be sent without a clear outcome."""
-IN_DOUBT_MESSAGE = (
-    "no answer came and the lists do not tell whether it was applied; it will not be sent again: "
-    "look for it in Bookio"
-)
-FAILING_MESSAGE = (
-    f"Bookio failed on it {MAX_DOUBTS} times and does not have it; try again later, "
-    "or ask Bookio about it"
-)
-DUPLICATE_MESSAGE = (
-    "Bookio says that it holds this reservation, but lists none with this externalId"
-)
 HELD_MESSAGE = "another reservation has this externalId already; look which of them it belongs to"
 
 
@@ -62,6 +46,7 @@ class Delivery:
         ledger: Ledger,
         outcomes: Outcomes,
         sender: Sender,
+        settler: Settler,
         settings: Mapping[str, Any],
     ) -> None:
         """Take what the run consists of."""
@@ -70,22 +55,11 @@ class Delivery:
         self._ledger = ledger
         self._outcomes = outcomes
         self._sender = sender
+        self._settler = settler
         self._source_wins = settings["conflict"] == "source_wins"
         self._dry_run = settings["dry_run"]
         self._imagined: dict[str, Row | None] = {}
         """Rows by key as a dry run would have left them."""
-
-    def settle_left_over(self) -> None:
-        """Settle what an earlier run left without an outcome, before anything else is written."""
-        by_stream: dict[str, list[Entry]] = defaultdict(list)
-        for entry in self._ledger.left_over():
-            by_stream[entry.stream].append(entry)
-        for stream, entries in by_stream.items():
-            logger.info("%s: looking up %d writes of an earlier run", stream, len(entries))
-            verdicts = settle(self._lookup, self._ledger.digest, entries)
-            for entry in entries:
-                self._ledger.settled(entry, verdicts[entry.key])
-        self._ledger.commit()
 
     def deliver(self, stream: str, records: Iterable[Mapping[str, Any]]) -> None:
         """Carry out records of one stream; all are settled when this returns.
@@ -150,7 +124,7 @@ class Delivery:
         planned = [work for work in works.values() if self._decide(work)]
         _drop_finished(works)
         self._outcomes.check_limits()
-        self._settle(self._sender.send(planned))
+        self._settler.settle(self._sender.send(planned))
         _drop_finished(works)
 
     def _skip_past(self, work: Work) -> None:
@@ -275,61 +249,6 @@ class Delivery:
         if work.is_held and any(step.group == SYNC for step in made.steps):
             return Plan(REJECT, message=HELD_MESSAGE, fields=("externalId",))
         return made
-
-    def _settle(self, doubtful: list[Work]) -> None:
-        """Look up what nobody knows, and decide by what that shows."""
-        if not doubtful:
-            return
-        self._sender.commit()
-        by_key = {work.intent.key: work for work in doubtful if work.intent}
-        intents = [work.intent for work in doubtful if work.intent]
-        verdicts = settle(
-            self._lookup, self._ledger.digest, intents,
-            lambda entry, row: _covers(by_key[entry.key], row, self._ledger.digest),
-        )  # fmt: skip
-        arrived = [self._settle_one(work, verdicts[key]) for key, work in by_key.items()]
-        if self._sender.is_silenced and not any(arrived):
-            msg = (
-                f"stopped: {len(doubtful)} writes got no answer and none of them arrived; the "
-                "journal knows them, run again when Bookio answers"
-            )
-            raise TransportError(msg)
-        self._sender.resume()
-
-    def _settle_one(self, work: Work, verdict: Verdict) -> bool:
-        """Decide by what a look-up has shown of a write; True if it has arrived."""
-        work.row = verdict.row
-        operation = work.intent.step if work.intent else ""
-        if work.refusal and isinstance(work.refusal, DuplicateError):
-            self._ledger.take_back(work)
-            if verdict.row is None:  # else the next round sees what the row lacks
-                self._outcomes.reject_desired(work.finish(), DUPLICATE_MESSAGE,
-                                              operation=operation, code=40)  # fmt: skip
-        elif verdict.state == CONFIRMED:
-            self._ledger.done(work)
-            self._outcomes.written(work.plan)
-            work.finish()
-            return True
-        elif work.refusal:
-            self._ledger.take_back(work)
-            raise work.refusal
-        elif verdict.state == IN_DOUBT:
-            work.looked_up = ""
-            self._outcomes.reject_desired(work.finish(), IN_DOUBT_MESSAGE, operation=operation)
-        elif work.doubts < MAX_DOUBTS:
-            self._ledger.take_back(work, verdict.row)
-            self._outcomes.retried()
-        else:
-            self._ledger.refused(work, verdict.row)
-            self._outcomes.reject_desired(work.finish(), FAILING_MESSAGE, operation=operation)
-        return False
-
-
-def _covers(work: Work, row: Row | None, digest: Digest) -> bool:
-    """Whether a calendar says all that its record does; Bookio adds to it, so no digest tells."""
-    wanted = work.desired or work.waiting[0]
-    is_calendar = row is not None and wanted.stream == CALENDARS
-    return is_calendar and plan(wanted, row, {}, digest).kind == UNCHANGED
 
 
 def _drop_finished(works: dict[str, Work]) -> None:

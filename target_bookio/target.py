@@ -31,11 +31,11 @@ from target_bookio.record import BLOCKED_TIMES, CALENDARS, RESERVATIONS
 from target_bookio.rejects import Rejects, replayed
 from target_bookio.sending import Sender
 from target_bookio.settings import SETTINGS
+from target_bookio.settling import Settler
 from target_bookio.sinks import BookioSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from concurrent.futures import Executor
     from types import FrameType
 
 STREAMS = (RESERVATIONS, BLOCKED_TIMES, CALENDARS)
@@ -124,29 +124,35 @@ class TargetBookio(Target):
         if (days := settings.get("retention_days")) and not read_only:
             rejects.forget_before(days)
             journal.forget_before(days)
+        self._make(facilities, journal, rejects)
+        if not read_only:
+            self.settler.settle_left_over()
+
+    def _make(self, facilities: Facilities, journal: Journal, rejects: Rejects) -> None:
+        """Make what carries records out."""
+        settings, closing = self.config, self._closing
         executor = ThreadPoolExecutor(settings["max_concurrency"], thread_name_prefix="write")
         closing.callback(executor.shutdown, cancel_futures=True)
         self.outcomes = Outcomes(rejects, settings)
         closing.callback(self.outcomes.close)
-        self.delivery = self._delivery(facilities, Ledger(journal), executor)
-        if not read_only:
-            self.delivery.settle_left_over()
-
-    def _delivery(self, facilities: Facilities, ledger: Ledger, executor: Executor) -> Delivery:
-        concurrency = self.config["max_concurrency"]
-        return Delivery(
-            facilities=facilities,
-            lookup=Lookup(self.client, facilities, executor, concurrency),
+        ledger = Ledger(journal)
+        lookup = Lookup(self.client, facilities, executor, settings["max_concurrency"])
+        sender = Sender(
+            client=self.client,
             ledger=ledger,
             outcomes=self.outcomes,
-            sender=Sender(
-                client=self.client,
-                ledger=ledger,
-                outcomes=self.outcomes,
-                executor=executor,
-                concurrency=concurrency,
-            ),
-            settings=self.config,
+            executor=executor,
+            concurrency=settings["max_concurrency"],
+        )
+        self.settler = Settler(lookup=lookup, ledger=ledger, outcomes=self.outcomes, sender=sender)
+        self.delivery = Delivery(
+            facilities=facilities,
+            lookup=lookup,
+            ledger=ledger,
+            outcomes=self.outcomes,
+            sender=sender,
+            settler=self.settler,
+            settings=settings,
         )
 
     def close(self) -> None:
