@@ -47,3 +47,21 @@ def test_an_incremental_run_asks_all_at_once(clinic: Sandbox, tmp_path: Path) ->
     assert len({facility for facility, _ in first_asked(clinic, since)}) == 1
     assert second.code == serial.code == 0
     assert second.records("reservations") == serial.records("reservations")
+
+
+def test_nothing_is_missed_for_good_by_trust_in_a_total(clinic: Sandbox, tmp_path: Path) -> None:
+    """Where no later run would make up for it, two requests look behind the end."""
+    tap = Tap(clinic, tmp_path)
+    state = None
+    for deletions, per_facility in [(True, 3), (True, 3), (False, 1)]:
+        since = len(clinic.requests("list_blocked_times"))
+        synced = tap(state=state, detect_deletions=deletions)
+        assert synced.code == 0, synced.stderr
+        asked = len(clinic.requests("list_blocked_times")) - since
+        assert asked == per_facility * clinic.counts()["facilities"]
+        state = synced.state
+
+
+def test_a_small_page_size_is_the_same_in_every_request(clinic: Sandbox, tmp_path: Path) -> None:
+    assert Tap(clinic, tmp_path)(page_size=3).code == 0
+    assert {r["query"]["limit"] for r in clinic.requests("list_reservations")} == {"4"}
