@@ -116,13 +116,12 @@ class PagedStream(BookioStream):
         return question
 
     def _question(self, facility: Facility) -> Question:
-        """Ask about a facility and, as answers since a bookmark are short, about the next ones."""
+        """Ask about a facility, and ahead about the next ones, for most have few rows."""
         scope = self.bookio.facilities.in_scope
         here = scope.index(facility)
         for near in scope[here : here + self.config["max_concurrency"]]:
-            bookmark = self._bookmark(near)
-            if near.id not in self._asked and (bookmark or near is facility):
-                self._asked[near.id] = self._ask_first(near, bookmark)
+            if near.id not in self._asked:
+                self._asked[near.id] = self._ask_first(near, self._bookmark(near))
         return self._asked.pop(facility.id)
 
     def _bookmark(self, facility: Facility) -> Bookmark | None:

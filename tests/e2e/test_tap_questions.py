@@ -1,4 +1,4 @@
-"""Facilities are asked together where answers are short, and one by one where they are not."""
+"""Facilities are asked ahead, as many as requests may be under way."""
 
 from __future__ import annotations
 
@@ -27,10 +27,17 @@ def first_asked(clinic: Sandbox, since: int) -> list[tuple[str, str]]:
     return places[: clinic.counts()["facilities"]]
 
 
-def test_a_first_load_asks_one_after_another(clinic: Sandbox, tmp_path: Path) -> None:
-    assert Tap(clinic, tmp_path)(page_size=20).code == 0
+def test_a_first_load_asks_ahead_too(clinic: Sandbox, tmp_path: Path) -> None:
+    tap = Tap(clinic, tmp_path)
+    together = tap(page_size=20, max_concurrency=8)
     asked = first_asked(clinic, since=0)
-    assert len({facility for facility, _ in asked}) == 1 < len(asked)
+    assert {offset for _, offset in asked} == {"0"}
+    assert len({facility for facility, _ in asked}) == len(asked) > 1
+    since = len(clinic.requests("list_reservations"))
+    serial = tap(page_size=20, max_concurrency=1)
+    assert len({facility for facility, _ in first_asked(clinic, since)}) == 1
+    assert together.code == serial.code == 0
+    assert together.records("reservations") == serial.records("reservations")
 
 
 def test_an_incremental_run_asks_all_at_once(clinic: Sandbox, tmp_path: Path) -> None:
