@@ -94,6 +94,54 @@ def test_a_state_that_is_not_ours(tap: Tap, state: Any) -> None:
     assert refused.messages == []
 
 
+def catalog_of(**entry: Any) -> dict[str, Any]:
+    return {"streams": [{"tap_stream_id": "reservations", **entry}]}
+
+
+@pytest.mark.parametrize(
+    ("catalog", "clue"),
+    [
+        ([], "no catalog"),
+        ("null", "no catalog"),
+        ({"streams": "x"}, "no catalog"),
+        ({"streams": [5]}, "no catalog"),
+        (catalog_of(schema=[]), "no catalog"),
+        (catalog_of(schema={"properties": {"id": "x"}}), "no catalog"),
+        (catalog_of(schema={"properties": {"id": {"type": 5}}}), "no catalog"),
+        (catalog_of(metadata=5), "no catalog"),
+        ({}, "names none of facilities, calendars"),
+        ({"streams": [{"tap_stream_id": "rooms", "schema": {}}]}, "names none of facilities"),
+    ],
+)
+def test_a_catalog_that_is_none_of_ours(tap: Tap, catalog: Any, clue: str) -> None:
+    refused = tap(catalog=catalog)
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert clue in refused.errors[0]
+    assert "tap-bookio --discover" in refused.errors[0]
+    assert refused.messages == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "secret("}, {"name": "secret + 1"}, {"name": "1/0"}, {"x": "int(name)"},
+        {"x": "md5(5)"}, {"__key_properties__": ["secret"]}, {"x": "config['secret']"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_stream_map_that_cannot_be_carried_out(
+    tap: Tap, sandbox: Sandbox, changes: dict[str, Any]
+) -> None:
+    sandbox.insert("reservations", name="Kanárik")
+    refused = tap(stream_maps={"reservations": changes})
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert "stream_maps cannot be carried out" in refused.errors[0]
+    assert "Kan" not in refused.errors[0]
+    assert "secret" not in refused.errors[0]
+
+
 @pytest.mark.parametrize("state", [{}, {"bookmarks": {}}])
 def test_a_state_that_holds_nothing_is_a_first_run(tap: Tap, state: Any) -> None:
     assert tap(state=state).code == 0
