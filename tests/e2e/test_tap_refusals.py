@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +185,26 @@ def test_an_answer_of_more_rows_than_any_list_has(tap: Tap, sandbox: Sandbox) ->
     assert refused.code == 1
     assert len(refused.errors) == 1, refused.stderr
     assert "100001 rows in one answer" in refused.errors[0]
+
+
+def test_an_answer_that_would_grow_when_it_is_decoded(tap: Tap, sandbox: Sandbox) -> None:
+    body = '{"result":{"success":true,"data":{"reservations":[' + "[]," * 2_000_000 + "[]]}}}"
+    sandbox.script("list_reservations", {"status": 200, "body": body, "times": 20})
+    refused = tap()
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert "more than 2000000 lists and objects" in refused.errors[0]
+
+
+@pytest.mark.parametrize("key", [2**63, -(2**63) - 1, 10**40, "9" * 20])
+def test_an_id_that_is_no_int64(tap: Tap, sandbox: Sandbox, key: Any) -> None:
+    body = json.dumps({"result": {"success": True, "data": {"reservations": [{"id": key}]}}})
+    sandbox.script("list_reservations", {"status": 200, "body": body, "times": 20})
+    refused = tap()
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert "a row has no number as id" in refused.errors[0]
+    assert not refused.records("reservations")
 
 
 def test_a_host_that_is_not_there(tap: Tap) -> None:
