@@ -40,6 +40,8 @@ REDIRECTED, FAILED, SERVER_FAILED = 300, 400, 500
 """Where each kind of HTTP status begins."""
 
 _ID_BITS, _ID_DIGITS = 64, 19
+_LARGE_BYTES, MOST_OPENED = 1 << 20, 2_000_000
+"""An answer above this size may open so many lists and objects: each byte of them decodes to 56."""
 _EARLIEST_MS = 10**12
 """September 2001: what says to be earlier is no clock."""
 
@@ -124,6 +126,9 @@ def integer_id(operation: str, value: object) -> int:
 def _envelope(op: Operation, reply: Reply) -> JsonObject:
     """Return ``result``, with a code beside it moved in."""
     status, _, content = reply
+    if len(content) > _LARGE_BYTES and content.count(b"[") + content.count(b"{") > MOST_OPENED:
+        msg = f"{op.name}: the answer holds more than {MOST_OPENED} lists and objects"
+        raise ContractError(msg, operation=op.name, status=status)
     try:
         document = _decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

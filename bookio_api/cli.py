@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from contextlib import contextmanager
+from traceback import walk_tb
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FAILED = 1
+STREAM_MAPS = "singer_sdk.mapper"
+"""The module that carries out ``stream_maps``; it lets pass what an expression raises."""
 SECRETS = ("auth_token", "personal_data_key")
 
 
@@ -120,7 +123,17 @@ def _line_about(error: BaseException, variable_prefix: str) -> str:
         return "; ".join(dict.fromkeys(told))
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename} cannot be used: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; give it more, or lower max_concurrency and page_size"
+    if _passed_through(error, STREAM_MAPS):
+        kind = type(error).__name__
+        return f"stream_maps cannot be carried out ({kind}); correct its expressions and names"
     return f"unexpected {place_of(error)}; please report this line"
+
+
+def _passed_through(error: BaseException, module: str) -> bool:
+    frames = walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__") == module for frame, _ in frames)
 
 
 def _told(problem: str, variable_prefix: str) -> str:

@@ -47,6 +47,8 @@ def settings_of(
 ) -> dict[str, Any]:
     """Return the settings in files and, if a source is ``ENV``, in variables of this prefix.
 
+    Variables win over files, wherever ``ENV`` stands, and later files over earlier ones. Null
+    says that a setting is not set.
     Variables may stand in a file ``.env``, here or in a folder above, as for any plugin of the SDK.
     ``properties`` are those of the settings' JSON Schema. Raises ``SettingsError``.
     """
@@ -83,7 +85,7 @@ def _of_file(path: str) -> dict[str, Any]:
     if not isinstance(settings, dict):
         msg = f'--config {path} holds no settings; write it as {{"auth_token": "…"}}'
         raise SettingsError(msg)
-    return settings
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _check_names(settings: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -100,7 +102,7 @@ def _check_names(settings: Mapping[str, Any], known: Iterable[str]) -> None:
 
 
 def _of_environment(properties: Mapping[str, Mapping[str, Any]], prefix: str) -> dict[str, Any]:
-    load_dotenv(find_dotenv(usecwd=True))
+    _load_dotenv()
     settings = {}
     for name, schema in properties.items():
         variable = prefix + name.upper()
@@ -108,6 +110,18 @@ def _of_environment(properties: Mapping[str, Mapping[str, Any]], prefix: str) ->
         if text is not None and (text or _is_text(schema)):
             settings[name] = text if _is_text(schema) else _value(variable, text, schema)
     return settings
+
+
+def _load_dotenv() -> None:
+    path = find_dotenv(usecwd=True)
+    try:
+        load_dotenv(path)
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}"
+        raise SettingsError(msg) from error
+    except ValueError as error:  # not UTF-8, or a NUL, which no variable may hold
+        msg = f"{path} is not text in UTF-8; save it as UTF-8"
+        raise SettingsError(msg) from error
 
 
 def _is_text(schema: Mapping[str, Any]) -> bool:

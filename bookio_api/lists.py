@@ -22,15 +22,14 @@ Rows as Bookio's fill the 64 MiB of an answer before that; rows of nothing do no
 
 
 def fetch_page(client: BookioClient, operation: str, query: Mapping[str, Any]) -> Page:
-    """Ask a list operation once; every row of the page has an integer ``id``."""
+    """Ask a list operation once; every row of the page has an int64 as ``id``."""
     answer = client.call(operation, query=query)
     rows = client.rows(operation, answer)
     if len(rows) > MOST_ROWS:
         msg = f"{operation}: {len(rows)} rows in one answer, and at most {MOST_ROWS} are taken"
         raise ContractError(msg, operation=operation)
     for row in rows:
-        if type(row.get("id")) is not int:
-            row["id"] = integer_id(operation, row.get("id"))
+        row["id"] = integer_id(operation, row.get("id"))
     pagination = answer.data.get("pagination")
     total = pagination.get("total") if isinstance(pagination, dict) else None
     return Page(rows, total if type(total) is int else None, answer.server_time_ms)

@@ -10,11 +10,11 @@ deterministic and every move visible. Two that are still neighbours are asked fo
 rows that ever change places show that the order is not deterministic.
 
 So pages overlap. A page without anchors is not used: the scan steps back, doubling, to offset 0 if
-need be. It is COMPLETE when nothing follows the last anchor: the ``total`` says so or, without one,
-two pages asked for behind it, for what seems to be the end may be a page that was cut or filtered
-in mid-list. What contradicts all this (an offset that is ignored, rows that change places, a
-``total`` that cannot be paged to) makes it INCOMPLETE, or has the list read through date windows,
-where only the order was at fault.
+need be. It is COMPLETE when nothing follows the last anchor: the ``total`` says so or, without one
+that is trusted, two pages asked for behind it, for what seems to be the end may be a page that was
+cut or filtered in mid-list. What contradicts all this (an offset that is ignored, rows that change
+places, a ``total`` that cannot be paged to) makes it INCOMPLETE, or has the list read through date
+windows, where only the order was at fault.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ MAX_FALSE_ENDS = 6
 """How often rows may follow the end, and no page bring news of them, before the scan gives up."""
 
 
+def limit_of(page_size: int) -> int:
+    """Return the ``limit`` that a scan asks for."""
+    return max(MIN_LIMIT, min(page_size, MAX_PAGE_SIZE))
+
+
 class Scan:
     """One scan of one list. Iterate over `pages` once, then read `verdict`."""
 
@@ -59,18 +64,22 @@ class Scan:
         date_filters: tuple[str, str] | None = ("from", "to"),
         date_field: str = "dateFrom",
         first_page: Future[Page] | None = None,
+        trust_total: bool = True,
     ) -> None:
         """Prepare a scan.
 
         The executor is the caller's and may be shared; None fetches one page after another. Never
         iterate a scan on a thread of its own executor. ``window`` restricts the whole scan (date
-        filters from the settings); ``date_filters`` None forbids the fall-back to date windows.
+        filters from the settings); ``date_filters`` None forbids the fall-back to date windows. A
+        ``first_page`` was asked for with `limit_of` the page size. ``trust_total`` False looks
+        behind the end whatever the total says, for it may count the rows of the page alone.
         """
         self._fetch = fetch
-        self._limit = max(MIN_LIMIT, min(page_size, MAX_PAGE_SIZE))
+        self._limit = limit_of(page_size)
         self._window = dict(window or {})
         self._date_filters = date_filters
         self._date_field = date_field
+        self._trust_total = trust_total
         self._progress = Progress(self._limit, max(2, min(overlap, self._limit // 2)))
         self._recent = Recent(date_field)
         self._prefetch = Prefetch(self._fetch_at, executor, concurrency, first_page)
@@ -138,7 +147,8 @@ class Scan:
             ended = self._progress.accept(offset, page.rows, total, len(fresh))
             if self._behind_end:
                 self._behind_end.difference_update(row["id"] for row in page.rows)
-            if ended and not self._progress.is_counted and not self._is_confirmed(page, fresh):
+            counted = self._trust_total and self._progress.is_counted
+            if ended and not counted and not self._is_confirmed(page, fresh):
                 ended, offset = False, self._back_from_end(len(fresh))
             elif not ended:
                 self._progress.check_budget(self.requests)
@@ -189,7 +199,8 @@ class Scan:
     def _check_order(self) -> Iterator[list[Row]]:
         """Read the first page again where pages so short or few could hide a shuffled order."""
         rows, total, _ = self.first_page
-        if len(rows) in (total, self._progress.end) and len(rows) < self._limit:
+        whole = {self._progress.end, total if self._trust_total else None}
+        if len(rows) in whole and len(rows) < self._limit:
             return  # one response held the whole list
         for _ in range(MAX_REREADS):
             if self._order_odds >= SURE_ORDER:

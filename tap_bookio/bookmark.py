@@ -60,12 +60,21 @@ class Question(NamedTuple):
     """Our clock, for a server that sends no ``Date``."""
     started: float
     """Seconds of ``time.monotonic``."""
+    anew: bool = True
+    """No bookmark is behind it: a row missed now never comes, or seems to be deleted."""
 
     @classmethod
-    def put(cls, last_sync: int | None, executor: Executor, ask: Callable[[], Page]) -> Question:
+    def put(
+        cls,
+        last_sync: int | None,
+        executor: Executor,
+        ask: Callable[[], Page],
+        *,
+        anew: bool = True,
+    ) -> Question:
         """Ask on a thread of the executor."""
         asked_ms, started = int(time.time() * 1000), time.monotonic()
-        return cls(last_sync, executor.submit(ask), asked_ms, started)
+        return cls(last_sync, executor.submit(ask), asked_ms, started, anew)
 
     def bookmark(self, server_time_ms: int | None) -> Bookmark:
         """Return the bookmark of a scan that ends now and whose first answer bore this time."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from bookio_api.localtime import to_epoch_ms
-from bookio_api.scan import Scan
+from bookio_api.scan import Scan, limit_of
 from tap_bookio.base import BookioStream
 from tap_bookio.bookmark import REPLICATION_KEY, TOLERATED_SKEW_MS, Bookmark, Question, skew_ms
 
@@ -76,6 +76,7 @@ class PagedStream(BookioStream):
             window=self._range,
             date_filters=self.date_filters,
             first_page=question.page,
+            trust_total=not question.anew,
         )
         yield from self.emit(self.conformed(rows, facility) for rows in scan.pages())
         if scan.verdict.complete:
@@ -115,13 +116,12 @@ class PagedStream(BookioStream):
         return question
 
     def _question(self, facility: Facility) -> Question:
-        """Ask about a facility and, as answers since a bookmark are short, about the next ones."""
+        """Ask about a facility, and ahead about the next ones, for most have few rows."""
         scope = self.bookio.facilities.in_scope
         here = scope.index(facility)
         for near in scope[here : here + self.config["max_concurrency"]]:
-            bookmark = self._bookmark(near)
-            if near.id not in self._asked and (bookmark or near is facility):
-                self._asked[near.id] = self._ask_first(near, bookmark)
+            if near.id not in self._asked:
+                self._asked[near.id] = self._ask_first(near, self._bookmark(near))
         return self._asked.pop(facility.id)
 
     def _bookmark(self, facility: Facility) -> Bookmark | None:
@@ -132,8 +132,9 @@ class PagedStream(BookioStream):
 
     def _ask_first(self, facility: Facility, bookmark: Bookmark | None) -> Question:
         last_sync = self._starting_last_sync(facility.clock, bookmark)
-        ask = partial(self._ask, facility, last_sync, 0, self.config["page_size"], self._range)
-        return Question.put(last_sync, self.bookio.executor, ask)
+        limit = limit_of(self.config["page_size"])
+        ask = partial(self._ask, facility, last_sync, 0, limit, self._range)
+        return Question.put(last_sync, self.bookio.executor, ask, anew=bookmark is None)
 
     def _starting_last_sync(self, clock: OffsetClock, bookmark: Bookmark | None) -> int | None:
         if self.replication_method == REPLICATION_FULL_TABLE:

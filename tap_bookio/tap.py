@@ -21,6 +21,7 @@ from bookio_api.errors import BookioError, ContractError
 from bookio_api.facilities import Facilities
 from bookio_api.schemas import stream_schema
 from tap_bookio.bookmark import TOLERATED_SKEW_MS, check_state
+from tap_bookio.catalog import read_catalog
 from tap_bookio.paged import PagedStream
 from tap_bookio.privacy import OMIT, without_omitted
 from tap_bookio.settings import SETTINGS, problems_of
@@ -43,6 +44,7 @@ STREAMS: tuple[type[FacilitiesStream | CalendarsStream | PagedStream], ...] = (
     ReservationsStream,
     BlockedTimesStream,
 )
+NAMES: tuple[str, ...] = tuple(vars(stream)["name"] for stream in STREAMS)
 
 
 class TapBookio(Tap):
@@ -88,9 +90,8 @@ class TapBookio(Tap):
         catalog, mode = super().input_catalog, self.config["personal_data"]
         if catalog is None or mode != OMIT:
             return catalog
-        names: list[str] = [vars(stream)["name"] for stream in STREAMS]
         for entry in catalog.streams:
-            if entry.tap_stream_id in names:
+            if entry.tap_stream_id in NAMES:
                 own = stream_schema(entry.tap_stream_id)
                 left = without_omitted(entry.schema.to_dict(), own, mode)
                 entry.schema = Schema.from_dict(left)
@@ -165,7 +166,7 @@ class TapBookio(Tap):
         tap = cls(
             config=given.config,
             state=_read_state(state) if state else None,
-            catalog=json.loads(catalog.read()) if catalog else None,
+            catalog=read_catalog(catalog, NAMES) if catalog else None,
             parse_env_config=given.parse_env,
         )
         try:

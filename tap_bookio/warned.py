@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 MOST_WARNINGS = 20
 LONGEST_NAME, LONGEST_PATH = 40, 100
+_NUMBER = re.compile(r"\d{5}")
+"""What names of fields do not hold, but phones, birth numbers and ids of persons do."""
 UNUSUAL = "with an unusual name"
 
 
@@ -36,6 +39,9 @@ class FieldWarnings:
 def _is_usual(path: str) -> bool:
     """Whether a path looks like names from a program."""
     return len(path) <= LONGEST_PATH and all(
-        name.isascii() and name.isidentifier() and len(name) <= LONGEST_NAME
+        name.isascii()
+        and name.isidentifier()
+        and len(name) <= LONGEST_NAME
+        and not _NUMBER.search(name)
         for name in path.split(".")
     )

@@ -1,4 +1,4 @@
-"""Facilities are asked together where answers are short, and one by one where they are not."""
+"""Facilities are asked ahead, as many as requests may be under way."""
 
 from __future__ import annotations
 
@@ -27,10 +27,17 @@ def first_asked(clinic: Sandbox, since: int) -> list[tuple[str, str]]:
     return places[: clinic.counts()["facilities"]]
 
 
-def test_a_first_load_asks_one_after_another(clinic: Sandbox, tmp_path: Path) -> None:
-    assert Tap(clinic, tmp_path)(page_size=20).code == 0
+def test_a_first_load_asks_ahead_too(clinic: Sandbox, tmp_path: Path) -> None:
+    tap = Tap(clinic, tmp_path)
+    together = tap(page_size=20, max_concurrency=8)
     asked = first_asked(clinic, since=0)
-    assert len({facility for facility, _ in asked}) == 1 < len(asked)
+    assert {offset for _, offset in asked} == {"0"}
+    assert len({facility for facility, _ in asked}) == len(asked) > 1
+    since = len(clinic.requests("list_reservations"))
+    serial = tap(page_size=20, max_concurrency=1)
+    assert len({facility for facility, _ in first_asked(clinic, since)}) == 1
+    assert together.code == serial.code == 0
+    assert together.records("reservations") == serial.records("reservations")
 
 
 def test_an_incremental_run_asks_all_at_once(clinic: Sandbox, tmp_path: Path) -> None:
@@ -47,3 +54,21 @@ def test_an_incremental_run_asks_all_at_once(clinic: Sandbox, tmp_path: Path) ->
     assert len({facility for facility, _ in first_asked(clinic, since)}) == 1
     assert second.code == serial.code == 0
     assert second.records("reservations") == serial.records("reservations")
+
+
+def test_nothing_is_missed_for_good_by_trust_in_a_total(clinic: Sandbox, tmp_path: Path) -> None:
+    """Where no later run would make up for it, two requests look behind the end."""
+    tap = Tap(clinic, tmp_path)
+    state = None
+    for deletions, per_facility in [(True, 3), (True, 3), (False, 1)]:
+        since = len(clinic.requests("list_blocked_times"))
+        synced = tap(state=state, detect_deletions=deletions)
+        assert synced.code == 0, synced.stderr
+        asked = len(clinic.requests("list_blocked_times")) - since
+        assert asked == per_facility * clinic.counts()["facilities"]
+        state = synced.state
+
+
+def test_a_small_page_size_is_the_same_in_every_request(clinic: Sandbox, tmp_path: Path) -> None:
+    assert Tap(clinic, tmp_path)(page_size=3).code == 0
+    assert {r["query"]["limit"] for r in clinic.requests("list_reservations")} == {"4"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,54 @@ def test_a_state_that_is_not_ours(tap: Tap, state: Any) -> None:
     assert refused.messages == []
 
 
+def catalog_of(**entry: Any) -> dict[str, Any]:
+    return {"streams": [{"tap_stream_id": "reservations", **entry}]}
+
+
+@pytest.mark.parametrize(
+    ("catalog", "clue"),
+    [
+        ([], "no catalog"),
+        ("null", "no catalog"),
+        ({"streams": "x"}, "no catalog"),
+        ({"streams": [5]}, "no catalog"),
+        (catalog_of(schema=[]), "no catalog"),
+        (catalog_of(schema={"properties": {"id": "x"}}), "no catalog"),
+        (catalog_of(schema={"properties": {"id": {"type": 5}}}), "no catalog"),
+        (catalog_of(metadata=5), "no catalog"),
+        ({}, "names none of facilities, calendars"),
+        ({"streams": [{"tap_stream_id": "rooms", "schema": {}}]}, "names none of facilities"),
+    ],
+)
+def test_a_catalog_that_is_none_of_ours(tap: Tap, catalog: Any, clue: str) -> None:
+    refused = tap(catalog=catalog)
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert clue in refused.errors[0]
+    assert "tap-bookio --discover" in refused.errors[0]
+    assert refused.messages == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "secret("}, {"name": "secret + 1"}, {"name": "1/0"}, {"x": "int(name)"},
+        {"x": "md5(5)"}, {"__key_properties__": ["secret"]}, {"x": "config['secret']"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_stream_map_that_cannot_be_carried_out(
+    tap: Tap, sandbox: Sandbox, changes: dict[str, Any]
+) -> None:
+    sandbox.insert("reservations", name="Kanárik")
+    refused = tap(stream_maps={"reservations": changes})
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert "stream_maps cannot be carried out" in refused.errors[0]
+    assert "Kan" not in refused.errors[0]
+    assert "secret" not in refused.errors[0]
+
+
 @pytest.mark.parametrize("state", [{}, {"bookmarks": {}}])
 def test_a_state_that_holds_nothing_is_a_first_run(tap: Tap, state: Any) -> None:
     assert tap(state=state).code == 0
@@ -136,6 +185,26 @@ def test_an_answer_of_more_rows_than_any_list_has(tap: Tap, sandbox: Sandbox) ->
     assert refused.code == 1
     assert len(refused.errors) == 1, refused.stderr
     assert "100001 rows in one answer" in refused.errors[0]
+
+
+def test_an_answer_that_would_grow_when_it_is_decoded(tap: Tap, sandbox: Sandbox) -> None:
+    body = '{"result":{"success":true,"data":{"reservations":[' + "[]," * 2_000_000 + "[]]}}}"
+    sandbox.script("list_reservations", {"status": 200, "body": body, "times": 20})
+    refused = tap()
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert "more than 2000000 lists and objects" in refused.errors[0]
+
+
+@pytest.mark.parametrize("key", [2**63, -(2**63) - 1, 10**40, "9" * 20])
+def test_an_id_that_is_no_int64(tap: Tap, sandbox: Sandbox, key: Any) -> None:
+    body = json.dumps({"result": {"success": True, "data": {"reservations": [{"id": key}]}}})
+    sandbox.script("list_reservations", {"status": 200, "body": body, "times": 20})
+    refused = tap()
+    assert refused.code == 1
+    assert len(refused.errors) == 1, refused.stderr
+    assert "a row has no number as id" in refused.errors[0]
+    assert not refused.records("reservations")
 
 
 def test_a_host_that_is_not_there(tap: Tap) -> None:

@@ -77,7 +77,7 @@ def test_a_variable_of_another_form_is_named(
     [
         (b"[1]", "holds no settings"),
         (b"", "is not JSON (line 1)"),
-        (b'{"auth_token": "x",\n}', "is not JSON (line 2)"),
+        (b'{"auth_token": "x"\n"y"}', "is not JSON (line 2)"),
         (b'{"auth_token": "\xff"}', "is not UTF-8"),
         (b'{"request_timeout": NaN}', "is not JSON"),
         (b'{"request_timeout": 1e999}', "is not JSON"),
@@ -135,3 +135,20 @@ def test_a_name_like_none_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     with caplog.at_level(logging.WARNING):
         settings_in(tmp_path, elsewhere=1)
     assert "'elsewhere'" in caplog.text
+
+
+def test_null_in_a_file_is_not_set(tmp_path: Path) -> None:
+    assert settings_in(tmp_path, start_date=None, page_size=None, lang="sk") == {"lang": "sk"}
+
+
+@pytest.mark.parametrize(
+    "content", [b"X=\xff\n", "X=1\n".encode("utf-16"), b"TAP_LANG=a\0b\n", b"A\0=b\n"]
+)
+def test_a_dotenv_that_is_no_text_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match="is not text in UTF-8; save it as UTF-8") as refused:
+        settings_of(["ENV"], SETTINGS, "TAP_")
+    assert str(refused.value).startswith(str(tmp_path / ".env"))

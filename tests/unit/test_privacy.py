@@ -115,7 +115,7 @@ def test_each_unknown_field_is_reported_once_and_without_its_value(
 
 
 def test_a_name_that_may_be_a_persons_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    names = ("Ján Novák", "forged\n2026 ERROR", "\x1b[31mred", "x" * 41, "Žofia")
+    names = ("Ján Novák", "forged\n2026 ERROR", "\x1b[31mred", "x" * 41, "Žofia", "_421905987654")
     privacy("omit").rows([{"id": 1, **dict.fromkeys(names, 1)}])
     assert [record.getMessage().count("unusual name") for record in caplog.records] == [1]
     for name in names:

@@ -118,6 +118,23 @@ def test_a_page_cap_is_learned():
     assert read(server)[0] == ids(server)
 
 
+@pytest.mark.parametrize("total", [lambda _: 50, lambda n: n, None], ids=["page", "list", "none"])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_an_end_is_confirmed_behind_it_where_the_total_is_not_trusted(total, concurrency):
+    """A total that counts the page alone would end the list with the first, capped page."""
+    server = ModelList(500, page_cap=50, total=total)
+    with ThreadPoolExecutor(4) as executor:
+        options = {"executor": executor, "concurrency": concurrency, "trust_total": False}
+        got, scan = read(server, **options)
+    assert got == ids(server)
+    assert scan.verdict.complete, scan.verdict
+
+
+def test_a_total_that_is_not_trusted_costs_two_requests():
+    assert read(ModelList(30), trust_total=False)[1].requests == 3
+    assert read(ModelList(0), trust_total=False)[1].requests == 2
+
+
 def test_rows_of_one_moment_and_without_dates_are_read_without_a_total():
     for row in ({"dateFrom": "2024-05-01T08:00:00"}, {}):
         rows = [{"id": key, **row} for key in range(5)]
