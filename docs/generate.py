@@ -93,10 +93,12 @@ def operations() -> str:
     rows = [
         (f"`{op.name}`", f"`{op.method} {op.path}`", op.evidence.value,
          ", ".join(write_schema(op.body)["properties"]) if op.body else ", ".join(op.query),
+         f"`data.{op.rows}` ({op.evidence_rows.value})" if op.rows else "",
          "yes" if op.retry_safe else "no")
         for op in OPERATIONS.values()
     ]  # fmt: skip
-    return _table(("operation", "method and path", "evidence", "takes", "safe to repeat"), rows)
+    heads = ("operation", "method and path", "evidence", "takes", "list in", "safe to repeat")
+    return _table(heads, rows)
 
 
 def errors() -> str:
