@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-header --no-annotate --no-emit-index-url
 
-SUPPORTED = import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11 to 3.13 is \
+SUPPORTED = import sys; (3, 11) <= sys.version_info < (3, 15) or sys.exit("Python 3.11 to 3.14 is \
 	needed, and this is %d.%d: make setup PYTHON=python3.12" % sys.version_info[:2])
 
 .PHONY: help setup test demo docs bench torture lint types imports lock audit secrets build clean
@@ -50,7 +50,7 @@ imports: setup ## Check who imports whom
 
 lock: setup ## Pin what we ask for, with hashes
 	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
-	$(LOCK) pyproject.toml --group dev --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	$(LOCK) requirements/meltano.in --output-file requirements/meltano.txt
 	$(LOCK) requirements/target-duckdb.in --output-file requirements/target-duckdb.txt
 	$(LOCK) requirements/target-postgres.in --output-file requirements/target-postgres.txt

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from bookio_api.answers import Answer, JsonObject, answer_of, rows_of
 from bookio_api.contract import PRODUCTION_URL, with_overrides
-from bookio_api.environment import NO_ADDRESS
-from bookio_api.errors import SettingsError
-from bookio_api.redaction import conceal
-from bookio_api.settings import CONNECTION_SETTINGS
-from bookio_api.transport import Request, Transport
+from bookio_api.errors import ContractError, SettingsError
+from bookio_api.http.proxies import NO_ADDRESS
+from bookio_api.http.transport import Request, Transport
+from bookio_api.responses import Answer, JsonObject, answer_of, integer_id, rows_of
+from bookio_api.scan.pages import Page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bookio_api.contract import Operation
+
+
+MOST_ROWS = 100_000
+"""In one answer: a thousand times the greatest limit, for a server may ignore it.
+
+Rows as Bookio's fill the 64 MiB of an answer before that; rows of nothing do not.
+"""
 
 
 class BookioClient:
@@ -45,7 +51,6 @@ class BookioClient:
         self.operations = with_overrides(endpoint_overrides)
         self.api_url = _checked_url(api_url)
         self._lang = lang
-        conceal(auth_token.strip())
         self._headers = {
             "Accept": "application/json",
             "Authorization": f"Bearer {_checked_token(auth_token)}",
@@ -58,13 +63,6 @@ class BookioClient:
             timeout=float(request_timeout),
             per_second=float(requests_per_second or 0),
         )
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Make a client from the settings of a plugin, named as in ``CONNECTION_SETTINGS``."""
-        names = CONNECTION_SETTINGS
-        given = {name: settings[name] for name in names if settings.get(name) is not None}
-        return cls(**{"auth_token": "", **given})
 
     def call(
         self,
@@ -85,6 +83,19 @@ class BookioClient:
     def rows(self, operation: str, answer: Answer) -> list[JsonObject]:
         """Return the rows of a list's answer; ``ContractError`` if there is no list of objects."""
         return rows_of(self.operations[operation], answer.data)
+
+    def list_page(self, operation: str, query: Mapping[str, Any]) -> Page:
+        """Ask a list operation once; every row of the page has an int64 as ``id``."""
+        answer = self.call(operation, query=query)
+        rows = self.rows(operation, answer)
+        if len(rows) > MOST_ROWS:
+            msg = f"{operation}: {len(rows)} rows in one answer, and at most {MOST_ROWS} are taken"
+            raise ContractError(msg, operation=operation)
+        for row in rows:
+            row["id"] = integer_id(operation, row.get("id"))
+        pagination = answer.data.get("pagination")
+        total = pagination.get("total") if isinstance(pagination, dict) else None
+        return Page(rows, total if type(total) is int else None, answer.server_time_ms)
 
     def stop(self) -> None:
         """Send nothing more and wake whoever waits; what is on its way may still land."""

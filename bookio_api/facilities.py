@@ -7,7 +7,6 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bookio_api.answers import integer_id
 from bookio_api.errors import (
     AuthError,
     BookioError,
@@ -16,6 +15,7 @@ from bookio_api.errors import (
     TransportError,
 )
 from bookio_api.localtime import DEFAULT_TIMEZONE, OffsetClock, zone
+from bookio_api.responses import integer_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlencode, urlsplit
 
 from bookio_api.contract import OPERATIONS
-from bookio_sandbox.behaviour import Behaviour
+from bookio_sandbox.api.behaviour import Behaviour
 from bookio_sandbox.server import Options, base_url, listen, open_world, server
 
 if TYPE_CHECKING:

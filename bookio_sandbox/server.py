@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from bookio_api.contract import with_overrides
-from bookio_sandbox.app import BASE_PATH, Bookio, build_app
-from bookio_sandbox.clock import DEFAULT_START, Clock
-from bookio_sandbox.faults import Protocol
-from bookio_sandbox.store import Store
-from bookio_sandbox.world import World
+from bookio_sandbox.api.app import BASE_PATH, Bookio, build_app
+from bookio_sandbox.api.faults import Protocol
+from bookio_sandbox.control.routes import control_routes
+from bookio_sandbox.world.clock import DEFAULT_START, Clock
+from bookio_sandbox.world.store import Store
+from bookio_sandbox.world.world import World
 
 if TYPE_CHECKING:
-    from bookio_sandbox.behaviour import Behaviour
+    from bookio_sandbox.api.behaviour import Behaviour
 
 HOST = "127.0.0.1"
 
@@ -91,7 +92,7 @@ def open_world(options: Options, behaviour: Behaviour) -> Bookio:
 def server(bookio: Bookio) -> uvicorn.Server:
     """Return the server, to run on a listening socket."""
     config = uvicorn.Config(
-        build_app(bookio),
+        build_app(bookio, control_routes(bookio)),
         http=Protocol,
         ws="none",
         loop="asyncio",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bookio_api.contract import OPERATIONS
 from bookio_api.errors import ERROR_CODES
 from bookio_api.schemas import stream_schema, write_schema
-from tap_bookio.paged import PagedStream
+from tap_bookio.paged_stream import PagedStream
 from tap_bookio.settings import SETTINGS
 from tap_bookio.tap import STREAMS
 from target_bookio.settings import SETTINGS as TARGET_SETTINGS

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bookio_api.errors import SettingsError
 
 if TYPE_CHECKING:
-    from bookio_api.pages import Page
+    from bookio_api.scan.pages import Page
 
 REPLICATION_KEY = "lastSync"
 TOLERATED_SKEW_MS = 60_000

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from bookio_api.client import BookioClient
 from bookio_api.contract import MAX_PAGE_SIZE
 from bookio_api.errors import BookioError
 from bookio_api.localtime import to_epoch_ms, zone
-from bookio_api.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING
-from tap_bookio.privacy import KEEP, OMIT, PSEUDONYMISE, key_problem
+from bookio_singer.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING, client_from
+from tap_bookio.records.privacy import KEEP, OMIT, PSEUDONYMISE, key_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,4 +142,4 @@ def _is_future(text: str) -> bool:
 
 
 def _checked_client(config: Mapping[str, Any]) -> None:
-    BookioClient.from_settings(config).close()
+    client_from(config).close()

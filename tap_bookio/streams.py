@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
-from tap_bookio.base import BookioStream
-from tap_bookio.deletions import doubts
-from tap_bookio.paged import PagedStream
+from tap_bookio.bookio_stream import BookioStream
+from tap_bookio.deletion_guard import doubts
+from tap_bookio.paged_stream import PagedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tap_bookio.base import Row
-    from tap_bookio.paged import Context
+    from tap_bookio.bookio_stream import Row
+    from tap_bookio.paged_stream import Context
 
 
 class FacilitiesStream(BookioStream):
@@ -25,7 +25,7 @@ class FacilitiesStream(BookioStream):
 
     def get_records(self, context: Context) -> Iterable[Row]:  # noqa: ARG002
         """Yield the facilities in scope."""
-        facilities = self.bookio.facilities
+        facilities = self.run.facilities
         for row in facilities.rows or []:
             clock = facilities[row["id"]].clock
             yield from self._conformer.rows(self.privacy.rows([row]), clock)
@@ -40,9 +40,9 @@ class CalendarsStream(BookioStream):
     def get_records(self, context: Context) -> Iterable[Row]:  # noqa: ARG002
         """Yield each calendar once."""
         seen: set[int] = set()
-        facilities = self.bookio.facilities.in_scope
+        facilities = self.run.facilities.in_scope
         queries = [{"facilityId": facility.id} for facility in facilities]
-        pages = self.bookio.executor.map(self.fetch, queries)
+        pages = self.run.executor.map(self.fetch, queries)
         for facility, page in zip(facilities, pages, strict=True):
             for row in self.conformed(page.rows, facility):
                 if row["id"] not in seen:
@@ -85,7 +85,7 @@ class BlockedTimesStream(PagedStream):
     def get_records(self, context: Context) -> Iterable[Row]:
         """Scan one facility, and give its records the version that is activated after all."""
         if self.config["detect_deletions"] and self._stream_version is None:
-            self._stream_version = self.bookio.initialized_at
+            self._stream_version = self.run.started_ms
         return super().get_records(context)
 
     def settle(self) -> None:
@@ -94,11 +94,11 @@ class BlockedTimesStream(PagedStream):
         if not self.config["detect_deletions"] or version is None:
             super().settle()
             return
-        if len(self._scanned) < len(self.bookio.facilities.in_scope):
+        if len(self._scanned) < len(self.run.facilities.in_scope):
             return
         found = list(doubts(f"bookmarks.{self.name}", self._rows_before(), self._rows_now()))
         for facility, doubt in found:
-            self.bookio.report_incomplete(self.name, facility, doubt)
+            self.run.report_incomplete(self.name, facility, doubt)
         if found:
             return
         self.stream_state.pop("rows", None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -15,15 +14,15 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Schema
 from singer_sdk.tap_base import CliTestOptionValue
 
-from bookio_api.cli import OneLineCommand
-from bookio_api.client import BookioClient
-from bookio_api.errors import BookioError, ContractError
-from bookio_api.facilities import Facilities
+from bookio_api.errors import BookioError
 from bookio_api.schemas import stream_schema
-from tap_bookio.bookmark import TOLERATED_SKEW_MS, check_state
+from bookio_singer.command import OneLineCommand
+from tap_bookio.bookmark import check_state
 from tap_bookio.catalog import read_catalog
-from tap_bookio.paged import PagedStream
-from tap_bookio.privacy import OMIT, without_omitted
+from tap_bookio.output.block_writer import BlockWriter
+from tap_bookio.paged_stream import PagedStream
+from tap_bookio.records.privacy import OMIT, without_omitted
+from tap_bookio.run import Run
 from tap_bookio.settings import SETTINGS, problems_of
 from tap_bookio.streams import (
     BlockedTimesStream,
@@ -31,7 +30,6 @@ from tap_bookio.streams import (
     FacilitiesStream,
     ReservationsStream,
 )
-from tap_bookio.writer import BlockWriter
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -59,30 +57,14 @@ class TapBookio(Tap):
         "properties": dict(SETTINGS),
     }
 
-    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
-        """Take what the SDK passes."""
-        self._incomplete: list[str] = []
-        self._skewed = False
-        super().__init__(**kwargs)
-
     @cached_property
-    def client(self) -> BookioClient:
-        """The one client of this run."""
-        return BookioClient.from_settings(self.config)
-
-    @cached_property
-    def executor(self) -> ThreadPoolExecutor:
-        """Threads that fetch pages ahead."""
-        return ThreadPoolExecutor(self.config["max_concurrency"], thread_name_prefix="fetch")
-
-    @cached_property
-    def facilities(self) -> Facilities:
-        """The facilities of this run."""
-        return Facilities(self.client, self.config)
+    def run(self) -> Run:
+        """What the streams of this run share."""
+        return Run(self.config)
 
     def discover_streams(self) -> list[Stream]:
         """Return all streams; nothing is asked of Bookio for it."""
-        return [stream(self) for stream in STREAMS]
+        return [stream(self, self.run) for stream in STREAMS]
 
     @property
     def input_catalog(self) -> Catalog | None:
@@ -102,35 +84,11 @@ class TapBookio(Tap):
         check_state(state, self.streams)
         super().load_state(state)
 
-    def report_incomplete(self, stream: str, facility: int | None, reason: str) -> None:
-        """Remember that a scan may have missed rows: its bookmark stays and the run will fail."""
-        where = f"facility {facility}: " if facility is not None else ""
-        self._incomplete.append(f"{stream}: {where}{reason}")
-
-    def warn_of_skew(self, skew_ms: int) -> None:
-        """Say once a run that the server's clock is not ours."""
-        if abs(skew_ms) > TOLERATED_SKEW_MS and not self._skewed:
-            self._skewed = True
-            self.logger.warning(
-                "Bookio's clock differs from ours by %d s; bookmarks follow Bookio's",
-                skew_ms // 1000,
-            )
-
     def close(self) -> None:
-        """Write out what is held back, let go of connections and threads."""
-        self.client.close()
-        self.executor.shutdown(cancel_futures=True)
+        """Write out what is held back; close connections and threads."""
+        self.run.close()
         if isinstance(self.message_writer, BlockWriter):
             self.message_writer.flush()
-
-    def raise_if_incomplete(self) -> None:
-        """Raise ``ContractError`` if rows may have been missed."""
-        if self._incomplete:
-            msg = (
-                f"incomplete, bookmarks stay where they were: {'; '.join(self._incomplete)}; "
-                "what came was emitted, run again"
-            )
-            raise ContractError(msg)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check what JSON Schema cannot: dates, zones, addresses."""
@@ -145,7 +103,7 @@ class TapBookio(Tap):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG002
         """End now: every STATE that is proven has left already."""
         self.logger.error("stopped by signal %d; the next run goes on from the last STATE", signum)
-        self.client.close()
+        self.run.client.close()
         sys.exit(1)
 
     @classmethod
@@ -173,7 +131,7 @@ class TapBookio(Tap):
             tap.sync_all()
         finally:
             tap.close()
-        tap.raise_if_incomplete()
+        tap.run.raise_if_incomplete()
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
@@ -190,7 +148,7 @@ class TapBookio(Tap):
 
     def failing_streams(self) -> list[str]:
         """Ask for a row of each stream, tell how it went, and return the names that failed."""
-        facilities = self.facilities.in_scope
+        facilities = self.run.facilities.in_scope
         ids = ", ".join(str(facility.id) for facility in facilities if facility.id is not None)
         click.echo(f"facilities: {ids or 'not listed for this token'}", err=True)
         failing = []

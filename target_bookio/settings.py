@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bookio_api.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING
+from bookio_singer.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING
 
 CONTINUE, STOP = "continue", "stop"
 REMOTE_WINS, SOURCE_WINS = "remote_wins", "source_wins"

@@ -16,22 +16,22 @@ from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.exceptions import SingerReadError
 
-from bookio_api.cli import OneLineCommand
-from bookio_api.client import BookioClient
 from bookio_api.errors import BookioError, SettingsError
 from bookio_api.facilities import Facilities
 from bookio_api.localtime import zone
-from target_bookio.delivery import Delivery
-from target_bookio.files import own_files
-from target_bookio.journal import Journal
-from target_bookio.ledger import Ledger
-from target_bookio.outcomes import Outcomes
-from target_bookio.reconcile import Lookup
-from target_bookio.record import BLOCKED_TIMES, CALENDARS, RESERVATIONS
-from target_bookio.rejects import Rejects, replayed
-from target_bookio.sending import Sender
+from bookio_singer.command import OneLineCommand
+from bookio_singer.settings import client_from
+from target_bookio.apply.reconciler import Delivery
+from target_bookio.apply.resolver import Settler
+from target_bookio.apply.row_queue import Ledger
+from target_bookio.apply.sender import Sender
+from target_bookio.desired import BLOCKED_TIMES, CALENDARS, RESERVATIONS
+from target_bookio.journal.store import Journal
+from target_bookio.private_files import own_files
+from target_bookio.refresh.lookup import Lookup
+from target_bookio.reporting.rejects import Rejects, replayed
+from target_bookio.reporting.report import Outcomes
 from target_bookio.settings import SETTINGS
-from target_bookio.settling import Settler
 from target_bookio.sinks import BookioSink
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class TargetBookio(Target):
         settings, closing = self.config, self._closing
         read_only = read_only or settings["dry_run"]
         journal_path, rejects_path = own_files(settings, create=not read_only)
-        self.client = BookioClient.from_settings(settings)
+        self.client = client_from(settings)
         closing.callback(self.client.close)
         facilities = Facilities(self.client, settings)
         ids = ", ".join(str(f.id) for f in facilities.in_scope if f.id is not None)
@@ -223,7 +223,7 @@ class TargetBookio(Target):
         if raise_errors:
             try:
                 zone(self.config["default_timezone"])
-                BookioClient.from_settings(self.config).close()
+                client_from(self.config).close()
             except BookioError as error:
                 raise ConfigValidationError("settings", errors=[str(error)]) from error
         return errors

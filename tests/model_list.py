@@ -8,8 +8,8 @@ from concurrent.futures import Executor, Future
 from datetime import datetime, timedelta
 from typing import Any
 
-from bookio_api.pages import Page, Row
 from bookio_api.scan import Scan
+from bookio_api.scan.pages import Page, Row
 
 EPOCH = datetime(2024, 1, 1)  # noqa: DTZ001 (Bookio's datetimes have no zone)
 ORDERS = ("id", "-id", "modified", "-modified", "dateFrom", "dateFrom ties", "random")

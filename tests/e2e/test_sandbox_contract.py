@@ -9,7 +9,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis import GenerationMode
 
-from bookio_sandbox.openapi import openapi
+from bookio_sandbox.api.openapi import openapi
 from bookio_sandbox.running import Sandbox, in_thread
 
 if TYPE_CHECKING:

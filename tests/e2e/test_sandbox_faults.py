@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bookio_sandbox.faults import FAULTS
+from bookio_sandbox.api.faults import FAULTS
 
 if TYPE_CHECKING:
     from conftest import StartSandbox

@@ -12,9 +12,9 @@ import phonenumbers
 import pytest
 
 from bookio_api.contract import RESERVATION_STATUSES
-from bookio_sandbox.clock import DEFAULT_START, epoch_ms
-from bookio_sandbox.store import STREAMS, Store
-from bookio_sandbox.world import World
+from bookio_sandbox.world.clock import DEFAULT_START, epoch_ms
+from bookio_sandbox.world.store import STREAMS, Store
+from bookio_sandbox.world.world import World
 
 SIZE = 3000
 Row = dict[str, Any]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bookio_sandbox.running import Sandbox
     from tests.conftest import StartSandbox
 
-TAP_WAREHOUSE = str(Path(__file__).parents[2] / "orchestrate/tap_warehouse.py")
+TAP_WAREHOUSE = str(Path(__file__).parents[2] / "tap_warehouse")
 DUCKDB_TYPES = {"integer": "HUGEINT", "number": "DOUBLE", "boolean": "BOOLEAN",
                 "array": "JSON", "object": "JSON"}  # fmt: skip
 STREAMS = ("calendars", "reservations", "blocked_times")

@@ -41,8 +41,8 @@ from target_bookio.target import TargetBookio
 TargetBookio.cli(sys.argv[1:])
 """
 BOUNDARIES = [
-    ("target_bookio.journal", "Journal", "commit"),
-    ("target_bookio.journal", "Journal", "put"),
+    ("target_bookio.journal.store", "Journal", "commit"),
+    ("target_bookio.journal.store", "Journal", "put"),
     ("bookio_api.client", "BookioClient", "call"),
     ("target_bookio.target", "TargetBookio", "_write_state_message"),
 ]

@@ -57,7 +57,7 @@ class Probe:
         config = {"auth_token": sandbox.token, "api_url": sandbox.url}
         self.tap = TapBookio(config=config, parse_env_config=False)
         self.stream = self.tap.streams["reservations"]
-        self.facility = self.tap.facilities.in_scope[0]
+        self.facility = self.tap.run.facilities.in_scope[0]
 
     def __call__(self, answer: Any) -> list[dict[str, Any]]:
         body = json.dumps(answer)

@@ -8,7 +8,7 @@ import unicodedata
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tap_bookio.privacy import pseudonym
+from tap_bookio.records.privacy import pseudonym
 
 keys = st.binary(min_size=32, max_size=64)
 kinds = st.sampled_from(["name", "email", "phone", "text"])

@@ -120,7 +120,7 @@ class History:
 def test_any_history_ends_as_wished(
     sandbox: Sandbox, story: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("target_bookio.reconcile.PAUSES", (0, 0))
+    monkeypatch.setattr("target_bookio.refresh.lookup.PAUSES", (0, 0))
     with TemporaryDirectory() as folder:
         history = History(sandbox, Path(folder))
         for kind, what, more in story:

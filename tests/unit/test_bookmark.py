@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bookio_api.pages import Page
+from bookio_api.scan.pages import Page
 from tap_bookio.bookmark import Question
 
 if TYPE_CHECKING:

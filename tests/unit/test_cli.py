@@ -7,7 +7,7 @@ import logging
 import click
 import pytest
 
-from bookio_api.cli import OneLineCommand
+from bookio_singer.command import OneLineCommand
 
 
 def test_a_lack_of_memory_is_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from bookio_api.localtime import OffsetClock, zone
 from bookio_api.schemas import stream_schema
-from tap_bookio.conform import Conformer
-from tap_bookio.warned import FieldWarnings
+from tap_bookio.records.conform import Conformer
+from tap_bookio.records.field_warnings import FieldWarnings
 
 CLOCK = OffsetClock(zone("Europe/Bratislava"))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bookio_api.errors import SettingsError
-from bookio_api.given import settings_of
+from bookio_singer.config import settings_of
 from tap_bookio.settings import SETTINGS
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bookio_api.errors import SettingsError
-from target_bookio.journal import CONFIRMED, IN_DOUBT, REJECTED, SENT, Entry, Journal
-from target_bookio.rejects import Rejects
-from target_bookio.steps import CREATE
+from target_bookio.journal.store import CONFIRMED, IN_DOUBT, REJECTED, SENT, Entry, Journal
+from target_bookio.plan.operations import CREATE
+from target_bookio.reporting.rejects import Rejects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def test_it_is_its_owners_only(path: Path) -> None:
 
 
 def test_a_second_process_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("target_bookio.journal._LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("target_bookio.journal.store._LOCK_SECONDS", 0.1)
     first = Journal(path, *ACCOUNT)
     with pytest.raises(SettingsError, match="another process"):
         Journal(path, *ACCOUNT)
@@ -115,7 +115,7 @@ def test_retention_forgets_what_is_settled_and_keeps_what_is_in_doubt(
         journal.put(ENTRY._replace(key=state, state=state))
     journal.commit()
     later = time.time() + 10 * DAY
-    monkeypatch.setattr("target_bookio.journal.time.time", lambda: later)
+    monkeypatch.setattr("target_bookio.journal.store.time.time", lambda: later)
     journal.forget_before(30)
     assert len(journal._select("1")) == 3
     journal.forget_before(5)

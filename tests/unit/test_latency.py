@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bookio_api import latency
-from bookio_api.latency import Latency
+from bookio_api.scan import prefetch as latency
+from bookio_api.scan.prefetch import Latency
 
 
 class Clock:

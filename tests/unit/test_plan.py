@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from bookio_api.localtime import zone
-from target_bookio.plan import (
+from target_bookio.desired import RecordError, read_record
+from target_bookio.plan.operations import Step, after, digests
+from target_bookio.plan.planner import (
     CONFLICT,
     REJECT,
     UNCHANGED,
@@ -17,9 +19,7 @@ from target_bookio.plan import (
     Plan,
     plan,
 )
-from target_bookio.reconcile import in_zone
-from target_bookio.record import RecordError, read_record
-from target_bookio.steps import Step, after, digests
+from target_bookio.refresh.lookup import in_zone
 
 BRATISLAVA = zone("Europe/Bratislava")
 STATUSES = ("CONFIRMED", "CANCELLED", "DID_NOT_COME")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bookio_api.schemas import stream_schema
-from tap_bookio.privacy import Privacy, key_problem, pseudonym, published, without_omitted
-from tap_bookio.warned import FieldWarnings
+from tap_bookio.records.field_warnings import FieldWarnings
+from tap_bookio.records.privacy import Privacy, key_problem, pseudonym, published, without_omitted
 
 KEY = "k" * 32
 ROW = {

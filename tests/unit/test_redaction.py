@@ -7,13 +7,14 @@ import logging
 
 import pytest
 
-from bookio_api.redaction import conceal, redacted
+from bookio_singer.redaction import conceal, install, redacted
 
 SECRET = "a-token-that-is-secret"  # pragma: allowlist secret
 
 
 @pytest.fixture(autouse=True)
 def concealed() -> None:
+    install()
     conceal(SECRET)
 
 

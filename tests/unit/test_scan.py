@@ -8,8 +8,8 @@ from itertools import islice
 import pytest
 
 from bookio_api.errors import ValidationError
-from bookio_api.pages import Page
 from bookio_api.scan import Scan
+from bookio_api.scan.pages import Page
 from tests.model_list import ModelList, ShuffledExecutor, ids, read
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bookio_api.pages import Page
 from bookio_api.scan import Scan
+from bookio_api.scan.pages import Page
 from tests.model_list import ModelList, ids, read
 
 

@@ -15,8 +15,8 @@ from singer_sdk import Stream
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.encoding.simple import RecordMessage
 
+from tap_bookio.output.whole_pages import WholePages
 from tap_bookio.tap import TapBookio
-from tap_bookio.whole_pages import WholePages
 from tests.cli import Tap
 
 if TYPE_CHECKING:

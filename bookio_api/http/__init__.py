@@ -1,0 +1,1 @@
+"""HTTP for the client: one connection pool, deadlines, proxies, pace and retries."""

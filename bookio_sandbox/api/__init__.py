@@ -1,0 +1,1 @@
+"""The API as the vendor documents it, and as it may differ."""

@@ -1,0 +1,146 @@
+"""The four lists: filters, order, paging."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bookio_api.contract import MAX_PAGE_SIZE, RESERVATION_STATUSES
+from bookio_sandbox.api.errors import NOT_FOUND, VALIDATION, Refusal
+from bookio_sandbox.api.validation import day, whole_number
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bookio_api.contract import Operation
+    from bookio_sandbox.api.behaviour import Behaviour
+    from bookio_sandbox.world.store import Store
+
+Condition = tuple[str, object]
+"""SQL with one parameter, and its value."""
+
+_PAGING = ("offset", "limit")
+
+_ORDERS = {
+    "id": "id",
+    "-id": "id DESC",
+    "modified": "modified, id",
+    "-modified": "modified DESC, id DESC",
+    "dateFrom": "date_from, id",
+    "-dateFrom": "date_from DESC, id DESC",
+    "random": "id",
+}
+
+
+class Lists:
+    """Answers every list operation from the store."""
+
+    def __init__(self, store: Store, rng: random.Random) -> None:
+        """Read from ``store``; ``rng`` shuffles where the order is random."""
+        self._store = store
+        self._rng = rng
+
+    def answer(self, operation: Operation, query: Mapping[str, str], behaviour: Behaviour) -> bytes:
+        """Return the encoded ``data`` of a list. ``Refusal`` for a filter that cannot be."""
+        stream = operation.name.removeprefix("list_")
+        filters = [name for name in operation.query if name in query and name not in _PAGING]
+        conditions = [self._condition(name, query[name], behaviour) for name in filters]
+        where = " AND ".join(sql for sql, _ in conditions) or "1"
+        values = [value for _, value in conditions]
+        order = _ORDERS[behaviour.order] if operation.paged else "id"
+        ids = self._store.ids(stream, where, values, order)
+        if not operation.paged:
+            return b'{"%s":[%s]}' % (_rows_key(operation), self._rows(stream, ids, behaviour))
+        offset = whole_number("offset", query.get("offset", "0"), 0)
+        limit = whole_number("limit", query.get("limit", str(MAX_PAGE_SIZE)), 0, MAX_PAGE_SIZE)
+        limit = min(limit, behaviour.page_cap)
+        if behaviour.order == "random":
+            ids = self._rng.sample(ids, len(ids))
+        page = ids[offset : offset + limit]
+        pagination = {"total": len(ids)} if behaviour.total else {}
+        return b'{"pagination":%s,"%s":[%s]}' % (
+            msgspec.json.encode(pagination | {"offset": offset, "limit": limit}),
+            _rows_key(operation),
+            self._rows(stream, page, behaviour),
+        )
+
+    def _rows(self, stream: str, ids: Sequence[int], behaviour: Behaviour) -> bytes:
+        bodies = self._store.bodies(stream, ids)
+        if behaviour.hide:
+            rows = map(msgspec.json.decode, bodies)
+            bodies = [
+                msgspec.json.encode({k: v for k, v in row.items() if k not in behaviour.hide})
+                for row in rows
+            ]
+        return b",".join(bodies)
+
+    def _condition(self, name: str, text: str, behaviour: Behaviour) -> Condition:
+        if name == "facilityId":
+            facility = whole_number(name, text)
+            if self._store.get("facilities", facility) is None:
+                raise Refusal(NOT_FOUND, f"facilityId: there is no facility {facility}")
+            return "facility_id = ?", facility
+        return _FILTERS[name](name, text, behaviour)
+
+
+def _rows_key(operation: Operation) -> bytes:
+    return (operation.rows or "").encode()
+
+
+def _same(name: str, text: str, _: Behaviour) -> Condition:
+    return f"{name} = ?", text
+
+
+def _status(name: str, text: str, _: Behaviour) -> Condition:
+    if text not in RESERVATION_STATUSES:
+        raise Refusal(VALIDATION, f"{name}: must be one of {', '.join(RESERVATION_STATUSES)}")
+    return "status = ?", text
+
+
+def _unsynced(name: str, text: str, _: Behaviour) -> Condition:
+    if text not in {"true", "false"}:
+        raise Refusal(VALIDATION, f"{name}: must be true or false")
+    return "unsynced >= ?", text == "true"
+
+
+def _last_sync(name: str, text: str, behaviour: Behaviour) -> Condition:
+    try:
+        since = float(text)
+    except ValueError:
+        since = math.nan
+    if not math.isfinite(since):
+        raise Refusal(VALIDATION, f"{name}: must be a number of milliseconds")
+    return f"modified {'>' if behaviour.last_sync == 'gt' else '>='} ?", since
+
+
+def _range_start(name: str, text: str, behaviour: Behaviour) -> Condition:
+    column = "date_to > ?" if behaviour.range_match == "overlap" else "date_from >= ?"
+    return column, day(name, text)
+
+
+def _range_end(name: str, text: str, behaviour: Behaviour) -> Condition:
+    last = day(name, text)
+    column = "date_to" if behaviour.range_match == "within" else "date_from"
+    # "2026-06-29T12:00:00" sorts between "2026-06-29" and "2026-06-29T24".
+    return f"{column} < ?", f"{last}T24" if behaviour.range_end == "inclusive" else last
+
+
+def _on_date(name: str, text: str, _: Behaviour) -> Condition:
+    return "? BETWEEN substr(date_from, 1, 10) AND substr(date_to, 1, 10)", day(name, text)
+
+
+_FILTERS: dict[str, Callable[[str, str, Behaviour], Condition]] = {
+    "email": _same,
+    "number": _same,
+    "status": _status,
+    "onlyUnsynced": _unsynced,
+    "lastSync": _last_sync,
+    "from": _range_start,
+    "dateFrom": _range_start,
+    "to": _range_end,
+    "dateTo": _range_end,
+    "date": _on_date,
+}

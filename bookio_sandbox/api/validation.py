@@ -1,0 +1,92 @@
+"""What Bookio checks before it looks at its rows (code 10)."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import msgspec
+
+from bookio_api.contract import OPERATIONS
+from bookio_api.schemas import write_schema
+from bookio_sandbox.api.errors import VALIDATION, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+INT64 = 2**63
+
+_VALIDATORS = {
+    operation.name: jsonschema_rs.Draft202012Validator(write_schema(operation.body))
+    for operation in OPERATIONS.values()
+    if operation.body
+}
+
+
+def whole_number(name: str, text: str, lowest: int = -INT64, highest: int = INT64 - 1) -> int:
+    """Read a number of a path or a query. ``Refusal`` if it is none, or out of bounds."""
+    if re.fullmatch(r"-?[0-9]{1,19}", text) and lowest <= int(text) <= highest:
+        return int(text)
+    raise Refusal(VALIDATION, f"{name}: must be a whole number from {lowest} to {highest}")
+
+
+def day(name: str, text: str) -> str:
+    """Read a date of a query, ``2018-06-29``. ``Refusal`` if there is no such day."""
+    try:
+        known = date.fromisoformat(text).isoformat()
+    except ValueError:
+        known = None
+    if text != known:
+        raise Refusal(VALIDATION, f"{name}: must be a date as 2018-06-29")
+    return text
+
+
+def path_id(path: Mapping[str, str]) -> int:
+    """Return the id in the path, 0 if the operation has none."""
+    for name, text in path.items():
+        return whole_number(name, text)
+    return 0
+
+
+def validated(name: str, body: bytes) -> dict[str, Any]:
+    """Return the known fields of a write's body, ``{}`` if it takes none."""
+    if name not in _VALIDATORS:
+        return {}
+    try:
+        values: Any = msgspec.json.decode(body)
+        errors = [
+            f"{'.'.join(map(str, error.instance_path)) or 'body'}: {error.message}"
+            for error in _VALIDATORS[name].iter_errors(values)
+        ]
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        raise Refusal(VALIDATION, "the body is no JSON that can be read") from None
+    if errors:
+        raise Refusal(VALIDATION, *errors)
+    for field in ("dateFrom", "dateTo", "validFrom", "validTo"):
+        if values.get(field) is not None:
+            _refuse_no_datetime(field, values[field])
+    known = write_schema(OPERATIONS[name].body or "")["properties"]
+    return {k: int(v) if isinstance(v, float) else v for k, v in values.items() if k in known}
+
+
+def _refuse_no_datetime(field: str, text: str) -> None:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(VALIDATION, f"{field}: {text} is no date") from None
+
+
+def refuse_backwards(start: str, end: str) -> None:
+    """Refuse a term that ends before it begins."""
+    if end <= start:
+        raise Refusal(VALIDATION, f"dateTo: {end} is not after dateFrom")
+
+
+def later(start: datetime, minutes: int) -> str:
+    """Return the wall time some minutes after ``start``."""
+    try:
+        return (start + timedelta(minutes=minutes)).isoformat()
+    except OverflowError:
+        raise Refusal(VALIDATION, "dateFrom: is too late") from None

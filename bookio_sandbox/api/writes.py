@@ -1,0 +1,213 @@
+"""The ten writes: validation, then what Bookio knows, then the change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from bookio_sandbox.api.errors import DUPLICATE, NO_CAPACITY, NOT_FOUND, Refusal
+from bookio_sandbox.api.validation import later, path_id, refuse_backwards, validated
+from bookio_sandbox.world.clock import wall_time
+from bookio_sandbox.world.services import public_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bookio_sandbox.api.behaviour import Behaviour
+    from bookio_sandbox.world.clock import Clock
+    from bookio_sandbox.world.services import Services
+    from bookio_sandbox.world.store import Store, Stored
+
+Row = dict[str, Any]
+
+
+class Write(NamedTuple):
+    """A write that has passed validation."""
+
+    row_id: int
+    """The id in its path; 0 if there is none."""
+    values: Row
+    """Its body; ``{}`` if there is none."""
+    behaviour: Behaviour
+
+
+class Writes:
+    """Carries out every write operation on the store."""
+
+    def __init__(self, store: Store, clock: Clock, services: Services) -> None:
+        """Write to ``store`` at the time of ``clock``."""
+        self._store = store
+        self._clock = clock
+        self._services = services
+        self._handlers: dict[str, Callable[[Write], Row]] = {
+            "create_calendar": self._create_calendar,
+            "modify_calendar": self._modify_calendar,
+            "end_calendar": self._end_calendar,
+            "create_reservation": self._create_reservation,
+            "change_reservation_status": self._change_status,
+            "change_reservation_term": self._change_term,
+            "confirm_sync": self._confirm_sync,
+            "create_blocked_time": self._create_blocked_time,
+            "change_blocked_time_term": self._change_blocked_time,
+            "remove_blocked_time": self._remove_blocked_time,
+        }
+
+    def answer(
+        self, name: str, path: Mapping[str, str], body: bytes, behaviour: Behaviour
+    ) -> bytes:
+        """Carry out a write and return the encoded ``data``. ``Refusal`` if Bookio says no."""
+        row = self._handlers[name](Write(path_id(path), validated(name, body), behaviour))
+        if behaviour.write_answer == "nothing":
+            return b"{}"
+        return msgspec.json.encode(row if behaviour.write_answer == "row" else {"id": row["id"]})
+
+    def _create_calendar(self, write: Write) -> Row:
+        self._facility(write.values["facilityId"])
+        services = self._services.with_ids(write.values["services"])
+        return self._insert("calendars", write.values | {"services": services})
+
+    def _modify_calendar(self, write: Write) -> Row:
+        calendar = self._known("calendars", write.row_id)
+        self._facility(write.values["facilityId"])
+        services = self._services.with_ids(write.values["services"])
+        return self._update("calendars", calendar, write.values | {"services": services})
+
+    def _end_calendar(self, write: Write) -> Row:
+        calendar = self._known("calendars", write.row_id)
+        facility_id = calendar.row["facilityId"]
+        if write.values.get("facilityId", facility_id) != facility_id:
+            raise Refusal(NOT_FOUND, "facilityId: the calendar belongs to another facility")
+        return self._update("calendars", calendar, {"validTo": write.values["validTo"]})
+
+    def _create_reservation(self, write: Write) -> Row:
+        booked = write.values
+        facility = self._facility(booked["facilityId"])
+        service = self._services.of_facility(facility["id"]).get(booked["serviceId"])
+        if service is None:
+            raise Refusal(NOT_FOUND, "serviceId: the facility has no such service")
+        start = datetime.fromisoformat(booked["dateFrom"])
+        row_id = self._store.next_id("reservations")
+        row = {
+            "id": row_id,
+            "number": public_number(row_id),
+            "service": service.name,
+            "status": "CONFIRMED",
+            "dateTo": later(start, service.duration),
+            "duration": service.duration,
+            "created": self._wall(facility),
+            "cancelTime": None,
+            "note": None,
+            **booked,
+        }
+        if write.behaviour.duplicate_check:
+            self._refuse_duplicate(row)
+        if write.behaviour.capacity_check:
+            self._refuse_full(row)
+        return self._insert("reservations", row)
+
+    def _change_status(self, write: Write) -> Row:
+        reservation = self._known("reservations", write.row_id)
+        row = reservation.row
+        status = write.values["status"]
+        if status == "CONFIRMED" and write.behaviour.capacity_check:
+            self._refuse_full(row)
+        row.pop("cancellationReason", None)
+        changes = {"status": status, "cancelTime": None}
+        if status == "CANCELLED":
+            cancelled = self._wall(self._facility(row["facilityId"]))
+            changes = write.values | {"cancelTime": cancelled}
+        self._store.send_email(
+            row, status, write.values.get("cancellationReason"), self._clock.now_ms()
+        )
+        return self._update("reservations", reservation, changes)
+
+    def _change_term(self, write: Write) -> Row:
+        reservation = self._known("reservations", write.row_id)
+        start = datetime.fromisoformat(write.values["dateFrom"])
+        end = write.values.get("dateTo") or later(start, reservation.row["duration"])
+        refuse_backwards(write.values["dateFrom"], end)
+        term = {
+            "dateFrom": write.values["dateFrom"],
+            "dateTo": end,
+            "duration": int((datetime.fromisoformat(end) - start).total_seconds()) // 60,
+        }
+        if write.behaviour.capacity_check and reservation.row["status"] != "CANCELLED":
+            self._refuse_full(reservation.row | term)
+        return self._update("reservations", reservation, term)
+
+    def _confirm_sync(self, write: Write) -> Row:
+        reservation = self._known("reservations", write.row_id)
+        synced = reservation._replace(unsynced=False)
+        return self._update("reservations", synced, write.values)
+
+    def _create_blocked_time(self, write: Write) -> Row:
+        self._facility(write.values["facilityId"])
+        refuse_backwards(write.values["dateFrom"], write.values["dateTo"])
+        return self._insert("blocked_times", write.values)
+
+    def _change_blocked_time(self, write: Write) -> Row:
+        blocked = self._known("blocked_times", write.row_id)
+        refuse_backwards(write.values["dateFrom"], write.values["dateTo"])
+        return self._update("blocked_times", blocked, write.values)
+
+    def _remove_blocked_time(self, write: Write) -> Row:
+        blocked = self._known("blocked_times", write.row_id)
+        self._store.remove("blocked_times", write.row_id)
+        return blocked.row
+
+    def _insert(self, stream: str, values: Row) -> Row:
+        row = {"id": self._store.next_id(stream), **values}
+        self._store.put(stream, row, self._clock.now_ms(), unsynced=False)
+        return row
+
+    def _update(self, stream: str, stored: Stored, changes: Row) -> Row:
+        """Change a row; one that waits for confirm sync goes on waiting."""
+        row = stored.row | changes
+        self._store.put(stream, row, self._clock.now_ms(), unsynced=stored.unsynced)
+        return row
+
+    def _known(self, stream: str, row_id: int) -> Stored:
+        stored = self._store.get(stream, row_id)
+        if stored is None:
+            raise Refusal(NOT_FOUND, f"there is no {stream[:-1].replace('_', ' ')} {row_id}")
+        return stored
+
+    def _facility(self, facility_id: int) -> Row:
+        stored = self._store.get("facilities", facility_id)
+        if stored is None:
+            raise Refusal(NOT_FOUND, f"facilityId: there is no facility {facility_id}")
+        return stored.row
+
+    def _wall(self, facility: Row) -> str:
+        return wall_time(self._clock.now_ms(), ZoneInfo(facility["timeZone"]))
+
+    def _refuse_duplicate(self, row: Row) -> None:
+        """Refuse what another booking is already; what Bookio itself looks at is unknown."""
+        same_number = self._store.count(
+            "reservations",
+            "facility_id = ? AND external_id = ?",
+            (row["facilityId"], row["externalId"]),
+        )
+        if same_number:
+            raise Refusal(DUPLICATE, f"externalId: {row['externalId']} is booked already")
+        same_visit = self._store.count(
+            "reservations",
+            "email = ? AND date_from = ? AND facility_id = ? AND status != 'CANCELLED'",
+            (row["email"], row["dateFrom"], row["facilityId"]),
+        )
+        if same_visit:
+            raise Refusal(DUPLICATE, f"email: {row['email']} is booked at {row['dateFrom']}")
+
+    def _refuse_full(self, row: Row) -> None:
+        service = self._services.of_facility(row["facilityId"]).get(row["serviceId"])
+        taken = self._store.count(
+            "reservations",
+            "service_id = ? AND date_from < ? AND date_to > ?"
+            " AND status != 'CANCELLED' AND id != ?",
+            (row["serviceId"], row["dateTo"], row["dateFrom"], row["id"]),
+        )
+        if service and taken >= service.capacity:
+            raise Refusal(NO_CAPACITY, f"dateFrom: {service.name} is full at {row['dateFrom']}")

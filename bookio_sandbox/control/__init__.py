@@ -1,0 +1,1 @@
+"""What tests and demos ask of a sandbox, under /_sandbox."""

@@ -1,0 +1,1 @@
+"""Clinics, people and their bookings, made up from a seed."""

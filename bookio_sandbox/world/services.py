@@ -1,0 +1,69 @@
+"""The services that calendars offer: what a booking needs to know of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from bookio_sandbox.world.store import Store
+
+DEFAULT_DURATION = 30
+_FIRST_ID = 7001
+_INT32 = 2**31
+
+
+class Service(NamedTuple):
+    """A bookable service; ``duration`` in minutes, ``capacity`` in bookings per term."""
+
+    name: str
+    duration: int
+    capacity: int
+
+
+class Services:
+    """Finds services by id, in the calendars of a facility."""
+
+    def __init__(self, store: Store) -> None:
+        """Read from ``store``."""
+        self._store = store
+        self._seen = -1
+        self._known: dict[int, dict[int, Service]] = {}
+
+    def of_facility(self, facility_id: int) -> dict[int, Service]:
+        """Return what a facility offers, by service id."""
+        if self._seen != self._store.changes["calendars"]:
+            self._seen = self._store.changes["calendars"]
+            self._known = {}
+            for calendar, *_ in self._store.rows("calendars"):
+                offered = self._known.setdefault(calendar["facilityId"], {})
+                for service in calendar["services"]:
+                    offered[service["id"]] = _service(service)
+        return self._known.get(facility_id, {})
+
+    def with_ids(self, services: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the services of a request, each with an id; a new one where it has none."""
+        self.of_facility(0)
+        known = (service_id for offered in self._known.values() for service_id in offered)
+        next_id = max(known, default=_FIRST_ID - 1) + 1
+        return [
+            service if _number(service.get("id"), 0) else service | {"id": next_id + position}
+            for position, service in enumerate(services)
+        ]
+
+
+def _service(sent: dict[str, Any]) -> Service:
+    """Read a service; what a calendar may say of one is unknown, so anything goes."""
+    return Service(
+        str(sent.get("name", "")),
+        _number(sent.get("duration"), DEFAULT_DURATION),
+        _number(sent.get("capacity"), 1),
+    )
+
+
+def _number(value: object, default: int) -> int:
+    return value if isinstance(value, int) and 0 <= value < _INT32 else default
+
+
+def public_number(row_id: int) -> str:
+    """Return the public reservation number of an id, for instance ``a47b89``."""
+    return f"{row_id * 0x9E3779 & 0xFFFFFF:06x}"

@@ -1,0 +1,1 @@
+"""What tap and target share: singer-sdk, the command line, settings and redacted logs."""

@@ -1,0 +1,74 @@
+"""What all streams share: schema files, keys, and rows that fit their schema."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import SchemaDirectory, Stream, StreamSchema, Tap
+from singer_sdk.helpers.conform import TypeConformanceLevel
+
+from bookio_api.schemas import schema_directory, stream_schema
+from tap_bookio.output.whole_pages import WholePages
+from tap_bookio.records.conform import Conformer
+from tap_bookio.records.field_warnings import FieldWarnings
+from tap_bookio.records.privacy import Privacy, published
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bookio_api.facilities import Facility
+    from bookio_api.scan.pages import Page
+    from tap_bookio.run import Run
+
+Row = dict[str, Any]
+
+SCHEMAS = SchemaDirectory(schema_directory())
+
+
+class PublishedSchema(StreamSchema[str]):
+    """A schema file, less the fields that ``personal_data`` omits."""
+
+    def get_stream_schema(self, stream: Stream, stream_class: type[Stream]) -> dict[str, Any]:
+        """Read it for a stream of this run."""
+        schema = super().get_stream_schema(stream, stream_class)
+        return published(schema, stream.config["personal_data"])
+
+
+class BookioStream(WholePages):
+    """One list of Bookio."""
+
+    primary_keys: ClassVar[tuple[str, ...]] = ("id",)
+    schema = PublishedSchema(SCHEMAS)
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # conform.py does it, and keeps all fields
+    operation: ClassVar[str]
+
+    def __init__(self, tap: Tap, run: Run) -> None:
+        """Make a stream of this tap, for one sync."""
+        super().__init__(tap)
+        self.run = run
+        self._conformer = Conformer(self.schema, FieldWarnings(self.name, self.logger))
+
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:  # noqa: ANN401
+        """Log, but leave the account of a failed sync to the command line, which has the reason."""
+        level = logging.DEBUG if message.startswith("An unhandled error") else level
+        super().log(message, *args, level=level, **kwargs)
+
+    @cached_property
+    def privacy(self) -> Privacy:
+        """What this stream does with personal data; the catalog is known by now."""
+        own, listed = stream_schema(self.name), self.effective_schema
+        return Privacy(own, self.config, listed, FieldWarnings(self.name, self.logger))
+
+    def fetch(self, query: Mapping[str, Any]) -> Page:
+        """Ask Bookio once."""
+        return self.run.client.list_page(self.operation, query)
+
+    def conformed(self, rows: list[Row], facility: Facility) -> list[Row]:
+        """Return what leaves of rows: it fits the schema, and names the facility asked for."""
+        conformed = self._conformer.rows(self.privacy.rows(rows), facility.clock)
+        if facility.id is not None:
+            for row in conformed:
+                row.setdefault("facilityId", facility.id)
+        return conformed

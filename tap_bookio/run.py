@@ -1,0 +1,78 @@
+"""What the streams of one sync share: client, threads, facilities, and the verdict of the run."""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from bookio_api.errors import ContractError
+from bookio_api.facilities import Facilities
+from bookio_singer.settings import client_from
+from tap_bookio.bookmark import TOLERATED_SKEW_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bookio_api.client import BookioClient
+
+logger = logging.getLogger("tap-bookio")
+
+
+class Run:
+    """One sync. Nothing is opened or requested before it is first used."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Take the validated settings of the tap."""
+        self._config = config
+        self.started_ms = int(time.time() * 1000)
+        self._incomplete: list[str] = []
+        self._warned_of_skew = False
+
+    @cached_property
+    def client(self) -> BookioClient:
+        """The one client of this run."""
+        return client_from(self._config)
+
+    @cached_property
+    def executor(self) -> ThreadPoolExecutor:
+        """Threads that fetch pages ahead."""
+        return ThreadPoolExecutor(self._config["max_concurrency"], thread_name_prefix="fetch")
+
+    @cached_property
+    def facilities(self) -> Facilities:
+        """The facilities of this run."""
+        return Facilities(self.client, self._config)
+
+    def report_incomplete(self, stream: str, facility: int | None, reason: str) -> None:
+        """Remember that a scan may have missed rows: its bookmark stays and the run will fail."""
+        where = f"facility {facility}: " if facility is not None else ""
+        self._incomplete.append(f"{stream}: {where}{reason}")
+
+    def raise_if_incomplete(self) -> None:
+        """Raise ``ContractError`` if rows may have been missed."""
+        if self._incomplete:
+            msg = (
+                f"incomplete, bookmarks stay where they were: {'; '.join(self._incomplete)}; "
+                "what came was emitted, run again"
+            )
+            raise ContractError(msg)
+
+    def warn_of_skew(self, skew_ms: int) -> None:
+        """Warn once a run that the server's clock differs from ours."""
+        if abs(skew_ms) > TOLERATED_SKEW_MS and not self._warned_of_skew:
+            self._warned_of_skew = True
+            logger.warning(
+                "Bookio's clock differs from ours by %d s; bookmarks follow Bookio's",
+                skew_ms // 1000,
+            )
+
+    def close(self) -> None:
+        """Close connections and threads, as far as any were opened."""
+        opened = vars(self)
+        if "client" in opened:
+            self.client.close()
+        if "executor" in opened:
+            self.executor.shutdown(cancel_futures=True)

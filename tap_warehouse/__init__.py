@@ -1,0 +1,1 @@
+"""Singer tap for SQL queries on a warehouse, to feed target-bookio."""

@@ -1,0 +1,1 @@
+"""Pure: what a record asks for, what Bookio has and what was last written -> operations."""
