@@ -1,4 +1,4 @@
-"""Every operation of the Bookio Medical Public API 1.0.4, once.
+"""Every operation and every resource of the Bookio Medical Public API 1.0.4, once.
 
 How well a fact is known is its evidence, and the tag stands beside the fact:
 
@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bookio_api.errors import SettingsError
+from bookio_api.schemas import write_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,6 +147,99 @@ _ALL = (
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({op.name: op for op in _ALL})
 """Every operation by its name, which is also its key in ``endpoint_overrides``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One kind of row, under the name of its stream.
+
+    ``date_filters`` are the first-day and last-day filters of its list (C), ``id_parameter`` names
+    its id in paths (C), and ``answered_as`` where a creation's answer may hold the new row (U).
+    ``changes`` names, for each operation that changes a row, the fields that it sets.
+    """
+
+    name: str
+    list_operation: str
+    date_filters: tuple[str, str] | None = None
+    id_parameter: str = ""
+    answered_as: str = ""
+    create: str | None = None
+    remove: str | None = None
+    changes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """Names of the operations that write rows of this kind."""
+        named = (self.create, *self.changes, self.remove)
+        return tuple(dict.fromkeys(name for name in named if name))
+
+    @property
+    def bodies(self) -> tuple[str, ...]:
+        """Names of the request bodies that write rows of this kind, as in ``schemas/write/``."""
+        return tuple(body for name in self.operations if (body := OPERATIONS[name].body))
+
+    @property
+    def changeable_fields(self) -> frozenset[str]:
+        """Fields that an operation can change once the row exists."""
+        return frozenset(name for fields in self.changes.values() for name in fields)
+
+    @property
+    def fixed_fields(self) -> tuple[str, ...]:
+        """Fields that a creation sets and no operation changes, in the order of its body."""
+        if self.create is None:
+            return ()
+        created = write_schema(OPERATIONS[self.create].body or "")["properties"]
+        return tuple(f for f in created if f != "externalId" and f not in self.changeable_fields)
+
+
+FACILITIES, CALENDARS, RESERVATIONS, BLOCKED_TIMES = (
+    "facilities", "calendars", "reservations", "blocked_times",
+)  # fmt: skip
+"""Names of the four resources, which are the names of the streams, too."""
+
+RESOURCES: Mapping[str, Resource] = MappingProxyType(
+    {
+        resource.name: resource
+        for resource in (
+            Resource(name=FACILITIES, list_operation="list_facilities"),
+            Resource(
+                name=CALENDARS,
+                list_operation="list_calendars",
+                id_parameter="calendarId",
+                answered_as="calendar",
+                create="create_calendar",
+                changes={
+                    "modify_calendar": tuple(write_schema("calendar")["properties"]),
+                    "end_calendar": ("validTo",),
+                },
+            ),
+            Resource(
+                name=RESERVATIONS,
+                list_operation="list_reservations",
+                date_filters=("from", "to"),
+                id_parameter="reservationId",
+                answered_as="reservation",
+                create="create_reservation",
+                changes={
+                    "confirm_sync": ("externalId",),
+                    "change_reservation_term": ("dateFrom", "dateTo"),
+                    "change_reservation_status": ("status",),
+                },
+            ),
+            Resource(
+                name=BLOCKED_TIMES,
+                list_operation="list_blocked_times",
+                date_filters=("dateFrom", "dateTo"),
+                id_parameter="blockedTimeId",
+                answered_as="blockedTime",
+                create="create_blocked_time",
+                remove="remove_blocked_time",
+                changes={"change_blocked_time_term": ("dateFrom", "dateTo")},
+            ),
+        )
+    }
+)
+"""The four resources by name, in the order in which the tap reads them."""
 
 
 def with_overrides(overrides: Mapping[str, str] | None) -> Mapping[str, Operation]:
