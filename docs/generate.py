@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/streams.md", "docs/api.md", "docs/privacy.md", "meltano.yml")
+PAGES = ("docs/settings.md", "docs/streams.md", "docs/api.md", "docs/privacy.md", "meltano.yml")
 MARKED = re.compile(
     r"(?P<start>^[ ]*(?:<!--|#) generated: (?P<name>[\w-]+)(?: -->)?\n).*?"
     r"(?P<end>^[ ]*(?:<!--|#) /generated)",
