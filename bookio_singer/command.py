@@ -15,13 +15,12 @@ import click
 from bookio_api.errors import BookioError, SettingsError
 from bookio_singer.config import parsed, settings_of
 from bookio_singer.redaction import conceal, install, place_of, redacted
+from bookio_singer.sdk import STREAM_MAPS_MODULE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FAILED = 1
-STREAM_MAPS = "singer_sdk.mapper"
-"""The module that carries out ``stream_maps``; it lets pass what an expression raises."""
 SECRETS = ("auth_token", "personal_data_key")
 
 
@@ -128,7 +127,7 @@ def _line_about(error: BaseException, variable_prefix: str) -> str:
         return f"{error.filename} cannot be used: {error.strerror}"
     if isinstance(error, MemoryError):
         return "there is not enough memory; give it more, or lower max_concurrency and page_size"
-    if _passed_through(error, STREAM_MAPS):
+    if _passed_through(error, STREAM_MAPS_MODULE):
         kind = type(error).__name__
         return f"stream_maps cannot be carried out ({kind}); correct its expressions and names"
     return f"unexpected {place_of(error)}; please report this line"

@@ -11,6 +11,8 @@ import logging
 import re
 from typing import Any
 
+from bookio_singer.sdk import STREAM_MAPS_MODULE
+
 HIDDEN = "***"
 _MIN_SECRET_LENGTH = 4
 """A shorter text would be found in innocent words."""
@@ -26,7 +28,7 @@ _LONGEST = 10_000
 
 _TALKATIVE = {
     "urllib3": logging.ERROR,  # addresses, whose query may hold a patient's e-mail
-    "singer_sdk.mapper": logging.INFO,  # what a stream map makes of each field
+    STREAM_MAPS_MODULE: logging.INFO,  # what a stream map makes of each field
 }
 _secrets: set[str] = set()
 _make_record = logging.getLogRecordFactory()

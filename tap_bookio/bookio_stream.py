@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -49,11 +48,6 @@ class BookioStream(WholePages):
         super().__init__(tap)
         self.run = run
         self._conformer = Conformer(self.schema, FieldWarnings(self.name, self.logger))
-
-    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:  # noqa: ANN401
-        """Log, but leave the account of a failed sync to the command line, which has the reason."""
-        level = logging.DEBUG if message.startswith("An unhandled error") else level
-        super().log(message, *args, level=level, **kwargs)
 
     @cached_property
     def privacy(self) -> Privacy:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from singer_sdk import Tap
-    from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
 
     from bookio_api.facilities import Facility
     from bookio_api.localtime import OffsetClock
     from bookio_api.scan.pages import Page
+    from bookio_singer.sdk import BaseBatchFileEncoding, BatchConfig
     from tap_bookio.bookio_stream import Row
     from tap_bookio.run import Run
 
@@ -85,7 +85,7 @@ class PagedStream(BookioStream):
             self._scanned.append(Scanned(context, bookmark, scan.rows))
         else:
             self.run.report_incomplete(self.name, facility.id, scan.verdict.reason)
-        if self._writes_messages:
+        if self.is_writing:
             self.settle()
 
     def get_batches(self, batch_config: BatchConfig, context: Context = None) -> Batches:
@@ -98,7 +98,7 @@ class PagedStream(BookioStream):
         for context, bookmark, _ in self._scanned:
             state = self.get_context_state(context)
             bookmark.write(state)
-            self.finalize_state_progress_markers(state)
+            self.promote_bookmark(state)
         self._scanned.clear()
 
     def _answered(self, facility: Facility) -> Question:
@@ -160,6 +160,3 @@ class PagedStream(BookioStream):
     def filters(self) -> Mapping[str, bool | None]:
         """Filters of this list alone."""
         return {}
-
-    def _increment_stream_state(self, latest_record: Row, *, context: Context = None) -> None:
-        """Do nothing: the bookmark is our question's time, never a record's."""

@@ -84,13 +84,13 @@ class BlockedTimesStream(PagedStream):
 
     def get_records(self, context: Context) -> Iterable[Row]:
         """Scan one facility, and give its records the version that is activated after all."""
-        if self.config["detect_deletions"] and self._stream_version is None:
-            self._stream_version = self.run.started_ms
+        if self.config["detect_deletions"] and self.record_version is None:
+            self.record_version = self.run.started_ms
         return super().get_records(context)
 
     def settle(self) -> None:
         """Where deletions are looked for, wait for the last facility and activate the version."""
-        version = self._stream_version
+        version = self.record_version
         if not self.config["detect_deletions"] or version is None:
             super().settle()
             return
@@ -105,7 +105,7 @@ class BlockedTimesStream(PagedStream):
         for context, _, rows in self._scanned:
             self.get_context_state(context)["rows"] = rows
         if any(self._rows_now().values()):
-            self._write_activate_version_message(version)
+            self.activate_version(version)
         super().settle()
 
     def _rows_before(self) -> dict[int | None, int | None]:

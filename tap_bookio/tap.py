@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
-from singer_sdk import Stream, Tap
-from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Schema
 from singer_sdk.tap_base import CliTestOptionValue
 
 from bookio_api.errors import BookioError
 from bookio_api.schemas import stream_schema
 from bookio_singer.command import OneLineCommand
+from bookio_singer.sdk import ConfigInput, SingerTap
 from tap_bookio.bookmark import check_state
 from tap_bookio.catalog import read_catalog
 from tap_bookio.output.block_writer import BlockWriter
@@ -32,8 +29,7 @@ from tap_bookio.streams import (
 )
 
 if TYPE_CHECKING:
-    from types import FrameType
-
+    from singer_sdk import Stream
     from singer_sdk.singerlib import Catalog
 
 STREAMS: tuple[type[FacilitiesStream | CalendarsStream | PagedStream], ...] = (
@@ -45,7 +41,7 @@ STREAMS: tuple[type[FacilitiesStream | CalendarsStream | PagedStream], ...] = (
 NAMES: tuple[str, ...] = tuple(vars(stream)["name"] for stream in STREAMS)
 
 
-class TapBookio(Tap):
+class TapBookio(SingerTap):
     """Singer tap for the Bookio Medical Public API."""
 
     name = "tap-bookio"
@@ -90,21 +86,17 @@ class TapBookio(Tap):
         if isinstance(self.message_writer, BlockWriter):
             self.message_writer.flush()
 
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+    def settings_problems(self) -> list[str]:
         """Check what JSON Schema cannot: dates, zones, addresses."""
-        errors = super()._validate_config(raise_errors=raise_errors)
-        problems = problems_of(self.config) if raise_errors else []
+        problems = problems_of(self.config)
         if self.config.get("detect_deletions") and self.config.get("batch_config"):
             problems.append("detect_deletions cannot go with batch_config: a BATCH has no version")
-        if raise_errors and problems:
-            raise ConfigValidationError("settings", errors=problems)
-        return errors
+        return problems
 
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG002
+    def on_signal(self, signum: int) -> None:
         """End now: every STATE that is proven has left already."""
         self.logger.error("stopped by signal %d; the next run goes on from the last STATE", signum)
         self.run.client.close()
-        sys.exit(1)
 
     @classmethod
     def invoke(  # type: ignore[override]
@@ -112,7 +104,7 @@ class TapBookio(Tap):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: ConfigInput | None = None,
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
     ) -> None:
@@ -120,7 +112,7 @@ class TapBookio(Tap):
         if about:
             cls.print_about(about_format)
             return
-        given = config or _ConfigInput()
+        given = config or ConfigInput()
         tap = cls(
             config=given.config,
             state=_read_state(state) if state else None,
@@ -139,7 +131,7 @@ class TapBookio(Tap):
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return
-        given = ctx.params.get("config") or _ConfigInput()
+        given = ctx.params.get("config") or ConfigInput()
         tap = cls(config=given.config, parse_env_config=given.parse_env)
         try:
             ctx.exit(1 if tap.failing_streams() else 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.sinks import BatchSink
+from bookio_singer.sdk import SingerSink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from target_bookio.target import TargetBookio
 
 
-class BookioSink(BatchSink):
-    """The records of one stream. ``plan`` checks them, so the SDK need not."""
+class BookioSink(SingerSink):
+    """The records of one stream."""
 
-    validate_schema = False
     MAX_SIZE_DEFAULT = 20_000  # what is sent again is known as past only within one batch
 
     def __init__(
@@ -32,15 +31,3 @@ class BookioSink(BatchSink):
     def process_batch(self, context: dict[str, Any]) -> None:
         """Deliver what was collected."""
         self._target.delivery.deliver(self.stream_name, context.get("records", ()))
-
-    def _parse_timestamps_in_record(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
-        """Leave texts as they are: an offset decides what they mean."""
-
-    def _after_process_record(self, context: dict[str, Any]) -> None:
-        """Do not log the record, as the SDK does at DEBUG."""
-
-    def _singer_validate_message(self, record: dict[str, Any]) -> None:
-        """Accept a record without the ``id`` of the schema's key: it may go by ``externalId``."""
-
-    def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
-        """Keep ``_sdc_deleted_at``, which says that a row should go."""

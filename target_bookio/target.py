@@ -10,16 +10,14 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
 import msgspec
-from singer_sdk import Sink, Target
-from singer_sdk.contrib.msgspec import MsgSpecReader
-from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
-from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.singerlib.exceptions import SingerReadError
 
 from bookio_api.errors import BookioError, SettingsError
 from bookio_api.facilities import Facilities
 from bookio_api.localtime import zone
 from bookio_singer.command import OneLineCommand
+from bookio_singer.sdk import ConfigInput, SingerReader, SingerTarget
 from bookio_singer.settings import client_from
 from target_bookio.apply.reconciler import Delivery
 from target_bookio.apply.resolver import Settler
@@ -36,7 +34,8 @@ from target_bookio.sinks import BookioSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import FrameType
+
+    from singer_sdk import Sink
 
 STREAMS = (RESERVATIONS, BLOCKED_TIMES, CALENDARS)
 RECORDS_PER_STATE = 5000
@@ -45,7 +44,7 @@ REJECTED = 3
 """Exit code of a run that did all it could, and rejected records."""
 
 
-class QuietReader(MsgSpecReader):
+class QuietReader(SingerReader):
     """Reads Singer messages, and counts lines: a line itself is never shown, for its patient."""
 
     def __init__(self) -> None:
@@ -72,12 +71,13 @@ class QuietReader(MsgSpecReader):
             raise SettingsError(msg)
         return message
 
-    def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:  # noqa: ARG002
+    def on_unknown_message(self) -> NoReturn:
+        """Refuse it without quoting it."""
         msg = f"line {self.line} of the input is of a type that Singer does not know"
         raise SettingsError(msg)
 
 
-class TargetBookio(Target):
+class TargetBookio(SingerTarget):
     """Singer target for the Bookio Medical Public API."""
 
     name = "target-bookio"
@@ -168,7 +168,7 @@ class TargetBookio(Target):
                 "deselect it"
             )
             raise SettingsError(msg)
-        before = self._sinks_active.get(stream_name)
+        before = self.active_sink(stream_name)
         sink = super().get_sink(stream_name, **kwargs)
         if before is not None and sink is not before:  # the schema changed: keep the order
             self.drain_one(before)
@@ -188,53 +188,44 @@ class TargetBookio(Target):
             msg = f"line {line} of the input cannot be used ({type(error).__name__})"
             raise SettingsError(msg) from None
 
-    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        """Count records, so that a STATE is not held back for ever."""
-        if not isinstance(message_dict.get("record"), dict):
+    def before_record(self, message: dict[str, Any]) -> None:
+        """Count records, so that a STATE is not held back indefinitely."""
+        if not isinstance(message.get("record"), dict):
             msg = f"line {self.message_reader.line} of the input has no record"  # type: ignore[attr-defined]
             raise SettingsError(msg)
         self._records_since_state += 1
-        super()._process_record_message(message_dict)
 
-    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
-        """Take a STATE; now and then deliver all that came before it, so that it may leave."""
-        super()._process_state_message(message_dict)
+    def after_state(self) -> None:
+        """Now and then deliver all that came before a STATE, so that it may leave."""
         if self._records_since_state >= RECORDS_PER_STATE:
             self._records_since_state = 0
             self.drain_all()
 
-    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+    def before_batch(self) -> None:
         """Deliver what came before it first, to keep the order of a row's records."""
         self.drain_all()
-        super()._process_batch_message(message_dict)
 
-    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Ignore it: what is missing from a stream is never deleted from Bookio."""
-
-    def _write_state_message(self, state: dict[str, Any]) -> None:
+    def emit_state(self, state: dict[str, Any]) -> None:
         """Let a STATE leave once, unless nothing was written for it."""
         if not self.config["dry_run"] and state != self._state_that_left:
             self._state_that_left = state
-            super()._write_state_message(state)
+            super().emit_state(state)
 
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+    def settings_problems(self) -> list[str]:
         """Check what JSON Schema cannot."""
-        errors = super()._validate_config(raise_errors=raise_errors)
-        if raise_errors:
-            try:
-                zone(self.config["default_timezone"])
-                client_from(self.config).close()
-            except BookioError as error:
-                raise ConfigValidationError("settings", errors=[str(error)]) from error
-        return errors
+        try:
+            zone(self.config["default_timezone"])
+            client_from(self.config).close()
+        except BookioError as error:
+            return [str(error)]
+        return []
 
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG002
+    def on_signal(self, signum: int) -> None:
         """Send nothing more, let what is on its way land, and let no STATE leave."""
         self.logger.error("stopped by signal %d; run again with the last STATE", signum)
         if "client" in self.__dict__:
             (self.client.close if self._stopped else self.client.stop)()  # twice: do not wait
         self._stopped = True
-        sys.exit(1)
 
     @classmethod
     def invoke(  # type: ignore[override]
@@ -242,7 +233,7 @@ class TargetBookio(Target):
         *,
         about: bool = False,
         about_format: str | None = None,
-        config: _ConfigInput | None = None,
+        config: ConfigInput | None = None,
         file_input: IO[str] | None = None,
         test: bool = False,
         replay: str | None = None,
@@ -251,7 +242,7 @@ class TargetBookio(Target):
         if about:
             cls.print_about(about_format)
             return
-        given = config or _ConfigInput()
+        given = config or ConfigInput()
         target = cls(config=given.config, parse_env_config=given.parse_env)
         try:
             target.open(read_only=test)

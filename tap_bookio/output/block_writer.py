@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from singer_sdk.contrib.msgspec import MsgSpecWriter, serialize_jsonl
-from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
+from bookio_singer.sdk import Message, MsgSpecWriter, RecordMessage, serialize_jsonl
 
 BLOCK_BYTES = 64 * 1024
 

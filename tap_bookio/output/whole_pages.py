@@ -11,25 +11,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk import Stream
-from singer_sdk.contrib.msgspec import encoder
-from singer_sdk.mapper import SameRecordTransform
-
+from bookio_singer.sdk import SingerStream, encoder
 from tap_bookio.output.block_writer import BlockWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from singer_sdk.metrics import Counter
 
 Row = dict[str, Any]
 
 
-class WholePages(Stream):
+class WholePages(SingerStream):
     """A stream whose records come in pages."""
 
     _counter: Counter
-    _writes_messages = True
 
     def emit(self, pages: Iterable[list[Row]]) -> Iterator[Row]:
         """Write pages of records; yield them one by one instead where the SDK has a say."""
@@ -46,30 +42,17 @@ class WholePages(Stream):
         self._counter = super().get_record_counter(**options)
         return self._counter
 
-    def _sync_records(
-        self, context: Mapping[str, Any] | None = None, *, write_messages: bool = True
-    ) -> Generator[Row, Any, Any]:
-        self._writes_messages = write_messages
-        yield from super()._sync_records(context, write_messages=write_messages)
-
     def _page_writer(self) -> BlockWriter | None:
         """Return the writer for whole pages, or ``None`` if the SDK has a say."""
-        writer = self._tap.message_writer
-        untouched = (
-            self._writes_messages
-            and self.selected
-            and all(self.mask.values())
-            and [type(stream_map) for stream_map in self.stream_maps] == [SameRecordTransform]
-            and not self.config.get("flattening_enabled")
-            and self.get_batch_config(self.config) is None
-            and self.ABORT_AT_RECORD_COUNT is None
-        )
-        return writer if untouched and isinstance(writer, BlockWriter) else None
+        writer = self.message_writer
+        if self.is_writing and self.passes_records_unchanged and isinstance(writer, BlockWriter):
+            return writer
+        return None
 
     def _lines(self, page: list[Row]) -> bytes:
         """Return RECORD messages as the SDK would write them."""
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        version = "" if self._stream_version is None else f'"version":{self._stream_version},'
+        version = "" if self.record_version is None else f'"version":{self.record_version},'
         head = f'{{"type":"RECORD","stream":"{self.name}","record":'.encode()
         tail = f',{version}"time_extracted":"{now}"}}\n'.encode()
         rows: bytes = encoder.encode_lines(page)  # JSON text holds no raw line break

@@ -1,0 +1,321 @@
+"""Every private or internal name of singer-sdk that our packages use, each with its reason.
+
+Plugins, streams and sinks derive from the classes below and override their public hooks; no other
+module of ours knows a private name. ``SEAMS`` lists the names as they were read in ``READ_IN``, and
+tests/unit/test_sdk.py compares them with the singer-sdk that is installed.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from singer_sdk import BatchSink, Stream, Tap, Target
+from singer_sdk.contrib.msgspec import MsgSpecReader, MsgSpecWriter, encoder, serialize_jsonl
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.plugin_base import PluginBase, _ConfigInput
+from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from types import FrameType
+
+    from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
+    from singer_sdk.singerlib.encoding.base import GenericSingerWriter
+    from singer_sdk.sinks import Sink
+else:  # for annotations elsewhere; nothing of the private module runs
+    BaseBatchFileEncoding = BatchConfig = Any
+
+READ_IN = "0.54.9"
+"""The release of singer-sdk whose source the reasons below were checked against."""
+
+STREAM_MAPS_MODULE = "singer_sdk.mapper"
+"""Carries out ``stream_maps``, lets errors of an expression pass, and logs by this name."""
+
+ConfigInput = _ConfigInput
+"""What the callback of ``--config`` hands to ``invoke``: the settings of all files."""
+
+__all__ = [
+    "READ_IN",
+    "SEAMS",
+    "STREAM_MAPS_MODULE",
+    "BaseBatchFileEncoding",
+    "BatchConfig",
+    "ConfigInput",
+    "Message",
+    "MsgSpecWriter",
+    "RecordMessage",
+    "Seam",
+    "SingerReader",
+    "SingerSink",
+    "SingerStream",
+    "SingerTap",
+    "SingerTarget",
+    "encoder",
+    "serialize_jsonl",
+]
+
+
+class Plugin(PluginBase):
+    """The hooks that a tap and a target share."""
+
+    def settings_problems(self) -> list[str]:
+        """Return what is wrong with the settings in a way that JSON Schema cannot see."""
+        return []
+
+    def on_signal(self, signum: int) -> None:
+        """Prepare for the end of the process, which exits with 1 afterwards."""
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        errors = super()._validate_config(raise_errors=raise_errors)
+        problems = self.settings_problems() if raise_errors else []
+        if problems:
+            raise ConfigValidationError("settings", errors=problems)
+        return errors
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG002
+        self.on_signal(signum)
+        sys.exit(1)
+
+
+class SingerTap(Plugin, Tap):
+    """A tap with public hooks."""
+
+
+class SingerStream(Stream):
+    """A stream whose bookmark is not taken from its records."""
+
+    is_writing = True
+    """Whether the sync under way writes messages; a connection test writes none."""
+
+    @property
+    def message_writer(self) -> GenericSingerWriter[Any, Message]:
+        """Where the messages of this stream go."""
+        return self._tap.message_writer
+
+    @property
+    def record_version(self) -> int | None:
+        """The ``version`` of the records, which ACTIVATE_VERSION names."""
+        return self._stream_version
+
+    @record_version.setter
+    def record_version(self, version: int) -> None:
+        self._stream_version = version
+
+    @property
+    def passes_records_unchanged(self) -> bool:
+        """Whether the SDK would write each record as it is: nothing deselected, mapped or cut."""
+        return (
+            self.selected
+            and all(self.mask.values())
+            and [type(stream_map) for stream_map in self.stream_maps] == [SameRecordTransform]
+            and not self.config.get("flattening_enabled")
+            and self.get_batch_config(self.config) is None
+            and self.ABORT_AT_RECORD_COUNT is None
+        )
+
+    def activate_version(self, version: int) -> None:
+        """Write ACTIVATE_VERSION, so that loaders drop the rows of other versions."""
+        self._write_activate_version_message(version)
+
+    def promote_bookmark(self, state: dict[str, Any]) -> None:
+        """Make the bookmark in the state of this stream or partition final, and write STATE."""
+        self.finalize_state_progress_markers(state)
+
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:  # noqa: ANN401
+        """Log, but leave the report of a failed sync to the command line, which has the reason."""
+        level = logging.DEBUG if message.startswith(FAILED_SYNC) else level
+        super().log(message, *args, level=level, **kwargs)
+
+    def _sync_records(
+        self, context: Mapping[str, Any] | None = None, *, write_messages: bool = True
+    ) -> Generator[dict[str, Any], Any, Any]:
+        self.is_writing = write_messages
+        yield from super()._sync_records(context, write_messages=write_messages)
+
+    def _increment_stream_state(
+        self, latest_record: dict[str, Any], *, context: Mapping[str, Any] | None = None
+    ) -> None:
+        """Do nothing: a bookmark is the time of our question, never a record's."""
+
+
+FAILED_SYNC = "An unhandled error occurred while syncing"
+"""How the message begins that the SDK logs, with no reason, before it lets an exception pass."""
+
+
+class SingerReader(MsgSpecReader):
+    """Reads Singer messages."""
+
+    def on_unknown_message(self) -> NoReturn:
+        """Refuse a message of an unknown type; the SDK's own error would quote it."""
+        raise NotImplementedError
+
+    def _process_unknown_message(self, message_dict: dict[str, Any]) -> NoReturn:  # noqa: ARG002
+        self.on_unknown_message()
+
+
+class SingerTarget(Plugin, Target):
+    """A target with a hook before and after each kind of message."""
+
+    def active_sink(self, stream_name: str) -> Sink | None:
+        """Return the sink that takes the records of this stream now."""
+        return self._sinks_active.get(stream_name)
+
+    def before_record(self, message: dict[str, Any]) -> None:
+        """Look at a RECORD message before its sink does."""
+
+    def after_state(self) -> None:
+        """Go on after a STATE message was taken; nothing has been drained for it."""
+
+    def before_batch(self) -> None:
+        """Prepare for a BATCH message."""
+
+    def emit_state(self, state: dict[str, Any]) -> None:
+        """Write a state to stdout; all records before it have been drained."""
+        super()._write_state_message(state)
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        self.before_record(message_dict)
+        super()._process_record_message(message_dict)
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        super()._process_state_message(message_dict)
+        self.after_state()
+
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        self.before_batch()
+        super()._process_batch_message(message_dict)
+
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Ignore it: what is missing from a stream is never deleted from Bookio."""
+
+    def _write_state_message(self, state: dict[str, Any]) -> None:
+        self.emit_state(state)
+
+
+class SingerSink(BatchSink):
+    """A sink that takes records as they came: the plan checks them."""
+
+    validate_schema = False
+
+    def _parse_timestamps_in_record(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
+        """Leave texts as they are: an offset decides what they mean."""
+
+    def _after_process_record(self, context: dict[str, Any]) -> None:
+        """Do not log the record, as the SDK does at DEBUG."""
+
+    def _singer_validate_message(self, record: dict[str, Any]) -> None:
+        """Accept a record without the ``id`` of the schema's key: it may go by ``externalId``."""
+
+    def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
+        """Keep ``_sdc_deleted_at``, which marks a row as removed."""
+
+
+class Seam(NamedTuple):
+    """A private or internal name of singer-sdk."""
+
+    owner: Any
+    """The class or module that has it."""
+    name: str
+    parameters: str
+    """Names of a function's parameters; empty where it is not a function."""
+    reason: str
+
+
+_STREAM_WAY = "a whole page skips it, so it must not change a record that nothing selects or maps"
+
+SEAMS: tuple[Seam, ...] = (
+    Seam(_ConfigInput, "__init__", "self, config, parse_env", "it carries the settings to invoke"),
+    Seam(
+        PluginBase,
+        "_validate_config",
+        "self, *, raise_errors",
+        "we add the checks that JSON Schema cannot make",
+    ),
+    Seam(
+        PluginBase,
+        "_handle_termination",
+        "self, signum, frame",
+        "the SDK would drain and emit a STATE at SIGTERM",
+    ),
+    Seam(
+        PluginBase,
+        "append_builtin_config",
+        "config_jsonschema",
+        "it adds the settings of the SDK to ours",
+    ),
+    Seam(
+        Stream,
+        "_sync_records",
+        "self, context, *, write_messages",
+        "it tells a connection test from a sync",
+    ),
+    Seam(
+        Stream,
+        "_increment_stream_state",
+        "self, latest_record, *, context",
+        "the SDK would take a bookmark from a record",
+    ),
+    Seam(
+        Stream,
+        "_write_activate_version_message",
+        "self, full_table_version",
+        "we send it after the rows, the SDK before them",
+    ),
+    Seam(
+        Stream,
+        "finalize_state_progress_markers",
+        "self, state",
+        "a bookmark moves only after a complete scan",
+    ),
+    Seam(Stream, "_process_record", "self, record, child_context, partition_context", _STREAM_WAY),
+    Seam(Stream, "_generate_record_messages", "self, record", _STREAM_WAY),
+    Seam(Stream, "_write_record_message", "self, record", _STREAM_WAY),
+    Seam(Stream, "post_process", "self, row, context", _STREAM_WAY),
+    Seam(SameRecordTransform, "transform", "self, record", _STREAM_WAY),
+    Seam(RecordMessage, "to_dict", "self", _STREAM_WAY),
+    Seam(
+        MsgSpecReader,
+        "_process_unknown_message",
+        "self, message_dict",
+        "the SDK quotes the message, patient and all",
+    ),
+    Seam(
+        Target,
+        "_process_record_message",
+        "self, message_dict",
+        "we count records between two STATE messages",
+    ),
+    Seam(Target, "_process_state_message", "self, message_dict", "the SDK drains nothing for it"),
+    Seam(Target, "_process_batch_message", "self, message_dict", "the SDK drains nothing for it"),
+    Seam(
+        Target,
+        "_process_activate_version_message",
+        "self, message_dict",
+        "the SDK would delete rows",
+    ),
+    Seam(
+        Target,
+        "_write_state_message",
+        "self, state",
+        "a dry run emits no STATE, and no STATE is repeated",
+    ),
+    Seam(
+        BatchSink,
+        "_parse_timestamps_in_record",
+        "self, record, schema, treatment",
+        "the SDK would parse times and drop offsets",
+    ),
+    Seam(BatchSink, "_after_process_record", "self, context", "the SDK logs each record"),
+    Seam(BatchSink, "_singer_validate_message", "self, record", "the SDK asks for every key"),
+    Seam(
+        BatchSink,
+        "_remove_sdc_metadata_from_record",
+        "self, record",
+        "the SDK removes _sdc_deleted_at",
+    ),
+    Seam(encoder, "encode_lines", "", "it encodes a page at once"),
+)
+"""Attributes of instances (``_tap``, ``_stream_version``, ``_sinks_active``) are tested apart."""
