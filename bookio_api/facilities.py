@@ -19,8 +19,7 @@ from bookio_api.responses import integer_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from pendulum.tz.timezone import Timezone
+    from zoneinfo import ZoneInfo
 
     from bookio_api.client import BookioClient
 
@@ -55,7 +54,7 @@ class Facilities:
                 self._check_token(error)
             logger.warning(
                 "The token may not list facilities: reading on with the time zone %s for all",
-                self._default.name,
+                self._default.key,
             )
             return None
         rows = self._client.rows("list_facilities", answer)
@@ -84,7 +83,7 @@ class Facilities:
         """Return a facility in scope."""
         return self._by_id[facility_id]
 
-    def time_zone(self, facility_id: int | None) -> Timezone:
+    def time_zone(self, facility_id: int | None) -> ZoneInfo:
         """Return the zone of a facility, or the default one if it is not in scope."""
         facility = self._by_id.get(facility_id)
         return facility.clock.tz if facility else self._default
@@ -95,7 +94,7 @@ class Facilities:
             if isinstance(name, str):
                 return OffsetClock(zone(name))
         logger.warning(
-            "Facility %s has no known timeZone: taking %s", _shown([row["id"]]), self._default.name
+            "Facility %s has no known timeZone: taking %s", _shown([row["id"]]), self._default.key
         )
         return OffsetClock(self._default)
 

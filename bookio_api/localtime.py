@@ -6,7 +6,9 @@ meant in the facility's ``timeZone`` (G, strong). Nights on which the clock chan
 - a wall time that occurs twice gets the first, the summer offset;
 - a wall time that does not exist gets the offset before the change.
 
-Both come back as the wall time that they were.
+Both come back as the wall time that they were. So do wall times from before the zones had whole
+minutes: RFC 3339 has no seconds in an offset, so ``+00:57:44`` is rounded to ``+00:58``, and
+`to_wall` knows it by that.
 """
 
 from __future__ import annotations
@@ -14,130 +16,216 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
-
-import pendulum
-from pendulum.tz.exceptions import InvalidTimezone
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
 
 from bookio_api.errors import SettingsError
 
-if TYPE_CHECKING:
-    from pendulum.tz.timezone import Timezone
-
 DEFAULT_TIMEZONE = "Europe/Bratislava"
 
-_WALL = re.compile(
-    r"(?P<day>\d{4}-\d{2}-\d{2})"
-    r"(?:[T ](?P<minute>\d{2}:\d{2})(?P<second>:\d{2}(?:\.\d{1,9})?)?"
-    r"(?P<offset>Z|[+-]\d{2}:?\d{2})?)?",
-    re.IGNORECASE,
+_DATETIME = re.compile(
+    r"""
+    (?P<year>\d{4}) (?P<dash>-?) (?P<month>\d\d) (?P=dash) (?P<day>\d\d)
+    (?: (?:T|[ ]+) (?P<hour>\d\d) (?P<colon>:?) (?P<minute>\d\d)
+        (?: (?P=colon) (?P<second>\d\d) (?:[.,] (?P<fraction>\d{1,9}) \d{0,9})? )?
+        [ ]* (?P<offset>Z|UTC|GMT|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?
+    )?
+    """,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
-_LONGEST = len("2018-06-29T12:00:00.123456789+02:00")
+"""ISO 8601 in all its forms, and what SQL databases, Java, .NET and PHP make of it."""
+_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)?:?(\d\d)?")
+_MAX_OFFSET = timedelta(hours=15, minutes=59)
+"""No zone was ever farther from Greenwich, and PostgreSQL takes no greater offset."""
+_LAST_MINUTE, _LAST_SECOND = 59, 59
+
+_MINUTES = frozenset(f"T{hour:02}:{minute:02}" for hour in range(24) for minute in range(60))
+_SECONDS = frozenset(f":{second:02}" for second in range(60))
 
 
 @cache
-def zone(name: str) -> Timezone:
-    """Return the IANA time zone, or raise ``SettingsError``."""
+def zone(name: str) -> ZoneInfo:
+    """Return the time zone of an IANA name, or raise ``SettingsError``.
+
+    Blanks around the name, another case and the names that Windows uses are understood:
+    ``europe/london`` and ``GMT Standard Time`` are ``Europe/London``.
+    """
     try:
-        return pendulum.timezone(name)
-    except (InvalidTimezone, ValueError, OSError, TypeError) as error:
-        msg = f"{name!r} is no IANA time zone; write one such as {DEFAULT_TIMEZONE}"
+        key = name.strip()
+        return _iana_zone(key) or ZoneInfo(_other_spellings()[_spelling(key)])
+    except (KeyError, AttributeError) as error:
+        msg = f"{name!r} is not an IANA time zone; write one such as {DEFAULT_TIMEZONE}"
         raise SettingsError(msg) from error
 
 
-class OffsetClock(dict[str, str | None]):
-    """Puts the offset of one zone behind wall times; ``clock[wall]`` remembers what it made.
+def _iana_zone(key: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(key)
+    except (KeyError, ValueError, OSError):
+        return None
 
-    ``clock["2018-06-29T12:00:00"]`` is ``2018-06-29T12:00:00+02:00``. A text that has an offset
-    already is kept, a date is its midnight, and what is no datetime is ``None``.
+
+@cache
+def _other_spellings() -> dict[str, str]:
+    """Return the IANA names by what else they are written as."""
+    from pendulum.tz.data.windows import windows_timezones  # noqa: PLC0415 - rare, and 15 ms
+
+    windows = {_spelling(other): key for other, key in windows_timezones.items()}
+    return {**windows, **{_spelling(key): key for key in available_timezones()}}
+
+
+def _spelling(key: str) -> str:
+    return " ".join(key.casefold().replace("_", " ").split())
+
+
+class Moment(NamedTuple):
+    """A datetime text, read and normalised."""
+
+    wall: datetime
+    """Date and time as written, to the whole second, without a zone."""
+    fraction: str
+    """What follows the second: nothing, or a point and up to nine digits."""
+    offset: str | None
+    """``Z``, ``+HH:MM``, or ``None`` where the text has no offset."""
+
+    def __str__(self) -> str:
+        """Return it as RFC 3339 writes it, or without an offset where none came."""
+        return f"{self.wall.isoformat()}{self.fraction}{self.offset or ''}"
+
+
+def parse_moment(text: str) -> Moment:
+    """Read a date or datetime in any form that databases and programs write.
+
+    Understood are a blank or a small ``t`` for ``T``, no time (midnight), no seconds, a decimal
+    comma, ``24:00`` (the next day's midnight), a leap second (the next minute), and the offsets
+    ``Z``, ``z``, ``UTC``, ``GMT``, ``+02``, ``+0200``, ``+02:00`` and ``+02:00:00``, also behind a
+    blank. Raises ``ValueError`` for anything else, and for dates, times and offsets that cannot be.
+    """
+    match = _DATETIME.fullmatch(text.strip())
+    if match is None:
+        msg = "not a date or datetime"
+        raise ValueError(msg)
+    year, month, day = int(match["year"]), int(match["month"]), int(match["day"])
+    hour, minute = int(match["hour"] or 0), int(match["minute"] or 0)
+    second, fraction = int(match["second"] or 0), match["fraction"] or ""
+    later = timedelta()
+    if hour == 24 and not (minute or second or fraction.strip("0")):  # noqa: PLR2004
+        hour, later = 0, timedelta(days=1)
+    elif minute == _LAST_MINUTE and second == _LAST_SECOND + 1:
+        second, later = _LAST_SECOND, timedelta(seconds=1)
+    try:
+        wall = datetime(year, month, day, hour, minute, second) + later  # noqa: DTZ001
+    except OverflowError as error:
+        raise ValueError(*error.args) from error
+    return Moment(wall, fraction and f".{fraction}", _normal_offset(match["offset"]))
+
+
+def parse_datetime(text: str) -> datetime:
+    """Return the datetime of a text that `parse_moment` reads; naive where it has no offset."""
+    return datetime.fromisoformat(str(parse_moment(text)))
+
+
+def _normal_offset(text: str | None) -> str | None:
+    """Return an offset as RFC 3339 writes it; seconds are rounded away."""
+    if text is None:
+        return None
+    parts = _OFFSET.fullmatch(text)
+    if parts is None:  # Z, UTC or GMT
+        return "Z"
+    hours, minutes, seconds = (int(part or 0) for part in parts.groups()[1:])
+    offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    if offset > _MAX_OFFSET or minutes > _LAST_MINUTE or seconds > _LAST_SECOND:
+        msg = "not a possible offset"
+        raise ValueError(msg)
+    return _offset_text(-offset if parts[1] == "-" else offset)
+
+
+class OffsetClock:
+    """Writes the wall times of one zone as RFC 3339, with the offset of their moment.
+
+    Used by one thread at a time: `rfc3339` remembers the days that it has met.
     """
 
-    _MOST_TEXTS = 20_000
-    _MOST_DAYS = 100_000
+    _MAX_DAYS = 100_000
 
-    def __init__(self, tz: Timezone) -> None:
+    def __init__(self, tz: ZoneInfo) -> None:
         """Make a clock for the zone of a facility."""
-        super().__init__()
         self.tz = tz
         self._days: dict[str, str] = {}
-        self._times: set[str] = set()
-        """The ``THH:MM:SS`` that have been seen to be right."""
+        """The offset of each day met, ``YYYY-MM-DD``, on which the clock does not change."""
 
-    def __missing__(self, wall: str) -> str | None:
-        """Make the text for a wall time that is not remembered."""
-        offset = self._days.get(wall[:10])
-        if offset is not None and wall[10:] in self._times:
-            moment: str | None = wall + offset
-        else:
-            moment = self._slow(wall)
-        if len(self) >= self._MOST_TEXTS:
-            self.clear()
-        if len(wall) <= _LONGEST:
-            self[wall] = moment
-        return moment
+    def rfc3339(self, text: str) -> str | None:
+        """Return a datetime text as RFC 3339, or ``None`` if it is not a possible datetime.
 
-    def _slow(self, wall: str) -> str | None:
-        match = _WALL.fullmatch(wall.strip())
-        if match is None:
-            return None
-        day, minute = match["day"], match["minute"] or "00:00"
-        second = match["second"] or ":00"
+        A text without offset is wall time of the zone, and a date is its midnight. An offset that
+        came is kept.
+        """
+        # Nearly every text is YYYY-MM-DDTHH:MM:SS on a day that was met before. Such a text is
+        # complete once its day and time are known to exist, so nothing needs to be parsed.
+        offset = self._days.get(text[:10])
+        if offset is not None and text[10:16] in _MINUTES and text[16:] in _SECONDS:
+            return text + offset
+        return self._parsed(text)
+
+    def _parsed(self, text: str) -> str | None:
         try:
-            moment = datetime.fromisoformat(f"{day}T{minute}{second[:3]}")
+            moment = parse_moment(text)
         except ValueError:
             return None
-        if match["offset"] is not None:
-            return wall
-        offset = _offset_at(moment, self.tz)
-        whole = f"{day}T{minute}{second}"
-        if whole == wall and len(wall) == len("2018-06-29T12:00:00"):
-            self._remember(wall, moment, offset)
-        return whole + offset
+        if moment.offset is None:
+            moment = moment._replace(offset=self._offset_of(moment.wall))
+        return str(moment)
 
-    def _remember(self, wall: str, moment: datetime, offset: str) -> None:
-        """Remember the offset of a day on which the clock does not change."""
-        first, last = moment.replace(hour=0, minute=0), moment.replace(hour=23, minute=59)
+    def _offset_of(self, wall: datetime) -> str:
+        """Return the offset of a wall time, and remember it if all of its day has the same."""
+        offset = _offset_at(wall, self.tz)
+        first, last = wall.replace(hour=0, minute=0), wall.replace(hour=23, minute=59)
         if _offset_at(first, self.tz) == offset == _offset_at(last, self.tz):
-            if len(self._days) >= self._MOST_DAYS:
+            if len(self._days) >= self._MAX_DAYS:
                 self._days.clear()
-            self._days[wall[:10]] = offset
-            self._times.add(wall[10:])
+            self._days[wall.date().isoformat()] = offset
+        return offset
 
 
-def to_wall(text: str, tz: Timezone) -> str:
+def to_wall(text: str, tz: ZoneInfo) -> str:
     """Return the facility's wall time ``YYYY-MM-DDTHH:MM:SS`` of a datetime text.
 
-    A text without offset is wall time already. Raises ``ValueError`` if it is no datetime.
+    A text without offset is wall time already. Raises ``ValueError`` if it is not a datetime.
     """
-    moment = datetime.fromisoformat(text)
-    wall = moment.replace(tzinfo=None)
-    if moment.tzinfo is not None and moment.utcoffset() not in _offsets_around(wall, tz):
+    moment = parse_moment(text)
+    wall = moment.wall
+    # The zone's own offset was put there by `OffsetClock`, so the wall time stands as it is, also
+    # where it does not exist or occurs twice. Any other offset, and Z, is converted.
+    if moment.offset is not None and moment.offset not in _offsets_around(wall, tz):
         try:
-            wall = moment.astimezone(tz).replace(tzinfo=None)
+            wall = datetime.fromisoformat(f"{wall}{moment.offset}").astimezone(tz)
         except OverflowError as error:
             raise ValueError(*error.args) from error
-    return wall.isoformat(timespec="seconds")
+    return wall.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
-def to_epoch_ms(text: str, tz: Timezone) -> int:
+def to_epoch_ms(text: str, tz: ZoneInfo) -> int:
     """Return epoch milliseconds of a date or datetime text; without offset it is local to ``tz``.
 
     What is before 1970 is 0. Raises ``ValueError`` if it is neither.
     """
-    moment = datetime.fromisoformat(text)
+    moment = parse_datetime(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=tz)
     return max(0, int(moment.timestamp() * 1000))
 
 
 @lru_cache(maxsize=10_000)
-def _offsets_around(wall: datetime, tz: Timezone) -> tuple[timedelta | None, ...]:
+def _offsets_around(wall: datetime, tz: ZoneInfo) -> tuple[str, str]:
     """Both offsets that a wall time may carry: they differ only on the nights of a change."""
-    return tuple(wall.replace(tzinfo=tz, fold=fold).utcoffset() for fold in (0, 1))
+    return _offset_at(wall, tz), _offset_at(wall.replace(fold=1), tz)
 
 
-def _offset_at(wall: datetime, tz: Timezone) -> str:
-    offset = wall.replace(tzinfo=tz, fold=0).utcoffset() or timedelta()
+def _offset_at(wall: datetime, tz: ZoneInfo) -> str:
+    return _offset_text(wall.replace(tzinfo=tz).utcoffset() or timedelta())
+
+
+def _offset_text(offset: timedelta) -> str:
     minutes = round(offset / timedelta(minutes=1))
     sign = "-" if minutes < 0 else "+"
     return f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

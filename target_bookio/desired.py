@@ -16,7 +16,7 @@ from bookio_api.localtime import to_wall, zone
 from bookio_api.schemas import write_schema
 
 if TYPE_CHECKING:
-    from pendulum.tz.timezone import Timezone
+    from zoneinfo import ZoneInfo
 
 RESERVATIONS, BLOCKED_TIMES, CALENDARS = "reservations", "blocked_times", "calendars"
 DELETED_AT = "_sdc_deleted_at"
@@ -74,7 +74,7 @@ class Desired:
         numbers = {"id": self.id, "externalId": self.external_id}
         return [f"{name}:{number}" for name, number in numbers.items() if number is not None]
 
-    def in_zone(self, tz: Timezone) -> Desired:
+    def in_zone(self, tz: ZoneInfo) -> Desired:
         """Return it with the facility's wall time for every datetime, or raise ``RecordError``."""
         walls = {}
         for name in DATETIMES[self.stream] & self.values.keys():

@@ -57,7 +57,9 @@ class Conformer:
                 work = shape.work.get(tuple(form)) or shape.work_on(given, tuple(form))
             row = given.copy()
             for key in work.dates:
-                row[key] = clock[given[key]] or self._field(key, given[key], shape, clock, path)
+                row[key] = clock.rfc3339(given[key]) or self._field(
+                    key, given[key], shape, clock, path
+                )
             for key in work.others:
                 deep = _is_deeper(given[key], _DEEPEST)
                 row[key] = None if deep else self._field(key, given[key], shape, clock, path)
@@ -68,7 +70,7 @@ class Conformer:
 
     def _field(self, key: str, value: Any, shape: _Shape, clock: OffsetClock, path: str) -> Any:  # noqa: ANN401
         if key in shape.datetimes:
-            moment = clock[value] if isinstance(value, str) else None
+            moment = clock.rfc3339(value) if isinstance(value, str) else None
             if moment is None:
                 self._warn(path + key, "is no datetime in at least one row and left empty")
             return moment
@@ -164,7 +166,7 @@ def _is_deeper(value: object, levels: int) -> bool:
 
 def _with_offsets(value: Any, clock: OffsetClock) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, str):
-        return (clock[value] or value) if _NAIVE_DATETIME.fullmatch(value) else value
+        return (clock.rfc3339(value) or value) if _NAIVE_DATETIME.fullmatch(value) else value
     if isinstance(value, dict):
         return {key: _with_offsets(item, clock) for key, item in value.items()}
     if isinstance(value, list):

@@ -17,8 +17,7 @@ from target_bookio.plan.operations import CREATE, REMOVE
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from concurrent.futures import Executor
-
-    from pendulum.tz.timezone import Timezone
+    from zoneinfo import ZoneInfo
 
     from bookio_api.client import BookioClient
     from bookio_api.facilities import Facilities, Facility
@@ -193,13 +192,13 @@ def _state(entry: Entry, row: Row | None, found: Found, digest: Digest) -> str:
     return CONFIRMED if shown == intended.keys() else IN_DOUBT
 
 
-def in_zone(row: Row, stream: str, tz: Timezone) -> Row:
+def in_zone(row: Row, stream: str, tz: ZoneInfo) -> Row:
     """Return a listed row with its datetimes written as we write them."""
     names = ("validFrom", "validTo") if stream == CALENDARS else ("dateFrom", "dateTo")
     return {**row, **{name: _wall(row[name], tz) for name in names if row.get(name)}}
 
 
-def _wall(value: Any, tz: Timezone) -> Any:  # noqa: ANN401 - whatever Bookio sent
+def _wall(value: Any, tz: ZoneInfo) -> Any:  # noqa: ANN401 - whatever Bookio sent
     try:
         return to_wall(value, tz)
     except (ValueError, TypeError):

@@ -48,7 +48,7 @@ def test_a_time_zone_that_is_none_is_the_default_one(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         [facility] = see({"id": 1, "timeZone": name}, default_timezone="Asia/Tokyo").in_scope
-    assert facility.clock.tz.name == "Asia/Tokyo"
+    assert facility.clock.tz.key == "Asia/Tokyo"
     assert [record.getMessage() for record in caplog.records] == [
         "Facility 1 has no known timeZone: taking Asia/Tokyo"
     ]
