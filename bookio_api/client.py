@@ -1,8 +1,9 @@
-"""``BookioClient.call(operation, …)``: one request to Bookio, with everything that can go wrong."""
+"""``BookioClient``: one request to Bookio, with everything that can go wrong."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -10,10 +11,11 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from bookio_api.contract import PRODUCTION_URL, with_overrides
-from bookio_api.errors import ContractError, SettingsError
-from bookio_api.http.proxies import NO_ADDRESS
+from bookio_api.decoding import BodyDecoder
+from bookio_api.errors import ContractError, SettingsError, ValidationError
+from bookio_api.http.proxies import BAD_ADDRESS
 from bookio_api.http.transport import Request, Transport
-from bookio_api.responses import Answer, JsonObject, answer_of, integer_id, rows_of
+from bookio_api.responses import Response, parse_response, row_id, rows_in, whole_number
 from bookio_api.scan.pages import Page
 
 if TYPE_CHECKING:
@@ -22,18 +24,19 @@ if TYPE_CHECKING:
     from bookio_api.contract import Operation
 
 
-MOST_ROWS = 100_000
-"""In one answer: a thousand times the greatest limit, for a server may ignore it.
+MAX_ROWS = 100_000
+"""Rows of one response: a thousand times the largest ``limit``, which a server may ignore.
 
-Rows as Bookio's fill the 64 MiB of an answer before that; rows of nothing do not.
+Rows as large as Bookio's reach the bound of 64 MiB first; this one is for rows of nothing.
 """
 
 
 class BookioClient:
-    """The Bookio Medical Public API behind one method; safe to use from several threads.
+    """The Bookio Medical Public API; safe to use from several threads.
 
     Reads are sent again until they succeed or patience ends. Writes are sent again only where
-    the first request surely never arrived; every unclear outcome is an ``OutcomeUnknownError``.
+    the first request certainly never arrived; any other unclear outcome is an
+    ``OutcomeUnknownError``. All state that changes is the transport's and the decoder's.
     """
 
     def __init__(
@@ -56,7 +59,8 @@ class BookioClient:
             "Authorization": f"Bearer {_checked_token(auth_token)}",
             "User-Agent": "singer-bookio",
         }
-        self._path = urlsplit(self.api_url).path
+        self._base_path = urlsplit(self.api_url).path
+        self._parse = partial(parse_response, BodyDecoder())
         self._transport = Transport(
             self.api_url,
             connections=max_concurrency,
@@ -71,34 +75,36 @@ class BookioClient:
         path: Mapping[str, int] | None = None,
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
-    ) -> Answer:
-        """Send one request and return what Bookio answered.
+    ) -> Response:
+        """Send one request and return Bookio's response.
 
         ``operation`` is a name of ``contract.OPERATIONS``; ``path`` fills its braces, ``None``
         values of ``query`` are left out. Raises the errors of ``bookio_api.errors``.
         """
         op = self.operations[operation]
-        return self._transport.send(op, self._request(op, path or {}, query or {}, body), answer_of)
-
-    def rows(self, operation: str, answer: Answer) -> list[JsonObject]:
-        """Return the rows of a list's answer; ``ContractError`` if there is no list of objects."""
-        return rows_of(self.operations[operation], answer.data)
+        return self._transport.send(
+            op, self._request(op, path or {}, query or {}, body), self._parse
+        )
 
     def list_page(self, operation: str, query: Mapping[str, Any]) -> Page:
-        """Ask a list operation once; every row of the page has an int64 as ``id``."""
-        answer = self.call(operation, query=query)
-        rows = self.rows(operation, answer)
-        if len(rows) > MOST_ROWS:
-            msg = f"{operation}: {len(rows)} rows in one answer, and at most {MOST_ROWS} are taken"
+        """Call a list operation once; every row of the page has an int64 as ``id``.
+
+        Raises ``ContractError`` if the response contains no list of such rows.
+        """
+        op = self.operations[operation]
+        response = self.call(operation, query=query)
+        rows = rows_in(op, response.data)
+        if len(rows) > MAX_ROWS:
+            msg = f"{operation}: one response contains {len(rows)} rows, more than {MAX_ROWS}"
             raise ContractError(msg, operation=operation)
         for row in rows:
-            row["id"] = integer_id(operation, row.get("id"))
-        pagination = answer.data.get("pagination")
+            row["id"] = row_id(op, row)
+        pagination = response.data.get("pagination")
         total = pagination.get("total") if isinstance(pagination, dict) else None
-        return Page(rows, total if type(total) is int else None, answer.server_time_ms)
+        return Page(rows, whole_number(total), response.server_time_ms)
 
     def stop(self) -> None:
-        """Send nothing more and wake whoever waits; what is on its way may still land."""
+        """Send nothing more and end every wait; what is on its way may still land."""
         self._transport.stop()
 
     def close(self) -> None:
@@ -114,11 +120,32 @@ class BookioClient:
     ) -> Request:
         filled = op.path.format_map({name: quote(str(value)) for name, value in path.items()})
         params = {name: _query_text(value) for name, value in query.items() if value is not None}
-        url = f"{self._path}{filled}?{urlencode({'lang': self._lang, **params})}"
+        url = f"{self._base_path}{filled}?{urlencode({'lang': self._lang, **params})}"
         if body is None:
             return Request(op.method, url, self._headers)
         headers = {**self._headers, "Content-Type": "application/json"}
-        return Request(op.method, url, headers, msgspec.json.encode(body))
+        return Request(op.method, url, headers, _encoded(op, body))
+
+
+def _encoded(op: Operation, body: Mapping[str, Any]) -> bytes:
+    """Return a body as JSON; half a surrogate pair in it is a field that cannot be sent."""
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError as error:
+        fields = [name for name, value in body.items() if not _is_sendable(value)]
+        msg = (
+            f"{op.name}: not sent, for {', '.join(fields)} contains half of a character "
+            "(a lone surrogate); correct the record and send it again"
+        )
+        raise ValidationError(msg, operation=op.name, fields=fields) from error
+
+
+def _is_sendable(value: object) -> bool:
+    try:
+        msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _query_text(value: object) -> str:
@@ -128,10 +155,10 @@ def _query_text(value: object) -> str:
 def _checked_token(token: str) -> str:
     token = token.strip()
     if not token:
-        msg = "auth_token is empty; set it to the token that Bookio gave to your channel"
+        msg = "auth_token is empty; set it to the token that Bookio issued for your channel"
         raise SettingsError(msg)
     if not re.fullmatch(r"[\x21-\x7e]+", token):
-        msg = "auth_token holds a blank or a character that no token has; copy it again"
+        msg = "auth_token contains a blank or a character that no token has; copy it again"
         raise SettingsError(msg)
     return token
 
@@ -142,17 +169,17 @@ def _checked_url(url: str) -> str:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise SettingsError(NO_ADDRESS) from error
+        raise SettingsError(BAD_ADDRESS) from error
     if parts.scheme not in {"http", "https"} or not host:
-        raise SettingsError(NO_ADDRESS)
+        raise SettingsError(BAD_ADDRESS)
     if parts.username is not None or parts.password is not None:
-        msg = "api_url holds a user name or password; take it out, auth_token is enough"
+        msg = "api_url contains a user name or password; remove it, auth_token is enough"
         raise SettingsError(msg)
     if parts.query or parts.fragment:
-        msg = "api_url holds a ? or #; write only scheme, host and path, such as " + PRODUCTION_URL
+        msg = f"api_url contains a ? or #; write only scheme, host and path, as in {PRODUCTION_URL}"
         raise SettingsError(msg)
     if parts.scheme == "http" and not _is_loopback(host):
-        msg = f"api_url would send the token to {host} in the clear; write https instead of http"
+        msg = f"api_url would send the token to {host} unencrypted; write https instead of http"
         raise SettingsError(msg)
     return parts.geturl().rstrip("/")
 

@@ -52,7 +52,7 @@ class Operation:
 
     ``query`` names the filters that the list takes (all C; ``lang`` goes with every request).
     ``body`` names the JSON Schema of the request body in ``schemas/write/``, ``rows`` the key of
-    the list in the answer's ``data`` and ``evidence_rows`` how well that key is known.
+    the list in the response's ``data`` and ``evidence_rows`` how well that key is known.
     ``retry_safe`` operations change nothing and may be sent again at will.
     """
 
@@ -154,8 +154,8 @@ class Resource:
     """One kind of row, under the name of its stream.
 
     ``date_filters`` are the first-day and last-day filters of its list (C), ``id_parameter`` names
-    its id in paths (C), and ``answered_as`` where a creation's answer may hold the new row (U).
-    ``changes`` names, for each operation that changes a row, the fields that it sets.
+    its id in paths (C), and ``answered_as`` says where the response to a creation may contain the
+    new row (U). ``changes`` names, for each operation that changes a row, the fields that it sets.
     """
 
     name: str
@@ -195,7 +195,7 @@ class Resource:
 FACILITIES, CALENDARS, RESERVATIONS, BLOCKED_TIMES = (
     "facilities", "calendars", "reservations", "blocked_times",
 )  # fmt: skip
-"""Names of the four resources, which are the names of the streams, too."""
+"""Names of the four resources, which are also the names of the streams."""
 
 RESOURCES: Mapping[str, Resource] = MappingProxyType(
     {
@@ -257,7 +257,7 @@ def _override(name: str, value: object) -> Operation:
     operation = OPERATIONS.get(name)
     if operation is None:
         msg = (
-            f"endpoint_overrides names the operation {name!r}, which Bookio has not; "
+            f"endpoint_overrides names an unknown operation, {name!r}; "
             f"use one of: {', '.join(OPERATIONS)}"
         )
         raise SettingsError(msg)
@@ -266,7 +266,7 @@ def _override(name: str, value: object) -> Operation:
     spare = re.sub(r"{\w+}", "", path)
     if method not in METHODS or not re.fullmatch(r"/[^\s?#{}]*", spare):
         msg = (
-            f"endpoint_overrides[{name!r}] is no method and path; "
+            f"endpoint_overrides[{name!r}] is not a method and a path; "
             f'write "METHOD /path", for instance "{operation.method} {operation.path}"'
         )
         raise SettingsError(msg)
@@ -274,11 +274,11 @@ def _override(name: str, value: object) -> Operation:
         msg = f"endpoint_overrides[{name!r}] would change what it reads; write GET or POST"
         raise SettingsError(msg)
     if not operation.retry_safe and method == "GET":
-        msg = f"endpoint_overrides[{name!r}] is a write, which GET is not; write another method"
+        msg = f"endpoint_overrides[{name!r}] is a write and GET only reads; write another method"
         raise SettingsError(msg)
     corrected = replace(operation, method=method, path=path)
     if corrected.path_parameters != operation.path_parameters:
         needed = ", ".join(f"{{{p}}}" for p in sorted(operation.path_parameters)) or "no parameter"
-        msg = f"endpoint_overrides[{name!r}]: its path must hold {needed}"
+        msg = f"endpoint_overrides[{name!r}]: its path must contain {needed}"
         raise SettingsError(msg)
     return corrected

@@ -1,7 +1,7 @@
 """What can go wrong with Bookio, as typed exceptions that say what to do next.
 
 ``ERROR_CODES`` is the vendor's table (all C) and the only place where its codes are listed.
-No message holds a word that the server wrote: an error text may quote a patient.
+No message contains a word that the server wrote: an error text may quote a patient.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class BookioError(Exception):
-    """Something went wrong; ``str()`` is one line: what, where, what to do next.
+    """Something went wrong; ``str()`` is one line: what happened, where, what to do next.
 
     ``operation`` is a name of ``contract.OPERATIONS``, ``code`` Bookio's number, ``status`` the
-    HTTP status and ``fields`` the names of request fields that the answer's errors mention.
+    HTTP status and ``fields`` the names of the request fields that the response's errors mention.
     """
 
     def __init__(
@@ -54,27 +54,31 @@ class UnknownPathError(BookioError):
 
 
 class ContractError(BookioError):
-    """The answer is not what the API promises: no JSON, no envelope, no list, too large."""
+    """The response is not what the API promises: a page, no envelope, no list, too large."""
 
 
 class TransportError(BookioError):
-    """No usable answer to a read after every retry, or the request surely never left."""
+    """A read got no usable response, also when retried, or the request was certainly not sent."""
 
 
-class BrokenAnswerError(TransportError):
-    """The answer is empty, cut off or no JSON, as if it had been torn on its way."""
+class UntrustedServerError(TransportError):
+    """The server's TLS certificate is not trusted; nothing was sent, and no retry helps."""
+
+
+class BrokenResponseError(TransportError):
+    """The response is empty, cut off or not JSON, as if it had been torn on its way."""
 
 
 class RateLimitError(TransportError):
-    """Too many requests (HTTP 429), still after every retry, or a longer wait than we bear."""
+    """Too many requests (HTTP 429), for minutes, or the server asks for a longer wait than that."""
 
 
 class ServerError(TransportError):
-    """Bookio failed on its own side (code 666, HTTP 5xx)."""
+    """Bookio or a proxy before it failed or gave up (code 666; HTTP 5xx, 408, 421, 425, 499)."""
 
 
 class OutcomeUnknownError(BookioError):
-    """A write left and its answer never came, so it may or may not have been applied."""
+    """A write was sent and no usable response came: it may or may not have been applied."""
 
 
 class RefusedError(BookioError):
@@ -82,7 +86,7 @@ class RefusedError(BookioError):
 
 
 class ValidationError(RefusedError):
-    """A field is not as Bookio wants it (code 10, HTTP 400 and 422)."""
+    """A field is not what Bookio accepts (code 10, HTTP 400 and 422)."""
 
 
 class PaymentError(RefusedError):
@@ -90,7 +94,7 @@ class PaymentError(RefusedError):
 
 
 class NotFoundError(RefusedError):
-    """The row that the request names is not there (code 12)."""
+    """The row that the request names does not exist (code 12)."""
 
 
 class NoCapacityError(RefusedError):
@@ -98,12 +102,12 @@ class NoCapacityError(RefusedError):
 
 
 class DuplicateError(RefusedError):
-    """Bookio holds such a reservation already (code 40, HTTP 409). What triggers it is U."""
+    """Bookio already has such a reservation (code 40, HTTP 409). What triggers it is U."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """One line of the vendor's table: its meaning and what a user does about it."""
+    """One line of the vendor's table: its meaning, and what a user can do about it."""
 
     code: int
     meaning: str
@@ -136,20 +140,20 @@ ERROR_CODES = {
         ),
         ErrorCode(
             40, "duplicate reservation", DuplicateError,
-            "look for the reservation in Bookio before you send it again",
+            "look for the reservation in Bookio before sending it again",
         ),
         ErrorCode(
             403, "no permission for this endpoint", PermissionDeniedError,
-            "ask Bookio to open this endpoint to the channel of auth_token",
+            "ask Bookio to allow this endpoint for the channel of auth_token",
         ),
         ErrorCode(
             404, "not found", UnknownPathError,
-            "the path may be a wrong guess of ours: correct it in endpoint_overrides, "
+            "most paths are not confirmed by the vendor: correct this one in endpoint_overrides, "
             "or check api_url",
         ),
         ErrorCode(
             666, "internal error of Bookio", ServerError,
-            "try again later; Bookio says that it is informed",
+            "try again later; Bookio is notified of it, says its documentation",
         ),
     )
 }  # fmt: skip

@@ -15,7 +15,6 @@ from bookio_api.errors import (
     TransportError,
 )
 from bookio_api.localtime import DEFAULT_TIMEZONE, OffsetClock, zone
-from bookio_api.responses import integer_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,7 +47,7 @@ class Facilities:
     def rows(self) -> list[dict[str, Any]] | None:
         """Rows of the facilities in scope, or ``None`` if the token may not list them."""
         try:
-            answer = self._client.call("list_facilities")
+            listed = self._client.list_page("list_facilities", {}).rows
         except (PermissionDeniedError, AuthError) as error:
             if isinstance(error, AuthError):
                 self._check_token(error)
@@ -57,8 +56,7 @@ class Facilities:
                 self._default.key,
             )
             return None
-        rows = self._client.rows("list_facilities", answer)
-        by_id = {_id_of(row): row for row in rows}
+        by_id = {row["id"]: row for row in listed}
         missing = [wanted for wanted in self._wanted if wanted not in by_id]
         if missing:
             msg = (
@@ -73,7 +71,7 @@ class Facilities:
         """The facilities to scan, in the order of the list."""
         if self.rows is None:
             return [Facility(key, OffsetClock(self._default)) for key in self._wanted or [None]]
-        return [Facility(_id_of(row), self._clock(row)) for row in self.rows]
+        return [Facility(row["id"], self._clock(row)) for row in self.rows]
 
     @cached_property
     def _by_id(self) -> dict[int | None, Facility]:
@@ -111,11 +109,6 @@ class Facilities:
             raise
         except BookioError:
             return  # it was understood, and refused for another reason
-
-
-def _id_of(row: dict[str, Any]) -> int:
-    key = row["id"] = integer_id("list_facilities", row.get("id"))
-    return key
 
 
 def _shown(ids: Iterable[int]) -> str:

@@ -1,8 +1,8 @@
-"""Reads what Bookio answers: the envelope, its error codes, its lists.
+"""Turns HTTP responses into data, or into the error that they report.
 
 The envelope is ``{"result": {"success", "errors", "data"}}`` (C). Which HTTP status goes with
 which failure, and which field carries the code, is unknown (U): every form is understood.
-No word of an answer gets into a message, for it may be a patient's.
+No word of a response gets into a message, for it may be a patient's.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from email.utils import parsedate_to_datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
 from bookio_api import schemas
+from bookio_api.decoding import is_html
 from bookio_api.errors import (
     ERROR_CODES,
     AuthError,
     BookioError,
-    BrokenAnswerError,
+    BrokenResponseError,
     ContractError,
     DuplicateError,
     PermissionDeniedError,
@@ -33,43 +32,59 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bookio_api.contract import Operation
+    from bookio_api.decoding import BodyDecoder
 
 JsonObject = dict[str, Any]
 
 NO_CONTENT = 204
-REDIRECTED, FAILED, SERVER_FAILED = 300, 400, 500
-"""Where each kind of HTTP status begins."""
+MIN_REDIRECT, MIN_FAILURE, MIN_SERVER_FAILURE, MAX_STATUS = 300, 400, 500, 599
+"""The first HTTP status of each kind, and the last of all."""
 
-_ID_BITS, _ID_DIGITS = 64, 19
-_LARGE_BYTES, MOST_OPENED = 1 << 20, 2_000_000
-"""An answer above this size may open so many lists and objects: each byte of them decodes to 56."""
-_EARLIEST_MS = 10**12
-"""September 2001: what says to be earlier is no clock."""
+MAX_ID_BITS, MAX_ID_DIGITS = 63, 19
+LARGE_BODY_BYTES, MAX_CONTAINERS = 1 << 20, 2_000_000
+"""A body above this size may open so many lists and objects: each byte of them decodes to 56."""
+MIN_CLOCK_MS = 10**12
+"""September 2001: a ``Date`` before it comes from a clock that was never set."""
 
-_decode = msgspec.json.Decoder().decode
+_ID_NAME = re.compile(r"[a-z]{0,20}_?[iI][dD]", re.ASCII)
+"""Other names that an id may have, such as ``bookioId`` or ``gid`` (S); no patient has such."""
+MAX_NAMES = 5
 
-_BY_STATUS: dict[int, tuple[type[BookioError], str]] = {
-    400: (ValidationError, ERROR_CODES[10].advice),
-    401: (AuthError, ERROR_CODES[20].advice),
-    403: (PermissionDeniedError, ERROR_CODES[403].advice),
-    404: (UnknownPathError, ERROR_CODES[404].advice),
-    405: (UnknownPathError, ERROR_CODES[404].advice),
-    409: (DuplicateError, ERROR_CODES[40].advice),
-    422: (ValidationError, ERROR_CODES[10].advice),
-    429: (RateLimitError, "set requests_per_second, or come back later"),
+_STATUSES_WITH_ENVELOPE = {400, 409, 422}
+"""Refusals that Bookio itself words; a page of HTML at any other failure is a proxy's."""
+
+_GAVE_UP = (ServerError, "the server or a proxy gave up on the request", "try again later")
+_REFUSED_BY_STATUS: dict[int, tuple[type[BookioError], str, str]] = {
+    400: (ValidationError, "refused", ERROR_CODES[10].advice),
+    401: (AuthError, "refused", ERROR_CODES[20].advice),
+    403: (PermissionDeniedError, "refused", ERROR_CODES[403].advice),
+    404: (UnknownPathError, "refused", ERROR_CODES[404].advice),
+    405: (UnknownPathError, "refused", ERROR_CODES[404].advice),
+    408: _GAVE_UP,
+    409: (DuplicateError, "refused", ERROR_CODES[40].advice),
+    421: _GAVE_UP,
+    422: (ValidationError, "refused", ERROR_CODES[10].advice),
+    425: _GAVE_UP,
+    429: (
+        RateLimitError,
+        "too many requests",
+        "set requests_per_second to what Bookio allows, or run again later",
+    ),
+    499: _GAVE_UP,
 }
 
 
-class Reply(NamedTuple):
-    """What came back, whole and unpacked."""
+class RawResponse(NamedTuple):
+    """What came back: the whole body, decompressed."""
 
     status: int
     headers: Mapping[str, str]
-    content: bytes | bytearray
+    """Names in any case."""
+    body: bytes | bytearray
 
 
-class Answer(NamedTuple):
-    """What Bookio answered."""
+class Response(NamedTuple):
+    """A successful response."""
 
     data: JsonObject
     """``result.data``; ``{}`` if there is none."""
@@ -77,74 +92,105 @@ class Answer(NamedTuple):
     """The server's clock in epoch ms, from ``Date``."""
 
 
-def answer_of(op: Operation, reply: Reply) -> Answer:
-    """Return what a reply says, or raise the error that it is.
+def parse_response(decoder: BodyDecoder, op: Operation, raw: RawResponse) -> Response:
+    """Return what a response contains, or raise the error that it reports.
 
     HTTP 200 alone is never trusted: ``success: false`` is a failure at any status (C).
     """
-    status, headers, _ = reply
-    server_time_ms = _server_time_ms(headers.get("Date"))
+    status = raw.status
+    server_time_ms = parse_http_date(raw.headers.get("Date"))
     if status == NO_CONTENT:
-        return Answer({}, server_time_ms)
-    if REDIRECTED <= status < FAILED:
+        return Response({}, server_time_ms)
+    if MIN_REDIRECT <= status < MIN_FAILURE:
         msg = f"{_where(op)}: the server redirects elsewhere (HTTP {status}); check api_url"
         raise ContractError(msg, operation=op.name, status=status)
     try:
-        result = _envelope(op, reply)
-    except (BrokenAnswerError, ContractError) as error:
-        if status >= FAILED and (
-            isinstance(error, BrokenAnswerError) or status not in {400, 409, 422}
-        ):
+        result = _result(decoder, op, raw)
+    except (BrokenResponseError, ContractError) as error:
+        # A failure is what its status says, also where nothing else can be read.
+        is_page = isinstance(error, ContractError) and status in _STATUSES_WITH_ENVELOPE
+        if status >= MIN_FAILURE and not is_page:
             raise _failure(op, status, None, {}) from None
         raise
     code = _code(result)
-    if status >= FAILED or result.get("success") in (False, "false") or code not in {None, 0, 200}:
+    succeeded = result.get("success") not in (False, "false") and code in {None, 0, 200}
+    if status >= MIN_FAILURE or not succeeded:
         raise _failure(op, status, code, result)
     if not result.get("success") and "data" not in result:
-        msg = f"{_where(op)}: the answer has no result with success or data; check api_url"
+        msg = f"{_where(op)}: the response has no result with success or data; check api_url"
         raise ContractError(msg, operation=op.name, status=status)
     data = result.get("data")
     if isinstance(data, list) and op.rows:
         data = {op.rows: data}
-    return Answer(data if isinstance(data, dict) else {}, server_time_ms)
+    return Response(data if isinstance(data, dict) else {}, server_time_ms)
 
 
-def rows_of(op: Operation, data: JsonObject) -> list[JsonObject]:
+def rows_in(op: Operation, data: JsonObject) -> list[JsonObject]:
     """Return the list in ``data``; most of its keys are guesses, so any only list will do."""
     rows = data.get(op.rows) if op.rows else None
     if op.rows not in data:
         lists = [value for value in data.values() if isinstance(value, list)]
         rows = lists[0] if len(lists) == 1 else None
     if not isinstance(rows, list) or not all(type(row) is dict for row in rows):
-        msg = f"{_where(op)}: the answer holds no list of objects named {op.rows!r}"
+        msg = (
+            f"{_where(op)}: the response contains no list of objects named {op.rows!r}; "
+            "check the operation in endpoint_overrides, and api_url"
+        )
         raise ContractError(msg, operation=op.name)
     return rows
 
 
-def integer_id(operation: str, value: object) -> int:
+def row_id(op: Operation, row: JsonObject) -> int:
     """Return the ``id`` of a row, an int64 (C), also if it comes as text or as a whole float."""
-    text = isinstance(value, str) and value.isdecimal() and len(value) <= _ID_DIGITS
-    if text or (isinstance(value, float) and value.is_integer()):
-        value = int(value)  # type: ignore[call-overload]
-    if type(value) is int and value.bit_length() < _ID_BITS:
+    value = whole_number(row.get("id"))
+    if value is not None and value.bit_length() <= MAX_ID_BITS:
         return value
-    msg = f"{operation}: a row has no number as id"
-    raise ContractError(msg, operation=operation)
+    others = ", ".join(sorted(filter(_ID_NAME.fullmatch, row))[:MAX_NAMES])
+    msg = (
+        f"{_where(op)}: a row has no number as id"
+        f"{f', only {others}' if others else ''}; please report this line"
+    )
+    raise ContractError(msg, operation=op.name)
 
 
-def _envelope(op: Operation, reply: Reply) -> JsonObject:
+def whole_number(value: object) -> int | None:
+    """Return a number that may have come as text (``"17"``) or as a float (``17.0``)."""
+    if type(value) is int:
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]+(\.0+)?", value.strip()):
+        digits = value.strip().partition(".")[0]
+        return int(digits) if len(digits) <= MAX_ID_DIGITS + 1 else None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return None
+
+
+@lru_cache(maxsize=64)
+def parse_http_date(date: str | None) -> int | None:
+    """Return a ``Date`` header in epoch ms, or ``None`` if no clock can have meant it."""
+    if not date:
+        return None
+    try:
+        moment = int(parsedate_to_datetime(date).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment >= MIN_CLOCK_MS else None
+
+
+def _result(decoder: BodyDecoder, op: Operation, raw: RawResponse) -> JsonObject:
     """Return ``result``, with a code beside it moved in."""
-    status, _, content = reply
-    if len(content) > _LARGE_BYTES and content.count(b"[") + content.count(b"{") > MOST_OPENED:
-        msg = f"{op.name}: the answer holds more than {MOST_OPENED} lists and objects"
+    status, headers, body = raw
+    if len(body) > LARGE_BODY_BYTES and body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
+        msg = f"{op.name}: the response contains more than {MAX_CONTAINERS} lists and objects"
         raise ContractError(msg, operation=op.name, status=status)
     try:
-        document = _decode(content)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        html = content.lstrip()[:1] == b"<"
-        kind = "HTML" if html else "not JSON" if content else "empty"
-        msg = f"{_where(op)}: the answer (HTTP {status}) is {kind}; check api_url"
-        failure = ContractError if html else BrokenAnswerError
+        content_type = headers.get("Content-Type") or ""
+        document = decoder.decode(body, content_type=content_type, source=op.name)
+    except (ValueError, RecursionError) as error:
+        page = is_html(body)
+        kind = "HTML" if page else "not valid JSON, or cut off" if body else "empty"
+        msg = f"{_where(op)}: the response (HTTP {status}) is {kind}; check api_url"
+        failure = ContractError if page else BrokenResponseError
         raise failure(msg, operation=op.name, status=status) from error
     if not isinstance(document, dict):
         document = {}
@@ -158,16 +204,21 @@ def _envelope(op: Operation, reply: Reply) -> JsonObject:
 
 
 def _failure(op: Operation, status: int, code: int | None, result: JsonObject) -> BookioError:
+    """Return the error that a response reports, by its code, else by its status.
+
+    A code that the vendor's table lacks may be a status itself (S: 409, 422), sent with HTTP 200.
+    """
     fields = _fields(op, result.get("errors"))
     known = ERROR_CODES.get(code) if code is not None else None
+    sent_as_code = status < MIN_FAILURE <= (code or 0) <= MAX_STATUS
+    meant = (code or 0) if sent_as_code else status
     if known is not None:
         kind, meaning, advice = known.error, known.meaning, known.advice
-    elif status in _BY_STATUS:
-        kind, advice = _BY_STATUS[status]
-        meaning = "refused"
-    elif status >= SERVER_FAILED:
+    elif meant in _REFUSED_BY_STATUS:
+        kind, meaning, advice = _REFUSED_BY_STATUS[meant]
+    elif meant >= MIN_SERVER_FAILURE:
         kind, meaning, advice = ServerError, "the server failed", "try again later"
-    elif status >= FAILED or op.retry_safe:
+    elif meant >= MIN_FAILURE or op.retry_safe:
         kind, meaning, advice = ContractError, "refused without a known code", "check api_url"
     else:
         kind, meaning, advice = ValidationError, "refused without a known code", "check the record"
@@ -178,7 +229,7 @@ def _failure(op: Operation, status: int, code: int | None, result: JsonObject) -
 
 
 def _code(result: JsonObject) -> int | None:
-    """Bookio's number, under either of the names that it may have (U)."""
+    """Return Bookio's number, under either of the names that it may have (U)."""
     for name in ("errorCode", "code"):
         value = result.get(name)
         if isinstance(value, int | float | str) and re.fullmatch(r"\d{1,4}(\.0)?", str(value)):
@@ -187,7 +238,7 @@ def _code(result: JsonObject) -> int | None:
 
 
 def _fields(op: Operation, errors: object) -> tuple[str, ...]:
-    """Names of request fields that the errors mention: all that is kept of their text."""
+    """Return the request fields that the errors mention: all that is kept of their text."""
     words = set(re.findall(r"\w+", str(errors))) if errors else set()
     return tuple(name for name in _request_fields(op) if name in words)
 
@@ -196,17 +247,6 @@ def _fields(op: Operation, errors: object) -> tuple[str, ...]:
 def _request_fields(op: Operation) -> tuple[str, ...]:
     body = tuple(schemas.write_schema(op.body)["properties"]) if op.body else ()
     return (*body, *op.query)
-
-
-@lru_cache(maxsize=64)
-def _server_time_ms(date: str | None) -> int | None:
-    if not date:
-        return None
-    try:
-        moment = int(parsedate_to_datetime(date).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment >= _EARLIEST_MS else None
 
 
 def _where(op: Operation) -> str:

@@ -16,7 +16,7 @@ from bookio_api.errors import SettingsError
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
 
-NO_ADDRESS = f"api_url is no address; write one such as {PRODUCTION_URL}"
+BAD_ADDRESS = f"api_url is not a valid address; write one such as {PRODUCTION_URL}"
 
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -46,7 +46,7 @@ def _prepared(api_url: str) -> requests.PreparedRequest:
     try:
         return requests.Request("GET", api_url).prepare()
     except (requests.RequestException, HTTPError, ValueError) as error:
-        raise SettingsError(NO_ADDRESS) from error
+        raise SettingsError(BAD_ADDRESS) from error
 
 
 def _check_certificates(path: str) -> None:

@@ -41,7 +41,7 @@ from bookio_api.errors import (
 from bookio_api.http.deadlines import StoppedError, Watch, watched
 from bookio_api.http.proxies import pool_of
 from bookio_api.http.rate_limit import Pace
-from bookio_api.responses import Reply
+from bookio_api.responses import RawResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,14 +94,16 @@ class Transport:
         self._timeout = timeout
         self._pace = Pace(per_second) if per_second else None
 
-    def send(self, op: Operation, request: Request, read: Callable[[Operation, Reply], T]) -> T:
-        """Return ``read(op, reply)``, trying again as the module's table says."""
+    def send(
+        self, op: Operation, request: Request, parse: Callable[[Operation, RawResponse], T]
+    ) -> T:
+        """Return ``parse(op, reply)``, trying again as the module's table says."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            reply: Reply | None = None
+            reply: RawResponse | None = None
             sent = True
             try:
                 reply = self._exchange(op, request)
-                return read(op, reply)
+                return parse(op, reply)
             except BookioError as error:
                 failure: BookioError = error
             except (HTTPError, OSError) as error:
@@ -124,7 +126,7 @@ class Transport:
         self._watch.close()
         self._adapter.close()
 
-    def _exchange(self, op: Operation, request: Request) -> Reply:
+    def _exchange(self, op: Operation, request: Request) -> RawResponse:
         """Send a request once, and read its answer within the timeout and the bound."""
         if self._pace is not None:
             self._watch.stopped.wait(self._pace.turn())
@@ -142,7 +144,7 @@ class Transport:
                 assert_same_host=False,
                 preload_content=False,
             )
-            return Reply(response.status, response.headers, _content(op, response))
+            return RawResponse(response.status, response.headers, _content(op, response))
 
     def _wait(
         self, op: Operation, failure: BookioError, retry_after: float | None, attempt: int
@@ -224,7 +226,7 @@ def _transport_error(op: Operation, error: Exception) -> TransportError:
     return TransportError(f"{op.name}: {what}", operation=op.name)
 
 
-def _retry_after(reply: Reply | None) -> float | None:
+def _retry_after(reply: RawResponse | None) -> float | None:
     """Seconds that the server asks to wait, or ``None``."""
     header = reply.headers.get("Retry-After") if reply is not None else None
     if not header:

@@ -64,7 +64,7 @@ def test_an_id_may_come_in_any_form(see: See, key: Any) -> None:
 
 @pytest.mark.parametrize("key", [None, True, "", "x", "9" * 5000, 10**40, 1e300, 3.5, [3]])
 def test_an_id_that_is_none_is_told(see: See, key: Any) -> None:
-    with pytest.raises(ContractError, match="list_facilities: a row has no number as id"):
+    with pytest.raises(ContractError, match=r"list_facilities .*a row has no number as id"):
         see({"id": key}).rows  # noqa: B018
 
 

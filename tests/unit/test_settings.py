@@ -102,7 +102,7 @@ def test_certificates_that_are_none_are_named(
 
 @pytest.mark.parametrize("url", ["https://a b/", "https://*.example.org/"])
 def test_an_address_that_is_none(clean_environment: pytest.MonkeyPatch, url: str) -> None:  # noqa: ARG001
-    with pytest.raises(SettingsError, match="api_url is no address"):
+    with pytest.raises(SettingsError, match="api_url is not a valid address"):
         client(url)
 
 

@@ -1,0 +1,161 @@
+"""Decodes JSON bodies, also those that are not quite JSON or not quite UTF-8.
+
+Valid UTF-8 JSON takes the fast path and costs nothing extra. Whatever that refuses is read again
+on the slow path, for a single row with half an emoji must not make its whole list unreadable:
+
+| in the body | becomes |
+|---|---|
+| a byte order mark, UTF-16, UTF-32, the charset of ``Content-Type`` | the text that it encodes |
+| a byte that its encoding does not have; half a surrogate pair | U+FFFD |
+| a raw control character inside a string | itself |
+| ``NaN``, ``Infinity`` | null |
+| a number beyond float64, or of more digits than Python converts | its text |
+
+Nothing is added: a body that was cut off stays an error, so that it is fetched again.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import logging
+import math
+import re
+from email.message import Message
+from enum import StrEnum
+from threading import Lock
+from typing import Any
+
+import msgspec
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+MAX_DIGITS = 4300
+"""Python converts no longer integer, for that takes quadratic time."""
+
+_TEXT_ENCODINGS = re.compile(
+    r"utf-(8|16|32)(-[bl]e)?|ascii|cp\d+|iso8859-\d+|koi8-\w+|mac-\w+|hp-roman8|kz1048"
+)
+"""Codecs that read one character after another. Python has others, which take quadratic time
+(``punycode``) or give no text at all (``zlib``), and a header may name any of them."""
+
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u[dD][89a-fA-F]..|.)", re.DOTALL)
+"""An escape of a JSON string: a whole surrogate pair, half of one, or any other.
+
+Matching whole escapes keeps the text ``\\\\ud83d``, a backslash before ``ud83d``, as it is.
+"""
+_HALF_PAIR = len(r"\ud83d")
+
+_decode = msgspec.json.Decoder().decode
+
+logger = logging.getLogger(__name__)
+
+
+class Defect(StrEnum):
+    """What is wrong with a body that can be read all the same."""
+
+    ENCODING = "text that is not UTF-8"
+    BYTES = "bytes that are invalid in their encoding (read as U+FFFD)"
+    SURROGATES = "half a surrogate pair, such as half an emoji (read as U+FFFD)"
+    NUMBERS = "numbers that JSON cannot hold (read as null or text)"
+    CONTROLS = "raw control characters"
+
+
+class BodyDecoder:
+    """Decodes the bodies of one client's responses. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        """Report nothing yet."""
+        self._reported: set[Defect] = set()  # grows under the lock, by whichever thread decodes
+        self._lock = Lock()
+
+    def decode(self, body: bytes | bytearray, *, content_type: str, source: str) -> Any:  # noqa: ANN401
+        """Return what a JSON body says; ``source`` names it in the warning about its defects.
+
+        Raises:
+            ValueError: it is not JSON, or it is cut off.
+            RecursionError: it is nested too deeply.
+        """
+        try:
+            return _decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            document, defects = _repaired(bytes(body), content_type)
+        self._report(defects, source)
+        return document
+
+    def _report(self, defects: set[Defect], source: str) -> None:
+        """Warn of each kind of defect once; its text stays untold, for it may be a patient's."""
+        with self._lock:
+            news = sorted(defects - self._reported)
+            self._reported |= defects
+        if news:
+            logger.warning(
+                "%s: the responses contain %s; they were read as well as possible, "
+                "please report this to Bookio",
+                source,
+                " and ".join(news),
+            )
+
+
+def is_html(body: bytes | bytearray) -> bool:
+    """Whether a body is a page for people, in whatever encoding."""
+    return body.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1] == b"<"
+
+
+def _repaired(body: bytes, content_type: str) -> tuple[Any, set[Defect]]:
+    """Read a body that is not valid UTF-8 JSON, and return what was wrong with it."""
+    text, defects = _text(body, content_type)
+    whole = _ESCAPE.sub(_without_half_pair, text)
+    if whole != text:
+        defects.add(Defect.SURROGATES)
+
+    def constant(_: str) -> None:
+        defects.add(Defect.NUMBERS)
+
+    def real(digits: str) -> float | str:
+        number = float(digits)
+        if math.isfinite(number):
+            return number
+        defects.add(Defect.NUMBERS)
+        return digits
+
+    def integer(digits: str) -> int | str:
+        if len(digits) <= MAX_DIGITS:
+            return int(digits)
+        defects.add(Defect.NUMBERS)
+        return digits
+
+    # not strict: raw control characters pass
+    reader = json.JSONDecoder(
+        parse_constant=constant, parse_float=real, parse_int=integer, strict=False
+    )
+    document = reader.decode(whole)
+    return document, defects or {Defect.CONTROLS}
+
+
+def _text(body: bytes, content_type: str) -> tuple[str, set[Defect]]:
+    """Decode the bytes: by their byte order mark or NULs, else as declared, else as UTF-8."""
+    encoding: str = json.detect_encoding(body)
+    if encoding == "utf-8":
+        encoding = _declared(content_type) or encoding
+    defects = set() if encoding == "utf-8" else {Defect.ENCODING}
+    try:
+        return body.decode(encoding), defects
+    except UnicodeDecodeError:
+        return body.decode(encoding, errors="replace"), {*defects, Defect.BYTES}
+
+
+def _declared(content_type: str) -> str | None:
+    """Return the charset of a ``Content-Type``, if it is one that this module reads."""
+    header = Message()
+    header["Content-Type"] = content_type
+    try:
+        name = codecs.lookup(str(header.get_content_charset())).name
+    except (LookupError, ValueError):
+        return None
+    return name if _TEXT_ENCODINGS.fullmatch(name) else None
+
+
+def _without_half_pair(escape: re.Match[str]) -> str:
+    """Return an escape as it is, but half of a surrogate pair as U+FFFD."""
+    text = escape[0]
+    return REPLACEMENT if len(text) == _HALF_PAIR and text[2] in "dD" else text
