@@ -1,0 +1,79 @@
+"""What the journal keeps for one row of Bookio, and for the write that is on its way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+UNKNOWN = ""
+"""In `Entry.agreed`: nobody knows what was last agreed, so every difference is a conflict."""
+
+EXISTS = "create"
+"""In `Entry.agreed`: the row was created from here; the digest is that of its fixed fields."""
+
+
+class IntentState(StrEnum):
+    """How far a write has come. A settled one leaves no intent."""
+
+    SENT = "SENT"
+    """Committed before its first byte is sent."""
+    IN_DOUBT = "IN_DOUBT"
+    """Its connection ended without an answer."""
+
+
+class Intent(NamedTuple):
+    """One request that is in flight or in doubt."""
+
+    state: IntentState
+    operation: str
+    sent_at: int
+    """Bookio's clock in ms when it was committed."""
+    ended_at: int = 0
+    """Bookio's clock in ms at the end of the attempt (rule 2); 0 if a kill came before it."""
+    intended: Mapping[str, str] = {}
+    """Digests of the values that it sets, by field; empty for one that Bookio decides."""
+    before: Mapping[str, str] = {}
+    """Digests of the values that the row had before, by field (rule 15)."""
+    wish: str = ""
+    """Digest of the record that it is for."""
+    person: int | None = None
+    place: int | None = None
+    """What identifies a new booking where lists hide ``externalId`` (rules 21 to 24)."""
+
+
+class Entry(NamedTuple):
+    """What the journal knows of one row, whichever of its numbers a record has."""
+
+    stream: str
+    key: str
+    facility_id: int | None = None
+    remote_id: int | None = None
+    external_id: int | None = None
+    agreed: Mapping[str, str] = {}
+    """Digests of what was last applied or agreed, by field (rule 9); `UNKNOWN` after a conflict."""
+    asked: Mapping[str, str] = {}
+    """Digests of what a record last asked for where Bookio decides otherwise (``dateTo``)."""
+    past: tuple[str, ...] = ()
+    """Digests of the settled records, oldest first (rule 11)."""
+    written_at: int = 0
+    """Bookio's clock in ms when the last write was answered."""
+    intent: Intent | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every key under which a record may name this row."""
+        numbers = {"id": self.remote_id, "externalId": self.external_id}
+        others = (f"{name}:{number}" for name, number in numbers.items() if number is not None)
+        return tuple(dict.fromkeys((self.key, *others)))
+
+    @property
+    def was_created_here(self) -> bool:
+        """Whether Bookio is known to have held the row because of us."""
+        return EXISTS in self.agreed
+
+    def settled(self, wish: str) -> Entry:
+        """Return it with one more settled record, unless it is the last one again."""
+        if not wish or self.past[-1:] == (wish,):
+            return self
+        return self._replace(past=(*self.past, wish))
