@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FAILED = 1
-SECRETS = ("auth_token", "personal_data_key")
+SECRETS = ("auth_token", "previous_auth_token", "personal_data_key")
 
 
 class ReaderStoppedError(Exception):

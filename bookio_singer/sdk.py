@@ -163,8 +163,9 @@ class SingerTarget(Plugin, Target):
         """Return the sink that takes the records of this stream now."""
         return self._sinks_active.get(stream_name)
 
-    def before_record(self, message: dict[str, Any]) -> None:
-        """Look at a RECORD message before its sink does."""
+    def accept_record(self, message: dict[str, Any]) -> bool:  # noqa: ARG002
+        """Look at a RECORD message; ``False`` keeps it from its sink."""
+        return True
 
     def after_state(self) -> None:
         """Go on after a STATE message was taken; nothing has been drained for it."""
@@ -177,8 +178,8 @@ class SingerTarget(Plugin, Target):
         super()._write_state_message(state)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        self.before_record(message_dict)
-        super()._process_record_message(message_dict)
+        if self.accept_record(message_dict):
+            super()._process_record_message(message_dict)
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_state_message(message_dict)

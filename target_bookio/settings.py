@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from bookio_singer.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING
 
 CONTINUE, STOP = "continue", "stop"
 REMOTE_WINS, SOURCE_WINS = "remote_wins", "source_wins"
+
+
+class OnOverlap(StrEnum):
+    """What to do with a record that overlaps with bookings."""
+
+    IGNORE = "ignore"
+    WARN = "warn"
+    REJECT = "reject"
+
 
 SETTINGS: dict[str, dict[str, Any]] = {
     **CONNECTION_SETTINGS,
@@ -30,8 +40,20 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "rejects_path": {
         "type": "string",
         "title": "Rejects",
-        "description": "JSON lines file to which records are appended that cannot be written.",
+        "description": (
+            "JSON Lines file to which records that cannot be written, and conflicts, are appended."
+        ),
         "default": ".bookio/rejects.jsonl",
+        "minLength": 1,
+    },
+    "results_path": {
+        "type": ["string", "null"],
+        "title": "Results",
+        "description": (
+            "JSON Lines file to which the outcome of every record is appended: run, time, stream, "
+            "key, Bookio's id, operation, outcome, code and message; no patient's data. "
+            "None is written unless set."
+        ),
         "minLength": 1,
     },
     "rejects_include_records": {
@@ -62,7 +84,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "max_rejects": {
         "type": "integer",
         "title": "Most rejects",
-        "description": "Stop after this many rejects: something else is wrong then.",
+        "description": (
+            "Stop after this many rejects: something else is wrong then. Records that an earlier "
+            "run rejected for the same reason do not count."
+        ),
         "default": 100,
         "minimum": 0,
     },
@@ -75,6 +100,50 @@ SETTINGS: dict[str, dict[str, Any]] = {
         ),
         "default": REMOTE_WINS,
         "enum": [REMOTE_WINS, SOURCE_WINS],
+    },
+    "on_overlap": {
+        "type": "string",
+        "title": "On overlap",
+        "description": (
+            "What to do with a blocked time over confirmed reservations, and with more "
+            "reservations in one term than the service has capacity for: write it (ignore), write "
+            "and report it (warn), or do not write it (reject)."
+        ),
+        "default": OnOverlap.WARN.value,
+        "enum": [choice.value for choice in OnOverlap],
+    },
+    "resend_after_seconds": {
+        "type": "number",
+        "title": "Resend after",
+        "description": (
+            "Seconds after which a write that got no answer may be sent again, counted from the "
+            "end of the attempt by Bookio's clock. It must be longer than the time a write can "
+            "take to arrive and the time the lists can take to show it, together: a write that "
+            "shows up later than this can be done twice."
+        ),
+        "default": 120,
+        "minimum": 0,
+        "maximum": 86_400,
+    },
+    "mirror_max_age_days": {
+        "type": "number",
+        "title": "Age of the mirror",
+        "description": (
+            "Days after which the local copy of Bookio's lists is renewed by reading them in "
+            "full. Between renewals only what changed is read."
+        ),
+        "default": 7,
+        "minimum": 0,
+    },
+    "previous_auth_token": {
+        "type": ["string", "null"],
+        "title": "Previous token",
+        "description": (
+            "Secret. The token before auth_token, for the first run after Bookio renewed it: the "
+            "journal is handed over to the new token. Remove it afterwards."
+        ),
+        "secret": True,
+        "writeOnly": True,
     },
     "facility_ids": {
         "type": ["array", "null"],

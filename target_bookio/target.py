@@ -6,10 +6,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 import click
-import msgspec
 from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.singerlib.exceptions import SingerReadError
 
@@ -17,7 +16,7 @@ from bookio_api.errors import BookioError, SettingsError
 from bookio_api.facilities import Facilities
 from bookio_api.localtime import zone
 from bookio_singer.command import OneLineCommand
-from bookio_singer.sdk import ConfigInput, SingerReader, SingerTarget
+from bookio_singer.sdk import ConfigInput, SingerTarget
 from bookio_singer.settings import client_from
 from target_bookio.apply.reconciler import Delivery
 from target_bookio.apply.resolver import Settler
@@ -26,14 +25,18 @@ from target_bookio.apply.sender import Sender
 from target_bookio.desired import BLOCKED_TIMES, CALENDARS, RESERVATIONS
 from target_bookio.journal.store import Journal
 from target_bookio.private_files import own_files
+from target_bookio.reader import LineReader, ParsedLine, input_lines, replayed_lines
 from target_bookio.refresh.lookup import Lookup
-from target_bookio.reporting.rejects import Rejects, replayed
-from target_bookio.reporting.report import Outcomes
+from target_bookio.reporting.outcome import Outcome, OutcomeKind
+from target_bookio.reporting.rejects import Rejects
+from target_bookio.reporting.report import Report
+from target_bookio.reporting.results import Results
+from target_bookio.reporting.run_stamp import RunStamp
 from target_bookio.settings import SETTINGS
 from target_bookio.sinks import BookioSink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from singer_sdk import Sink
 
@@ -44,46 +47,13 @@ REJECTED = 3
 """Exit code of a run that did all it could, and rejected records."""
 
 
-class QuietReader(SingerReader):
-    """Reads Singer messages, and counts lines: a line itself is never shown, for its patient."""
-
-    def __init__(self) -> None:
-        """Start before the first line."""
-        super().__init__()
-        self.line = 0
-        self._decode = msgspec.json.Decoder().decode
-
-    def without_blank(self, lines: Iterable[str]) -> Iterator[str]:
-        """Yield the lines that hold something, and count all of them."""
-        for line in lines:
-            self.line += 1
-            if line.strip():
-                yield line
-
-    def deserialize_json(self, line: str) -> dict[str, Any]:
-        """Decode a line."""
-        try:
-            message = self._decode(line)
-        except (ValueError, RecursionError):
-            message = None
-        if not isinstance(message, dict):
-            msg = f"line {self.line} of the input is no Singer message"
-            raise SettingsError(msg)
-        return message
-
-    def on_unknown_message(self) -> NoReturn:
-        """Refuse it without quoting it."""
-        msg = f"line {self.line} of the input is of a type that Singer does not know"
-        raise SettingsError(msg)
-
-
 class TargetBookio(SingerTarget):
     """Singer target for the Bookio Medical Public API."""
 
     name = "target-bookio"
     package_name = "singer-bookio"
     default_sink_class = BookioSink
-    message_reader_class = QuietReader
+    message_reader_class = LineReader
     _stopped = False
     config_jsonschema: ClassVar[dict[str, Any]] = {
         "type": "object",
@@ -113,43 +83,51 @@ class TargetBookio(SingerTarget):
         facilities = Facilities(self.client, settings)
         ids = ", ".join(str(f.id) for f in facilities.in_scope if f.id is not None)
         self.logger.info("the token is good; facilities %s", ids or "not listed")
-        rejects = Rejects(
-            None if read_only else rejects_path, include_records=settings["rejects_include_records"]
-        )
-        closing.callback(rejects.close)
         journal = Journal(
             journal_path, self.client.api_url, settings["auth_token"], keep=not read_only
         )
         closing.callback(journal.close)
         if (days := settings.get("retention_days")) and not read_only:
-            rejects.forget_before(days)
             journal.forget_before(days)
-        self._make(facilities, journal, rejects)
+        stamp = RunStamp()
+        rejects = Rejects(
+            rejects_path,
+            stamp=stamp,
+            digest=journal.digest,
+            include_records=settings["rejects_include_records"],
+            retention_days=days,
+            read_only=read_only,
+        )
+        closing.callback(rejects.close)
+        results_path = settings.get("results_path")
+        results = Results(None if read_only or not results_path else Path(results_path), stamp)
+        closing.callback(results.close)
+        self.report = Report(rejects, results, settings)
+        closing.callback(self.report.close)
+        self._make(facilities, journal)
         if not read_only:
             self.settler.settle_left_over()
 
-    def _make(self, facilities: Facilities, journal: Journal, rejects: Rejects) -> None:
+    def _make(self, facilities: Facilities, journal: Journal) -> None:
         """Make what carries records out."""
         settings, closing = self.config, self._closing
         executor = ThreadPoolExecutor(settings["max_concurrency"], thread_name_prefix="write")
         closing.callback(executor.shutdown, cancel_futures=True)
-        self.outcomes = Outcomes(rejects, settings)
-        closing.callback(self.outcomes.close)
         ledger = Ledger(journal)
         lookup = Lookup(self.client, facilities, executor, settings["max_concurrency"])
         sender = Sender(
             client=self.client,
             ledger=ledger,
-            outcomes=self.outcomes,
+            report=self.report,
             executor=executor,
             concurrency=settings["max_concurrency"],
         )
-        self.settler = Settler(lookup=lookup, ledger=ledger, outcomes=self.outcomes, sender=sender)
+        self.settler = Settler(lookup=lookup, ledger=ledger, report=self.report, sender=sender)
         self.delivery = Delivery(
             facilities=facilities,
             lookup=lookup,
             ledger=ledger,
-            outcomes=self.outcomes,
+            report=self.report,
             sender=sender,
             settler=self.settler,
             settings=settings,
@@ -174,26 +152,52 @@ class TargetBookio(SingerTarget):
             self.drain_one(before)
         return sink
 
-    def read(self, messages: Iterable[str] | None) -> None:
+    @property
+    def _at(self) -> ParsedLine:
+        """The line of the input that is at hand."""
+        reader: Any = self.message_reader
+        at: ParsedLine = reader.at
+        return at
+
+    def read(self, messages: Iterable[ParsedLine]) -> None:
         """Read to the end of the input.
 
         Raises:
             BookioError: the input is no Singer stream, or the run cannot go on.
         """
-        lines = self.message_reader.without_blank(messages or sys.stdin)  # type: ignore[attr-defined]
         try:
-            self.listen(lines)
+            self.listen(cast("Any", messages))  # the reader takes parsed lines
         except (SingerSDKError, SingerReadError) as error:
-            line = self.message_reader.line  # type: ignore[attr-defined]
-            msg = f"line {line} of the input cannot be used ({type(error).__name__})"
+            msg = f"line {self._at.number} of the input cannot be used ({type(error).__name__})"
             raise SettingsError(msg) from None
 
-    def before_record(self, message: dict[str, Any]) -> None:
+    def accept_record(self, message: dict[str, Any]) -> bool:
         """Count records, so that a STATE is not held back indefinitely."""
         if not isinstance(message.get("record"), dict):
-            msg = f"line {self.message_reader.line} of the input has no record"  # type: ignore[attr-defined]
+            msg = f"line {self._at.number} of the input has no record"
             raise SettingsError(msg)
+        if self._at.broken_fields:
+            self._reject_broken(message)
+            return False
         self._records_since_state += 1
+        return True
+
+    def _reject_broken(self, message: dict[str, Any]) -> None:
+        """Reject a record whose line is not UTF-8: its values cannot be trusted."""
+        fields = self._at.broken_fields
+        self.report.add(
+            Outcome(
+                kind=OutcomeKind.REJECTED,
+                stream=str(message.get("stream")),
+                record=message["record"],
+                message=(
+                    f"line {self._at.number} of the input is not UTF-8 in {', '.join(fields)}; "
+                    "write it as UTF-8"
+                ),
+                fields=fields,
+            )
+        )
+        self.report.check_limits()
 
     def after_state(self) -> None:
         """Now and then deliver all that came before a STATE, so that it may leave."""
@@ -208,6 +212,7 @@ class TargetBookio(SingerTarget):
     def emit_state(self, state: dict[str, Any]) -> None:
         """Let a STATE leave once, unless nothing was written for it."""
         if not self.config["dry_run"] and state != self._state_that_left:
+            self.report.commit()
             self._state_that_left = state
             super().emit_state(state)
 
@@ -247,10 +252,10 @@ class TargetBookio(SingerTarget):
         try:
             target.open(read_only=test)
             if not test:
-                target.read(replayed(Path(replay)) if replay else file_input)
+                target.read(replayed_lines(Path(replay)) if replay else input_lines(file_input))
         finally:
             target.close()
-        if target.outcomes.counts["rejected"]:
+        if target.report.counts["rejected"]:
             sys.exit(REJECTED)
 
     @classmethod

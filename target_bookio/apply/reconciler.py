@@ -12,6 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bookio_api.errors import ContractError
+from target_bookio.apply import outcomes
+from target_bookio.apply.outcomes import in_doubt
 from target_bookio.apply.resolver import IN_DOUBT_MESSAGE
 from target_bookio.apply.row_queue import Work
 from target_bookio.desired import RecordError, read_record
@@ -20,6 +22,7 @@ from target_bookio.plan import operations
 from target_bookio.plan.operations import SYNC
 from target_bookio.plan.planner import CONFLICT, REJECT, UNCHANGED, Plan, plan
 from target_bookio.refresh import lookup as reconcile
+from target_bookio.reporting.outcome import Outcome, OutcomeKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from target_bookio.desired import Desired
     from target_bookio.plan.operations import Row
     from target_bookio.refresh.lookup import Lookup
-    from target_bookio.reporting.report import Outcomes
+    from target_bookio.reporting.report import Report
 
 HELD_MESSAGE = "another reservation has this externalId already; look which of them it belongs to"
 
@@ -45,7 +48,7 @@ class Delivery:
         facilities: Facilities,
         lookup: Lookup,
         ledger: Ledger,
-        outcomes: Outcomes,
+        report: Report,
         sender: Sender,
         settler: Settler,
         settings: Mapping[str, Any],
@@ -54,7 +57,7 @@ class Delivery:
         self._facilities = facilities
         self._lookup = lookup
         self._ledger = ledger
-        self._outcomes = outcomes
+        self._report = report
         self._sender = sender
         self._settler = settler
         self._source_wins = settings["conflict"] == "source_wins"
@@ -78,7 +81,7 @@ class Delivery:
                 self._round(stream, works)
         finally:
             self._sender.commit()
-        self._outcomes.check_limits()
+        self._report.check_limits()
 
     def _by_row(self, records: list[Desired]) -> dict[str, Work]:
         """Queue the records that speak of one row, in their order.
@@ -105,7 +108,15 @@ class Delivery:
                 desired = self._checked(read_record(stream, record))
                 readable.append(replace(desired, place=place))
             except RecordError as error:
-                self._outcomes.reject(stream, record, str(error), fields=error.fields)
+                self._report.add(
+                    Outcome(
+                        kind=OutcomeKind.REJECTED,
+                        stream=stream,
+                        record=record,
+                        message=str(error),
+                        fields=error.fields,
+                    )
+                )
         return readable
 
     def _checked(self, desired: Desired) -> Desired:
@@ -124,7 +135,7 @@ class Delivery:
         self._join(works)
         planned = [work for work in works.values() if self._decide(work)]
         _drop_finished(works)
-        self._outcomes.check_limits()
+        self._report.check_limits()
         self._settler.settle(self._sender.send(planned))
         _drop_finished(works)
 
@@ -135,15 +146,14 @@ class Delivery:
         came of it, and tell the patient twice.
         """
         for _ in range(self._ledger.passed(work)):
-            self._outcomes.unchanged()
-            work.finish()
+            self._report.add(Outcome.of(work.finish(), OutcomeKind.UNCHANGED))
 
     def _reject_doubtful(self, work: Work) -> None:
         """Take off the records of a row of which nobody knows what was written to it."""
         while work.waiting and (entry := self._ledger.known(work.waiting[0])):
             if entry.state != IN_DOUBT:
                 return
-            self._outcomes.reject_desired(work.finish(), IN_DOUBT_MESSAGE, operation=entry.step)
+            self._report.add(in_doubt(work.finish(), IN_DOUBT_MESSAGE, entry.step))
 
     def _look_up(self, stream: str, works: dict[str, Work]) -> None:
         """Fill in the row of every work that has not been looked up."""
@@ -211,15 +221,23 @@ class Delivery:
             desired = work.waiting[0]
             work.plan = self._plan(work)
             if work.plan.kind == UNCHANGED:
-                self._outcomes.unchanged()
+                self._report.add(Outcome.of(desired, OutcomeKind.UNCHANGED, row_id=work.row_id))
                 if work.row is not None or work.visible:
                     self._ledger.done(work)
             elif work.plan.kind == REJECT:
-                self._outcomes.reject_desired(desired, work.plan.message, fields=work.plan.fields)
+                self._report.add(
+                    Outcome.of(
+                        desired,
+                        OutcomeKind.REJECTED,
+                        row_id=work.row_id,
+                        message=work.plan.message,
+                        fields=work.plan.fields,
+                    )
+                )
             elif work.plan.kind == CONFLICT:
-                self._outcomes.conflict(desired, work.plan)
+                self._report.add(outcomes.conflict(desired, work.plan, work.row, work.row_id))
             elif self._dry_run:
-                self._outcomes.planned(desired, work.plan)
+                self._report.add(outcomes.written(desired, work.plan, work.row, work.row_id))
                 self._imagine(work)
             else:
                 return True

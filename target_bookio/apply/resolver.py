@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from bookio_api.errors import DuplicateError, TransportError
+from target_bookio.apply.outcomes import in_doubt, refused, written
 from target_bookio.desired import CALENDARS
 from target_bookio.journal.store import CONFIRMED, IN_DOUBT
 from target_bookio.plan.planner import UNCHANGED, plan
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from target_bookio.journal.store import Entry
     from target_bookio.plan.operations import Digest, Row
     from target_bookio.refresh.lookup import Lookup, Verdict
-    from target_bookio.reporting.report import Outcomes
+    from target_bookio.reporting.report import Report
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +41,11 @@ DUPLICATE_MESSAGE = (
 class Settler:
     """Settles the doubts of one run, and what an earlier one left."""
 
-    def __init__(
-        self, *, lookup: Lookup, ledger: Ledger, outcomes: Outcomes, sender: Sender
-    ) -> None:
+    def __init__(self, *, lookup: Lookup, ledger: Ledger, report: Report, sender: Sender) -> None:
         """Take what the run consists of."""
         self._lookup = lookup
         self._ledger = ledger
-        self._outcomes = outcomes
+        self._report = report
         self._sender = sender
 
     def settle_left_over(self) -> None:
@@ -88,25 +87,23 @@ class Settler:
         if work.refusal and isinstance(work.refusal, DuplicateError):
             self._ledger.take_back(work)
             if verdict.row is None:  # else the next round sees what the row lacks
-                self._outcomes.reject_desired(work.finish(), DUPLICATE_MESSAGE,
-                                              operation=operation, code=40)  # fmt: skip
+                self._report.add(refused(work.finish(), DUPLICATE_MESSAGE, operation, code=40))
         elif verdict.state == CONFIRMED:
             self._ledger.done(work)
-            self._outcomes.written(work.plan)
-            work.finish()
+            self._report.add(written(work.finish(), work.plan, None, work.row_id))
             return True
         elif work.refusal:
             self._ledger.take_back(work)
             raise work.refusal
         elif verdict.state == IN_DOUBT:
             work.looked_up = ""
-            self._outcomes.reject_desired(work.finish(), IN_DOUBT_MESSAGE, operation=operation)
+            self._report.add(in_doubt(work.finish(), IN_DOUBT_MESSAGE, operation))
         elif work.doubts < MAX_DOUBTS:
             self._ledger.take_back(work, verdict.row)
-            self._outcomes.retried()
+            self._report.retried()
         else:
             self._ledger.refused(work, verdict.row)
-            self._outcomes.reject_desired(work.finish(), FAILING_MESSAGE, operation=operation)
+            self._report.add(refused(work.finish(), FAILING_MESSAGE, operation))
         return False
 
 

@@ -15,6 +15,7 @@ from bookio_api.errors import (
     RefusedError,
     UnknownPathError,
 )
+from target_bookio.apply.outcomes import refused, written
 from target_bookio.plan import operations
 from target_bookio.plan.operations import CREATE
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from bookio_api.client import BookioClient
     from target_bookio.apply.row_queue import Ledger, Work
     from target_bookio.plan.operations import Row
-    from target_bookio.reporting.report import Outcomes
+    from target_bookio.reporting.report import Report
 
 MAX_SILENCE = 10
 """So many writes in a row without a clear answer, and no more is sent until a look-up tells."""
@@ -61,14 +62,14 @@ class Sender:
         *,
         client: BookioClient,
         ledger: Ledger,
-        outcomes: Outcomes,
+        report: Report,
         executor: Executor,
         concurrency: int,
     ) -> None:
         """Take what the run consists of; the executor has as many threads as ``concurrency``."""
         self._client = client
         self._ledger = ledger
-        self._outcomes = outcomes
+        self._report = report
         self._executor = executor
         self._concurrency = concurrency
         self._window = max(MIN_WINDOW, 8 * concurrency)
@@ -86,7 +87,7 @@ class Sender:
 
     def commit(self) -> None:
         """Put rejects and journal on the disk."""
-        self._outcomes.commit()
+        self._report.commit()
         self._ledger.commit()
 
     def send(self, works: Iterable[Work]) -> list[Work]:
@@ -123,7 +124,7 @@ class Sender:
             wait(threads)  # what is on its way may still land
             while not arrived.empty():
                 self._note(arrived.get())
-        self._outcomes.check_limits()
+        self._report.check_limits()
         return doubtful
 
     def _release(self, pending: deque[Work], ready: SimpleQueue[Work | None]) -> int:
@@ -137,7 +138,7 @@ class Sender:
         return len(works)
 
     def _may_go_on(self) -> bool:
-        return not (self.is_silenced or self._outcomes.over_limit or self._stopping)
+        return not (self.is_silenced or self._report.over_limit or self._stopping)
 
     def _carry_out_all(self, ready: SimpleQueue[Work | None], arrived: SimpleQueue[Sent]) -> None:
         """Carry out what gets ready, until there is nothing more. Runs on a thread."""
@@ -191,13 +192,20 @@ class Sender:
         if error is None or gone:
             work.row = None if gone else sent.row
             self._ledger.done(work)
-            self._outcomes.written(work.plan)
-            work.finish()
+            self._report.add(written(work.finish(), work.plan, None, work.row_id))
             if work.row is not None and work.row_id is None:
                 work.looked_up = ""
         elif isinstance(error, RefusedError):
             self._ledger.refused(work, sent.row)
-            self._outcomes.refused(work.finish(), error, sent.operation)
+            self._report.add(
+                refused(
+                    work.finish(),
+                    str(error),
+                    sent.operation,
+                    code=error.code,
+                    fields=error.fields,
+                )
+            )
             work.looked_up = ""
         else:
             self._ledger.take_back(work, sent.row)

@@ -4,59 +4,91 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from bookio_api.errors import SettingsError
-from target_bookio.desired import key_of
 from target_bookio.private_files import private_file, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from target_bookio.plan.operations import Digest
+    from target_bookio.reporting.outcome import Outcome
+    from target_bookio.reporting.run_stamp import RunStamp
+
+_READ_BYTES = 1 << 20
 
 
 class Rejects:
-    """Appends to the reject file. Field names and codes only, unless records are asked for."""
+    """Appends to the reject file. Field names and codes only, unless records are asked for.
 
-    def __init__(self, path: Path | None, *, include_records: bool = False) -> None:
-        """Open the file, or none to keep nothing; ``SettingsError`` if it cannot be."""
+    A line carries a fingerprint, so that the same reject of the same record is written once,
+    however often the source sends it. It is keyed, because a plain hash of a record could be
+    guessed back into a patient's data.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        stamp: RunStamp,
+        digest: Digest,
+        include_records: bool = False,
+        retention_days: int | None = None,
+        read_only: bool = False,
+    ) -> None:
+        """Open the file, or none to keep nothing; ``SettingsError`` if it cannot be.
+
+        With ``retention_days`` a file that was not written to for as long is emptied. With
+        ``read_only``, as in a dry run, the file only tells which rejects are known.
+        """
         self._file = None if path is None else private_file(path, "rejects_path")
+        self._is_kept = self._file is not None and not read_only
+        self._stamp = stamp
+        self._digest = digest
         self._include_records = include_records
         self._lines = bytearray()
+        self._fingerprints: set[str] = set()
+        if self._file is not None:
+            if self._is_kept and retention_days and _age_s(self._file) > retention_days * 86_400:
+                os.ftruncate(self._file, 0)
+            self._fingerprints.update(_fingerprints(self._file))
+            if not _ends_with_newline(self._file):  # a full disk or a kill cut the last line off
+                self._lines += b"\n"
 
-    def forget_before(self, days: int) -> None:
-        """Empty the file if it was not written to for so many days."""
-        if self._file is not None and os.fstat(self._file).st_mtime < time.time() - days * 86400:
-            os.ftruncate(self._file, 0)
+    def add(self, outcome: Outcome) -> bool:
+        """Note a reject or a conflict; it lasts from the next ``commit`` on.
 
-    def add(
-        self,
-        stream: str,
-        record: Mapping[str, Any],
-        message: str,
-        *,
-        operation: str | None = None,
-        code: int | None = None,
-        fields: tuple[str, ...] = (),
-    ) -> None:
-        """Note a reject; it lasts from the next ``commit`` on."""
+        Returns whether it is new. What an earlier line says of the same record is not repeated.
+        """
+        fingerprint = self._fingerprint(outcome)
+        if fingerprint in self._fingerprints:
+            return False
+        self._fingerprints.add(fingerprint)
+        if not self._is_kept:
+            return True
         line = {
-            "stream": stream,
-            "key": key_of(stream, record),
-            "operation": operation,
-            "code": code,
-            "message": message,
-            "fields": list(fields),
+            "run": self._stamp.run,
+            "time": self._stamp.now(),
+            "stream": outcome.stream,
+            "key": outcome.key,
+            "operation": " ".join(outcome.operations) or None,
+            "code": outcome.code,
+            "message": outcome.message,
+            "fields": outcome.fields,
+            "reason": outcome.reason,
+            "fingerprint": fingerprint,
         }
         if self._include_records:
-            line["record"] = dict(record)
+            line["record"] = outcome.record
         self._lines += msgspec.json.encode(line) + b"\n"
+        return True
 
     def commit(self) -> None:
         """Put all that was noted on the disk."""
-        if self._lines and self._file is not None:
+        if self._lines and self._file is not None and self._is_kept:
             write_all(self._file, self._lines)
             os.fsync(self._file)
             self._lines = bytearray()
@@ -67,40 +99,50 @@ class Rejects:
         if self._file is not None:
             os.close(self._file)
 
+    def _fingerprint(self, outcome: Outcome) -> str:
+        """Return what stays the same when the same record is rejected for the same reason.
 
-class _Reject(msgspec.Struct):
-    stream: str
-    record: dict[str, Any] | None = None
+        What a loader adds to a record, such as the time of its extraction, is left out.
+        """
+        values = sorted(
+            (name, repr(value))
+            for name, value in outcome.record.items()
+            if not name.casefold().startswith("_sdc_") or name.casefold() == "_sdc_deleted_at"
+        )
+        said = [outcome.reason, outcome.operations, outcome.code, outcome.message, outcome.fields]
+        return self._digest([outcome.stream, outcome.key, values, said])
 
 
-def replayed(path: Path) -> Iterator[str]:
-    """Yield Singer messages of the records in a reject file, repaired or not.
+class _Line(msgspec.Struct):
+    fingerprint: str | None = None
 
-    Raises:
-        SettingsError: the file cannot be read, or a line holds no record.
-    """
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        msg = f"--replay: {path} cannot be read ({error.strerror})"
-        raise SettingsError(msg) from error
-    streams: set[str] = set()
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+
+def _fingerprints(descriptor: int) -> Iterator[str]:
+    """Yield the fingerprints in a reject file; lines of earlier versions have none."""
+    decoder = msgspec.json.Decoder(_Line)
+    for line in _lines(descriptor):
         try:
-            stream, record = msgspec.structs.astuple(msgspec.json.decode(line, type=_Reject))
-        except (msgspec.DecodeError, RecursionError) as error:
-            msg = f"--replay: line {number} of {path} is no reject; repair or remove it"
-            raise SettingsError(msg) from error
-        if record is None:
-            msg = (
-                f"--replay: line {number} of {path} holds no record; rejects hold them only if "
-                "rejects_include_records is on when they are made"
-            )
-            raise SettingsError(msg)
-        if stream not in streams:
-            streams.add(stream)
-            schema = {"type": "SCHEMA", "stream": stream, "schema": {"properties": {}}}
-            yield msgspec.json.encode({**schema, "key_properties": []}).decode()
-        yield msgspec.json.encode({"type": "RECORD", "stream": stream, "record": record}).decode()
+            fingerprint = decoder.decode(line).fingerprint
+        except (ValueError, RecursionError):
+            continue  # somebody edited the file: that record is reported once more
+        if fingerprint:
+            yield fingerprint
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    """Yield the lines of a file that may be larger than memory, without moving its position."""
+    rest, position = b"", 0
+    while block := os.pread(descriptor, _READ_BYTES, position):
+        position += len(block)
+        *lines, rest = (rest + block).split(b"\n")
+        yield from lines
+    yield rest
+
+
+def _ends_with_newline(descriptor: int) -> bool:
+    size = os.fstat(descriptor).st_size
+    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
+
+
+def _age_s(descriptor: int) -> float:
+    return time.time() - os.fstat(descriptor).st_mtime

@@ -173,7 +173,18 @@ def test_rejects_name_fields_and_codes_but_no_patient(target: Target) -> None:
     assert json.loads(done.stdout) == {"records": 7}
     lines = target.rejected()
     assert [set(line) for line in lines] == [
-        {"stream", "key", "operation", "code", "message", "fields"}
+        {
+            "run",
+            "time",
+            "stream",
+            "key",
+            "operation",
+            "code",
+            "message",
+            "fields",
+            "reason",
+            "fingerprint",
+        }
     ] * 7
     by_fields = {tuple(line["fields"]): line for line in lines}
     assert by_fields["email",]["key"] == {"externalId": 9_000_004}

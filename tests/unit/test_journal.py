@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import stat
 import time
@@ -13,7 +12,6 @@ import pytest
 from bookio_api.errors import SettingsError
 from target_bookio.journal.store import CONFIRMED, IN_DOUBT, REJECTED, SENT, Entry, Journal
 from target_bookio.plan.operations import CREATE
-from target_bookio.reporting.rejects import Rejects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,16 +119,3 @@ def test_retention_forgets_what_is_settled_and_keeps_what_is_in_doubt(
     journal.forget_before(5)
     assert [entry.state for entry in journal._select("1")] == [IN_DOUBT]
     journal.close()
-
-
-def test_an_old_reject_file_is_emptied(tmp_path: Path) -> None:
-    path = tmp_path / "rejects.jsonl"
-    rejects = Rejects(path)
-    rejects.add("reservations", {"id": 1}, "refused")
-    rejects.commit()
-    rejects.forget_before(5)
-    assert path.read_text()
-    os.utime(path, (0, 0))
-    rejects.forget_before(5)
-    assert not path.read_text()
-    rejects.close()

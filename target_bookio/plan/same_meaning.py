@@ -1,0 +1,130 @@
+"""Whether two values mean the same, however Bookio and a source write them.
+
+Bookio may store what it was sent in its own way: a phone number in international form, a name in
+Unicode NFC, a note with HTML entities. Such a difference is no wish to change anything.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import phonenumbers
+
+PHONE_REGION = "SK"
+"""Where a phone number without a country code is taken to be."""
+
+_CASELESS = frozenset({"email", "locale", "name", "surname"})
+"""Fields in which case is no difference. A calendar's name is compared by ``covers``, with case."""
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]0+)?)?")
+_DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?")
+_NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?")
+
+
+def means_the_same(field: str, ours: Any, theirs: Any) -> bool:  # noqa: ANN401 - any JSON values
+    """Whether a record's value and Bookio's mean the same in this field.
+
+    A blank text means the same as none. Lists mean the same in any order.
+    """
+    if field == "phone":
+        return _phone(_written(ours)) == _phone(_written(theirs))
+    return _same(ours, theirs, _folded if field in _CASELESS else _text)
+
+
+def covers(theirs: Any, ours: Any) -> bool:  # noqa: ANN401 - any JSON values
+    """Whether Bookio's value says all that the record's does; it may say more, such as ids."""
+    return _covers(theirs, ours, _text)
+
+
+def _same(ours: Any, theirs: Any, text: Callable[[str], str]) -> bool:  # noqa: ANN401
+    return _covers(theirs, ours, text) and _covers(ours, theirs, text)
+
+
+def _covers(theirs: Any, ours: Any, text: Callable[[str], str]) -> bool:  # noqa: ANN401
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        return all(_covers(theirs.get(name), value, text) for name, value in ours.items())
+    if _is_list(ours) and _is_list(theirs):
+        return len(ours) == len(theirs) and _pairs(theirs, ours, text)
+    if _is_number(ours) or _is_number(theirs):  # one may be its text
+        return _number(_written(ours)) == _number(_written(theirs))
+    return _plain(ours, text) == _plain(theirs, text)
+
+
+def _pairs(theirs: Sequence[Any], ours: Sequence[Any], text: Callable[[str], str]) -> bool:
+    """Whether each of our items has an item of theirs to itself that covers it."""
+    left = list(theirs)
+    for item in ours:
+        match = next((n for n, other in enumerate(left) if _covers(other, item, text)), None)
+        if match is None:
+            return False
+        del left[match]
+    return True
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _written(value: object) -> str:
+    return "" if value is None else _text(str(value))
+
+
+def _plain(value: Any, text: Callable[[str], str]) -> object:  # noqa: ANN401 - any JSON value
+    """Return a value in the one form in which all that mean the same are equal."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return _moment(text(value))
+    return value
+
+
+def _number(written: str) -> str:
+    """Return a number as text: 17 for ``17.0``, and 0 for ``-0.0``."""
+    if not _NUMBER.fullmatch(written):
+        return written
+    number = format(Decimal(written), "f")
+    plain = number.rstrip("0").rstrip(".") if "." in number else number
+    return "0" if plain in {"-0", ""} else plain
+
+
+def _moment(written: str) -> str:
+    """Return a time or a datetime with its seconds, any other text as it is."""
+    if time := _TIME.fullmatch(written):
+        return f"{int(time[1]):02}:{time[2]}:{time[3] or '00'}"
+    if _DATETIME.fullmatch(written):
+        try:
+            return datetime.fromisoformat(written).isoformat()
+        except ValueError:
+            return written
+    return written
+
+
+def _text(value: str) -> str:
+    """Return a text in NFC, without HTML entities, its blanks as single ones."""
+    return " ".join(unicodedata.normalize("NFC", html.unescape(value)).split())
+
+
+def _folded(value: str) -> str:
+    return unicodedata.normalize("NFC", _text(value).casefold())
+
+
+@lru_cache(maxsize=10_000)
+def _phone(written: str) -> object:
+    """Return a phone number as country code, number and extension; else its letters and digits."""
+    try:
+        number = phonenumbers.parse(written, PHONE_REGION)
+    except phonenumbers.NumberParseException:
+        return re.sub(r"[\s()./-]", "", written).casefold()
+    return (number.country_code, number.national_number, number.extension)

@@ -1,0 +1,138 @@
+"""What became of one record, as a value: what the report counts, and what its files say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from bookio_api.contract import RESOURCES
+from target_bookio.desired import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_bookio.desired import Desired
+
+
+class OutcomeKind(StrEnum):
+    """What became of a record."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    CONFIRMED = "confirmed"
+    REMOVED = "removed"
+    UNCHANGED = "unchanged"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+
+
+class Reason(StrEnum):
+    """Why a record is in the reject file."""
+
+    INVALID = "invalid"
+    """The record, or what it asks for, cannot be written."""
+    REFUSED = "refused"
+    """Bookio refused it; ``code`` says why."""
+    IN_DOUBT = "in_doubt"
+    """It was sent, and nobody can tell whether it arrived."""
+    DUPLICATE = "duplicate"
+    """Bookio has two rows with its ``externalId``."""
+    OVERLAP = "overlap"
+    """It overlaps with bookings, and ``on_overlap`` is ``reject``."""
+    CONFLICT = "conflict"
+    """Somebody changed the row in Bookio; counted as a conflict, not as a reject."""
+
+
+WRITTEN = frozenset(
+    {OutcomeKind.CREATED, OutcomeKind.CHANGED, OutcomeKind.CONFIRMED, OutcomeKind.REMOVED}
+)
+"""The outcomes of records for which something was sent, or would be in a dry run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The old and the new value of one field. Only of term and status: the rest may be personal."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one record; in a dry run, what would."""
+
+    kind: OutcomeKind
+    stream: str
+    record: Mapping[str, Any]
+    """As it came. It leaves the process only with ``rejects_include_records``."""
+    row_id: int | None = None
+    """Bookio's id of the row, where it is known."""
+    operations: tuple[str, ...] = ()
+    code: int | None = None
+    message: str = ""
+    """One line without a value of the record."""
+    fields: tuple[str, ...] = ()
+    """The fields that the message is about."""
+    reason: Reason | None = None
+    changes: tuple[Change, ...] = ()
+    sent_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The names of the fields in the request of each operation."""
+    overlaps: tuple[str, ...] = ()
+    """The keys of the bookings with which it overlaps."""
+    key: Mapping[str, Any] = field(default_factory=dict)
+    """The key that names the record in every line about it; taken from the record if empty."""
+
+    def __post_init__(self) -> None:
+        """Fill in the key, and the reason of a reject that names none."""
+        if not self.key:
+            object.__setattr__(self, "key", key_of(self.stream, self.record))
+        if self.reason is None and self.kind is OutcomeKind.CONFLICT:
+            object.__setattr__(self, "reason", Reason.CONFLICT)
+        if self.reason is None and self.kind is OutcomeKind.REJECTED:
+            reason = Reason.INVALID if self.code is None else Reason.REFUSED
+            object.__setattr__(self, "reason", reason)
+
+    @classmethod
+    def of(cls, desired: Desired, kind: OutcomeKind, **more: Any) -> Outcome:  # noqa: ANN401
+        """Return the outcome of a record that could be read; ``more`` are the other fields."""
+        return cls(kind=kind, stream=desired.stream, record=desired.record, **more)
+
+    @property
+    def counted_as(self) -> frozenset[OutcomeKind]:
+        """What it adds one to: a record may be moved and confirmed at once."""
+        if self.kind not in WRITTEN:
+            return frozenset({self.kind})
+        return frozenset(map(kind_of, self.operations)) or frozenset({self.kind})
+
+
+def changes_between(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[Change, ...]:
+    """Return what differs in term and status between a row and what it would be."""
+    before = old or {}
+    return tuple(
+        Change(name, before.get(name), new.get(name))
+        for name in _SHOWN_FIELDS
+        if name in new and before.get(name) != new.get(name)
+    )
+
+
+def kind_of(operation: str) -> OutcomeKind:
+    """Return what an operation does to a row."""
+    return _KINDS.get(operation, OutcomeKind.CHANGED)
+
+
+def written_kind(operations: Iterable[str]) -> OutcomeKind:
+    """Return the one word for a record for which these operations were sent."""
+    kinds = set(map(kind_of, operations))
+    order = (OutcomeKind.CREATED, OutcomeKind.REMOVED, OutcomeKind.CHANGED, OutcomeKind.CONFIRMED)
+    return next((kind for kind in order if kind in kinds), OutcomeKind.UNCHANGED)
+
+
+_SHOWN_FIELDS = ("dateFrom", "dateTo", "validFrom", "validTo", "status")
+_KINDS = {
+    **{resource.create: OutcomeKind.CREATED for resource in RESOURCES.values()},
+    **{resource.remove: OutcomeKind.REMOVED for resource in RESOURCES.values()},
+    "end_calendar": OutcomeKind.REMOVED,
+    "confirm_sync": OutcomeKind.CONFIRMED,
+}

@@ -1,0 +1,67 @@
+"""The outcome of every record as a JSON line, for the programs that come after a run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from target_bookio.private_files import private_file, write_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from target_bookio.reporting.outcome import Outcome
+    from target_bookio.reporting.run_stamp import RunStamp
+
+_MAX_BUFFER_BYTES = 1 << 20
+
+
+class Results:
+    """Appends to the file of ``results_path``; no line holds a patient's data."""
+
+    def __init__(self, path: Path | None, stamp: RunStamp) -> None:
+        """Open the file, or none to keep nothing; ``SettingsError`` if it cannot be."""
+        self._file = None if path is None else private_file(path, "results_path")
+        self._stamp = stamp
+        self._lines = bytearray()
+        self._is_synced = True
+
+    def add(self, outcome: Outcome) -> None:
+        """Note an outcome; it lasts from the next ``commit`` on."""
+        if self._file is None:
+            return
+        line = {
+            "run": self._stamp.run,
+            "time": self._stamp.now(),
+            "stream": outcome.stream,
+            "key": outcome.key,
+            "id": outcome.row_id,
+            "operation": " ".join(outcome.operations) or None,
+            "outcome": outcome.kind,
+            "code": outcome.code,
+            "message": outcome.message or None,
+        }
+        self._lines += msgspec.json.encode(line) + b"\n"
+        if len(self._lines) >= _MAX_BUFFER_BYTES:
+            self._write()
+
+    def commit(self) -> None:
+        """Put all that was noted on the disk."""
+        self._write()
+        if self._file is not None and not self._is_synced:
+            os.fsync(self._file)
+            self._is_synced = True
+
+    def close(self) -> None:
+        """Commit and close."""
+        self.commit()
+        if self._file is not None:
+            os.close(self._file)
+
+    def _write(self) -> None:
+        if self._file is not None and self._lines:
+            self._is_synced = False
+            write_all(self._file, self._lines)
+            self._lines = bytearray()

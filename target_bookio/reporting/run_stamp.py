@@ -1,0 +1,18 @@
+"""What every line of a run's files carries: which run wrote it, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import uuid4
+
+
+@dataclass(frozen=True, slots=True)
+class RunStamp:
+    """The name of one run."""
+
+    run: str = field(default_factory=lambda: uuid4().hex)
+
+    def now(self) -> str:
+        """Return the time, RFC 3339 in UTC."""
+        return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,135 @@
+"""The plan of a dry run: every record in a file, and what a person needs to judge it on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from target_bookio.private_files import PLAN, private_file, write_all
+from target_bookio.reporting.outcome import WRITTEN, OutcomeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from target_bookio.reporting.outcome import Change, Outcome
+
+_FIRST_ROWS = 5
+_SENDS_EMAIL = "change_reservation_status"
+"""The one operation whose e-mail to the patient is documented (C)."""
+_MAY_SEND_EMAIL = frozenset({"create_reservation", "change_reservation_term"})
+
+
+class ShownPlan:
+    """What a dry run would do. Holds keys, operations, field names, terms and statuses only."""
+
+    def __init__(self, rejects_path: Path) -> None:
+        """Take the path of the reject file; the plan is written beside it."""
+        self._path = rejects_path.with_name(PLAN)
+        self._lines = bytearray()
+        self._first: dict[str, list[str]] = {}
+        self._operations: Counter[str] = Counter()
+        self._emails = 0
+        self._patients: set[str] = set()
+        self._may_hear: set[str] = set()
+        self._overlaps = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Note what would become of a record, unless nothing would."""
+        if outcome.overlaps:
+            self._overlaps += 1
+        if outcome.kind is OutcomeKind.UNCHANGED:
+            return
+        written = outcome.kind in WRITTEN
+        name = " + ".join(outcome.operations) if written else _WORDS[outcome.kind]
+        key = json.dumps(outcome.key)
+        if written:
+            self._operations.update(outcome.operations)
+            self._count_emails(f"{outcome.stream} {key}", outcome.operations)
+        line = {
+            "stream": outcome.stream,
+            "key": outcome.key,
+            "kind": name,
+            "steps": [
+                {"operation": operation, "fields": outcome.sent_fields.get(operation, ())}
+                for operation in outcome.operations
+            ],
+            "changes": outcome.changes,
+            "message": outcome.message,
+            "fields": outcome.fields,
+            "overlaps": outcome.overlaps,
+        }
+        self._lines += msgspec.json.encode(line) + b"\n"
+        rows = self._first.setdefault(name, [])
+        if len(rows) < _FIRST_ROWS:
+            rows.append(f"{outcome.stream} {key} {_description(outcome)}")
+
+    def show(self, counts: Mapping[str, int]) -> None:
+        """Write the file, and on stderr the counts and the first rows of each kind."""
+        lines = ["Dry run, nothing was written. It would be:"]
+        changes = counts["changed"] + counts["confirmed"] + counts["removed"]
+        for name, count in (
+            ("create", counts["created"]),
+            ("change", changes),
+            ("unchanged", counts["unchanged"]),
+            ("conflict", counts["conflicts"]),
+            ("overlap", self._overlaps),
+            ("reject", counts["rejected"]),
+            *sorted(self._operations.items()),
+        ):
+            lines.append(f"  {name}: {count}")
+        for name, rows in self._first.items():
+            lines.append(f"{name}, the first {len(rows)}:")
+            lines += (f"  {row}" for row in rows)
+        lines += self._about_emails()
+        self._write()
+        lines.append(f"All of it is in {self._path}")
+        click.echo("\n".join(lines), err=True)
+
+    def _count_emails(self, row: str, operations: tuple[str, ...]) -> None:
+        if count := operations.count(_SENDS_EMAIL):
+            self._emails += count
+            self._patients.add(row)
+        if _MAY_SEND_EMAIL.intersection(operations):
+            self._may_hear.add(row)
+
+    def _about_emails(self) -> list[str]:
+        told = f"E-mails: {len(self._patients)} patients would get {self._emails} (status changes)"
+        if more := len(self._may_hear - self._patients):
+            told += (
+                f"; {more} more may get one: what Bookio sends for a new booking or a move is "
+                "not documented"
+            )
+        return [told]
+
+    def _write(self) -> None:
+        descriptor = private_file(self._path, "rejects_path")
+        os.ftruncate(descriptor, 0)
+        write_all(descriptor, self._lines)
+        os.close(descriptor)
+
+
+_WORDS = {OutcomeKind.CONFLICT: "conflict", OutcomeKind.REJECTED: "reject"}
+
+
+def _description(outcome: Outcome) -> str:
+    """Return what a person judges by: old and new values, then the message or the fields."""
+    parts = [_shown(change) for change in outcome.changes]
+    if outcome.overlaps:
+        parts.append(f"overlaps with {', '.join(outcome.overlaps)}")
+    if outcome.message:
+        parts.append(outcome.message)
+    if not parts:
+        fields = {name for names in outcome.sent_fields.values() for name in names}
+        parts.append(", ".join(sorted(fields)))
+    return "; ".join(parts)
+
+
+def _shown(change: Change) -> str:
+    old, new = change.old or "(none)", change.new or "(Bookio decides)"
+    return f"{change.field} {old} -> {new}"
