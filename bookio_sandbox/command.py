@@ -15,6 +15,7 @@ import msgspec
 from bookio_api.errors import SettingsError
 from bookio_sandbox.api.behaviour import Behaviour
 from bookio_sandbox.api.faults import FAULTS
+from bookio_sandbox.api.variants import variant_names
 from bookio_sandbox.server import Options, base_url, listen, open_world, server
 from bookio_sandbox.world.world import SIZES
 
@@ -34,13 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         given = {name: getattr(options, name) for name in Behaviour.__struct_fields__}
-        behaviour = Behaviour().changed({k: v for k, v in given.items() if v is not None})
+        behaviour = {k: v for k, v in given.items() if v is not None}
+        Behaviour().changed(behaviour)
         world = Options(
             options.token,
             options.seed,
             options.size,
             options.clock,
             options.db,
+            options.variant,
             dict(options.endpoint),
         )
         listener = listen(options.port)
@@ -93,6 +96,11 @@ def _parser() -> _Parser:
         type=lambda text: text.partition("=")[::2],
         metavar="NAME=METHOD /path",
         help="serve an operation elsewhere than the contract guesses; may be repeated",
+    )
+    parser.add_argument(
+        "--variant",
+        metavar="NAME",
+        help=f"a Bookio that differs from the contract: {', '.join(variant_names())}",
     )
     _add_behaviour(parser)
     return parser

@@ -14,7 +14,6 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlencode, urlsplit
 
 from bookio_api.contract import OPERATIONS
-from bookio_sandbox.api.behaviour import Behaviour
 from bookio_sandbox.server import Options, base_url, listen, open_world, server
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ class Sandbox:
 def in_thread(**options: Any) -> Iterator[Sandbox]:  # noqa: ANN401
     """Run a sandbox beside the caller; options are those of ``Options`` and ``Behaviour``."""
     world = Options(**{name: options.pop(name) for name in _OPTIONS & set(options)})
-    bookio = open_world(world, Behaviour().changed(options))
+    bookio = open_world(world, options)
     with listen(0) as listener:
         running = server(bookio)
         thread = threading.Thread(target=running.run, args=([listener],), daemon=True)

@@ -6,20 +6,22 @@ import socket
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from bookio_api.contract import with_overrides
 from bookio_sandbox.api.app import BASE_PATH, Bookio, build_app
+from bookio_sandbox.api.behaviour import Behaviour
 from bookio_sandbox.api.faults import Protocol
+from bookio_sandbox.api.variants import Variant, load_variant
 from bookio_sandbox.control.routes import control_routes
 from bookio_sandbox.world.clock import DEFAULT_START, Clock
 from bookio_sandbox.world.store import Store
 from bookio_sandbox.world.world import World
 
 if TYPE_CHECKING:
-    from bookio_sandbox.api.behaviour import Behaviour
+    from collections.abc import Mapping
 
 HOST = "127.0.0.1"
 
@@ -35,6 +37,8 @@ class Options:
     clock: datetime = DEFAULT_START
     db: str = ":memory:"
     """A file that holds a world already is continued, whatever the other options say."""
+    variant: str | None = None
+    """Another Bookio, by the name of its file under ``variants/``; options given beside it win."""
     endpoints: dict[str, str] = field(default_factory=dict)
     """Other methods and paths than the contract guesses, as ``endpoint_overrides`` has them."""
 
@@ -59,12 +63,16 @@ def base_url(listener: socket.socket) -> str:
     return f"http://{HOST}:{listener.getsockname()[1]}{BASE_PATH}"
 
 
-def open_world(options: Options, behaviour: Behaviour) -> Bookio:
+def open_world(options: Options, behaviour: Mapping[str, Any]) -> Bookio:
     """Open the world of a file, or build the one of a seed.
+
+    ``behaviour`` holds the fields of ``Behaviour`` that are not to be the default.
 
     ``ValueError`` and ``SettingsError`` are one line.
     """
-    operations = with_overrides(options.endpoints)
+    variant = load_variant(options.variant) if options.variant else Variant(description="")
+    operations = with_overrides({**variant.endpoints, **options.endpoints})
+    behaves = Behaviour().changed({**variant.behaviour, **behaviour})
     try:
         store = Store(options.db)
     except sqlite3.Error as error:
@@ -82,10 +90,11 @@ def open_world(options: Options, behaviour: Behaviour) -> Bookio:
     return Bookio(
         store,
         clock,
-        behaviour,
+        behaves,
         token=options.token,
         seed=options.seed,
         operations=operations,
+        shape=variant.shape,
     )
 
 

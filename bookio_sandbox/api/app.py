@@ -7,6 +7,7 @@ import random
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
 from starlette.applications import Starlette
@@ -23,6 +24,7 @@ from bookio_sandbox.api.errors import (
 )
 from bookio_sandbox.api.faults import FAULTS, Script, Twist, TwistedResponse, draw, parse_faults
 from bookio_sandbox.api.lists import Lists
+from bookio_sandbox.api.variants import Shape, shape_error, shape_list
 from bookio_sandbox.api.writes import Writes
 from bookio_sandbox.world.life import Life
 from bookio_sandbox.world.services import Services
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 BASE_PATH = urlsplit(PRODUCTION_URL).path
 LOGGED_REQUESTS = 100_000
+DEFAULT_SHAPE = Shape()
 
 
 class Bookio:
@@ -55,15 +58,18 @@ class Bookio:
         token: str,
         seed: int,
         operations: Mapping[str, Operation] = OPERATIONS,
+        shape: Shape = DEFAULT_SHAPE,
     ) -> None:
         """Serve ``store`` at the paths of ``operations`` to whoever sends ``token``."""
         self.operations = operations
+        self._shape = shape
         self.store = store
         self.clock = clock
         self.seed = seed
         self.script = Script()
         self.requests: deque[dict[str, Any]] = deque(maxlen=LOGGED_REQUESTS)
         services = Services(store)
+        self._zones = {f.row["id"]: ZoneInfo(f.row["timeZone"]) for f in store.rows("facilities")}
         self.life = Life(store, clock, services, seed)
         self._lists = Lists(store, random.Random(f"lists {seed}"))
         self._writes = Writes(store, clock, services)
@@ -119,6 +125,7 @@ class Bookio:
             if operation.rows:
                 self.life.before_list(operation.name)
                 data = self._lists.answer(operation, entry["query"], self.behaviour)
+                data = shape_list(self._shape, operation.name, operation.rows, data, self._zones)
             else:
                 data = self._writes.answer(
                     operation.name, request.path_params, body, self.behaviour
@@ -148,7 +155,7 @@ class Bookio:
         }
         styles = {"200": 200, "400": 400, "status": HTTP_STATUS.get(refusal.code, 400)}
         return Response(
-            msgspec.json.encode({"result": result}),
+            msgspec.json.encode(shape_error(self._shape, {"result": result})),
             status or styles[self.behaviour.error_style],
             media_type="application/json",
         )
