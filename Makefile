@@ -8,7 +8,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 SUPPORTED = import sys; (3, 11) <= sys.version_info < (3, 15) or sys.exit("Python 3.11 to 3.14 is \
 	needed, and this is %d.%d: make setup PYTHON=python3.12" % sys.version_info[:2])
 
-.PHONY: help setup test demo docs bench torture lint types imports lock audit secrets build clean
+.PHONY: help setup test demo docs transcript bench torture lint types imports lock audit secrets build clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ test: setup ## Run the tests
 
 docs: setup ## Write the generated tables of the docs
 	$(BIN)/python docs/generate.py
+
+transcript: setup ## Run bookio-doctor against a sandbox that differs, for docs/doctor.md
+	$(BIN)/python docs/transcript.py
 
 bench: setup ## Compare with stock connectors; writes docs/performance.md
 	$(BIN)/python bench/run.py --write

@@ -1,0 +1,111 @@
+"""``bookio-doctor``: the command line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from bookio_api.errors import SettingsError
+from bookio_doctor.judgements import judge
+from bookio_doctor.probe import Probe
+from bookio_doctor.report import as_document, exit_code, show
+from bookio_doctor.survey import Survey
+from bookio_doctor.write_paths import WriteProbe, send_write_probes, write_probes
+from bookio_singer.command import OneLineCommand
+from bookio_singer.config import settings_of
+from bookio_singer.redaction import conceal
+from bookio_singer.settings import CONNECTION_SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VARIABLE_PREFIX = "TAP_BOOKIO_"
+"""The doctor reads the tap's variables: they name the same Bookio."""
+
+logger = logging.getLogger("bookio-doctor")
+
+
+@click.command(
+    "bookio-doctor",
+    cls=OneLineCommand,
+    help=(
+        "Find out which assumptions about Bookio's API hold, with a real token. It asks at most 60 "
+        "questions, and with GET only unless --probe-writes is given. Exit code 0: all hold; "
+        "2: some differ; 1: it cannot work."
+    ),
+)
+@click.option(
+    "--config",
+    multiple=True,
+    required=True,
+    help="Settings of tap-bookio, a file; or ENV for TAP_BOOKIO_… variables.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the report as JSON, to send to the maintainers: it holds no value of any row.",
+)
+@click.option(
+    "--probe-writes",
+    is_flag=True,
+    help="Also ask whether the paths of the writes exist, with requests that cannot change "
+    "anything. They are shown first.",
+)
+@click.option("--yes", is_flag=True, help="Agree to --probe-writes where nobody can be asked.")
+def doctor(
+    config: tuple[str, ...], form: str, output: Path | None, *, probe_writes: bool, yes: bool
+) -> int:
+    """Ask, judge, and show."""
+    logging.basicConfig(format="%(asctime)s | %(levelname)-8s | %(name)s | %(message)s")
+    settings = settings_of(config, CONNECTION_SETTINGS, VARIABLE_PREFIX)
+    conceal(str(settings.get("auth_token") or "").strip())
+    document, code = examine(settings, form, writes=probe_writes, agreed=yes)
+    if output is not None:
+        output.write_text(json.dumps(document, indent=2) + "\n")
+    return code
+
+
+def examine(
+    settings: Mapping[str, object], form: str, *, writes: bool, agreed: bool
+) -> tuple[dict[str, object], int]:
+    """Carry the examination out and print it; return the report and the exit code."""
+    overrides: Mapping[str, str] = settings.get("endpoint_overrides") or {}  # type: ignore[assignment]
+    probe = Probe(settings)
+    try:
+        requests = write_probes(overrides) if writes else []
+        if requests and not agreed:
+            _ask_for_consent(requests)
+        survey = Survey(probe, overrides)
+        survey.take()
+        findings = [*judge(survey), *send_write_probes(probe, requests)]
+    finally:
+        probe.close()
+    document = as_document(findings, probe.questions, survey.unanswered)
+    if form == "json":
+        click.echo(json.dumps(document, indent=2))
+    else:
+        show(findings, probe.questions, survey.unanswered, Console())
+    return document, exit_code(findings)
+
+
+def _ask_for_consent(requests: list[WriteProbe]) -> None:
+    """Show what will be sent, and go on only if a person types yes."""
+    click.echo("These requests will be sent; none of them can change anything:", err=True)
+    for request in requests:
+        click.echo(f"  {request}", err=True)
+    if not sys.stdin.isatty():
+        msg = "--probe-writes needs --yes where nobody can be asked"
+        raise SettingsError(msg)
+    if click.prompt("Type yes to send them", default="no", err=True).strip().lower() != "yes":
+        msg = "nothing was sent"
+        raise SettingsError(msg)
+
+
+doctor.logger = logger

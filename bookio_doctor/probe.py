@@ -1,0 +1,170 @@
+"""Asks Bookio one question at a time: paced, counted, and within a deadline."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import requests
+
+from bookio_api.contract import PRODUCTION_URL
+from bookio_api.errors import TransportError
+from bookio_api.http.rate_limit import Pace
+from bookio_singer.settings import client_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_QUESTIONS = 60
+DEADLINE_S = 50.0
+"""For all questions together: a server that hangs costs less than a minute."""
+MAX_TIMEOUT_S = 10.0
+MAX_BODY_BYTES = 16 * 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
+
+
+class UnansweredError(TransportError):
+    """A question without a usable response; the message says why."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A response as it came."""
+
+    method: str
+    path: str
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    asked_at: float
+    """Epoch seconds of our clock when the response began."""
+    seconds: float
+
+    @cached_property
+    def document(self) -> Any:  # noqa: ANN401 - any JSON value
+        """The body as JSON, ``None`` if it is not JSON."""
+        try:
+            return msgspec.json.decode(self.content)
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """``result`` of the envelope, ``{}`` if there is none."""
+        envelope = self.document.get("result") if isinstance(self.document, dict) else None
+        return envelope if isinstance(envelope, dict) else {}
+
+    @property
+    def code(self) -> int | None:
+        """Bookio's error code, under any of the names and places that it may have (U)."""
+        top = self.document if isinstance(self.document, dict) else {}
+        for place in (self.result, top):
+            for name in ("errorCode", "code"):
+                value = place.get(name)
+                if isinstance(value, int | str) and str(value).isdecimal():
+                    return int(value)
+        return None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it is the envelope of a request that was carried out."""
+        return self.status < 400 and self.result.get("success") is True  # noqa: PLR2004
+
+
+class Probe:
+    """The doctor's line to Bookio. It never retries: what goes wrong is what it wants to see."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """Take the settings of a plugin. Raises ``SettingsError``; nothing is sent yet."""
+        client_from(settings).close()  # the rules for token and address are the client's
+        self._url = str(settings.get("api_url") or PRODUCTION_URL).strip().rstrip("/")
+        self._lang = settings.get("lang") or "en"
+        self._timeout_s = min(float(settings.get("request_timeout") or 30), MAX_TIMEOUT_S)
+        per_second = settings.get("requests_per_second")
+        self._pace = Pace(float(per_second)) if per_second else None
+        self._session = requests.Session()
+        self._session.headers.update(
+            {
+                "Authorization": f"Bearer {settings['auth_token'].strip()}",
+                "Accept": "application/json",
+                "User-Agent": "singer-bookio doctor",
+            }
+        )
+        self._ends = time.monotonic() + DEADLINE_S
+        self.replies: list[Reply] = []
+        self.questions = 0
+
+    def get(self, path: str, **query: object) -> Reply:
+        """Ask with GET. Raises ``UnansweredError``."""
+        return self.send("GET", path, query=query)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+    ) -> Reply:
+        """Send one request without its ``None`` parameters. Raises ``UnansweredError``."""
+        if self.questions >= MAX_QUESTIONS:
+            msg = f"not asked: {MAX_QUESTIONS} questions are the most"
+            raise UnansweredError(msg)
+        if self._pace is not None:
+            time.sleep(min(self._pace.turn(), max(0.0, self._ends - time.monotonic())))
+        if time.monotonic() >= self._ends:
+            msg = "not asked: there was no time left"
+            raise UnansweredError(msg)
+        self.questions += 1
+        params = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        try:
+            reply = self._exchange(method, path, {"lang": self._lang, **params}, body)
+        except requests.exceptions.SSLError as error:
+            msg = "the TLS certificate is not trusted; for a private CA set REQUESTS_CA_BUNDLE"
+            raise UnansweredError(msg) from error
+        except requests.Timeout as error:
+            msg = f"no response within {self._timeout_s:g} seconds"
+            raise UnansweredError(msg) from error
+        except (requests.RequestException, OSError) as error:
+            msg = "the server cannot be reached, or the connection broke; check api_url"
+            raise UnansweredError(msg) from error
+        self.replies.append(reply)
+        return reply
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _exchange(self, method: str, path: str, params: Mapping[str, str], body: object) -> Reply:
+        started = time.monotonic()
+        with self._session.request(
+            method,
+            self._url + path,
+            params=params,
+            json=body,
+            timeout=self._timeout_s,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            content = bytearray()
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                content += chunk
+                # A server that drips is never late for the socket, so the clock is looked at here.
+                if time.monotonic() - started > self._timeout_s:
+                    raise requests.Timeout
+                if len(content) > MAX_BODY_BYTES:
+                    msg = f"{path}: the response is larger than {MAX_BODY_BYTES >> 20} MiB"
+                    raise UnansweredError(msg)
+            seconds = time.monotonic() - started
+            return Reply(
+                method,
+                path,
+                response.status_code,
+                response.headers,
+                bytes(content),
+                time.time() - seconds,
+                seconds,
+            )

@@ -1,0 +1,94 @@
+"""Shows findings: a table for people, JSON for programs, and the settings that follow."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from bookio_doctor.finding import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from bookio_doctor.finding import Finding
+
+DONE, CANNOT_WORK, DIFFERENT = 0, 1, 2
+"""Exit codes: all holds or was not shown; Bookio cannot be used like this; some differ."""
+
+_STYLES = {
+    Verdict.HOLDS: "green",
+    Verdict.NOT_SHOWN: "dim",
+    Verdict.DIFFERS: "yellow",
+    Verdict.BLOCKS: "red",
+}
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """Return what the doctor exits with."""
+    verdicts = {finding.verdict for finding in findings}
+    if Verdict.BLOCKS in verdicts or not verdicts:
+        return CANNOT_WORK
+    return DIFFERENT if Verdict.DIFFERS in verdicts else DONE
+
+
+def as_document(findings: Sequence[Finding], questions: int, ended: str) -> dict[str, Any]:
+    """Return the report as JSON. It holds no value of any row."""
+    return {
+        "questions": questions,
+        "ended_early": ended,
+        "exit_code": exit_code(findings),
+        "config": config_for(findings),
+        "findings": [finding.as_json() for finding in findings],
+    }
+
+
+def config_for(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return the settings that fit what was seen."""
+    overrides = {k: v for finding in findings for k, v in finding.overrides.items()}
+    settings = {k: v for finding in findings for k, v in finding.settings.items()}
+    return {**({"endpoint_overrides": overrides} if overrides else {}), **settings}
+
+
+def show(findings: Sequence[Finding], questions: int, ended: str, console: Console) -> None:
+    """Print the table, the settings to copy, and one closing line."""
+    table = Table(title="What holds of our assumptions about this Bookio", expand=True)
+    for column in ("assumption", "known", "seen", "what it means"):
+        table.add_column(column, overflow="fold", no_wrap=column == "known")
+    for finding in findings:
+        style = _STYLES[finding.verdict]
+        table.add_row(
+            f"[bold]{finding.topic}[/]\n{finding.assumption}",
+            finding.evidence.value,
+            f"[{style}]{finding.verdict.value}[/]: {finding.seen}",
+            finding.meaning,
+        )
+    console.print(table)
+    if config := config_for(findings):
+        console.print("\nFor a config file:", json.dumps(config, indent=2), sep="\n", markup=False)
+        console.print("\nFor meltano.yml:", _as_yaml(config), sep="\n", markup=False)
+    if patch := [dict(change) for finding in findings for change in finding.patch]:
+        console.print("\nJSON Patch for the schemas of these streams:", markup=False)
+        console.print(json.dumps(patch, indent=2), markup=False)
+    if ended:
+        console.print(f"\nThe survey ended early: {ended}", markup=False)
+    counts = ", ".join(
+        f"{sum(finding.verdict == verdict for finding in findings)} {verdict.value}"
+        for verdict in Verdict
+    )
+    console.print(f"\n{questions} questions asked: {counts}", markup=False)
+
+
+def _as_yaml(config: dict[str, Any]) -> str:
+    """Return settings as the ``config`` of a Meltano plugin; JSON is YAML, line by line."""
+    lines = ["config:"]
+    for name, value in config.items():
+        if isinstance(value, dict):
+            lines.append(f"  {name}:")
+            lines += [f"    {key}: {json.dumps(item)}" for key, item in value.items()]
+        else:
+            lines.append(f"  {name}: {json.dumps(value)}")
+    return "\n".join(lines)

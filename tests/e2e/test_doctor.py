@@ -1,0 +1,196 @@
+"""bookio-doctor: what it finds out of a Bookio, and what tap and target make of its advice."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bookio_sandbox.api.variants import variant_names
+from tests.cli import Run, Target, run, writes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bookio_sandbox.running import Sandbox
+    from tests.conftest import StartSandbox
+
+CANARY = "Zuzana Kanárikova"
+DIFFERENT, CANNOT_WORK = 2, 1
+
+
+def examine(sandbox: Sandbox, folder: Path, *options: str, **settings: Any) -> Run:
+    config = folder / "doctor.json"
+    config.write_text(json.dumps({"auth_token": sandbox.token, "api_url": sandbox.url, **settings}))
+    return run("bookio-doctor", "--config", str(config), *options)
+
+
+def report(run: Run) -> dict[str, Any]:
+    return json.loads(run.stdout)
+
+
+def verdicts(run: Run) -> dict[str, str]:
+    return {finding["topic"]: finding["verdict"] for finding in report(run)["findings"]}
+
+
+def seen(run: Run, topic: str) -> str:
+    return next(f["seen"] for f in report(run)["findings"] if f["topic"] == topic)
+
+
+def test_where_every_assumption_holds_the_exit_code_is_0(
+    start_sandbox: StartSandbox, tmp_path: Path
+) -> None:
+    sandbox = start_sandbox(size=400, clock=datetime.now(UTC) - timedelta(days=1))
+    sandbox.advance(days=1)
+    examined = examine(sandbox, tmp_path, "--format", "json")
+    assert examined.code == 0, examined.stdout
+    assert set(verdicts(examined).values()) <= {"holds", "not shown"}
+    assert verdicts(examined)["lastSync: unit"] == "holds"
+    assert report(examined)["questions"] <= 60
+
+
+@pytest.mark.parametrize(
+    ("option", "bound"), [("gt", ">"), ("ge", ">=, or > with fractions of a second")]
+)
+def test_the_bound_of_last_sync_is_read_off_a_rows_own_time(
+    start_sandbox: StartSandbox, tmp_path: Path, option: str, bound: str
+) -> None:
+    sandbox = start_sandbox(size=0, last_sync=option)
+    facility = sandbox.rows("facilities")[0]
+    moment_ms = sandbox.now_ms() // 1000 * 1000 - 3_600_000
+    created = datetime.fromtimestamp(moment_ms / 1000, ZoneInfo(facility["timeZone"]))
+    sandbox.insert(
+        "reservations",
+        facilityId=facility["id"],
+        created=created.replace(tzinfo=None).isoformat(),
+        cancelTime=None,
+        _modified=moment_ms,
+    )
+    examined = examine(sandbox, tmp_path, "--format", "json")
+    assert seen(examined, "lastSync: bound") == f"it follows created with {bound}"
+
+
+@pytest.mark.parametrize("variant", variant_names())
+def test_tap_and_target_work_with_what_the_doctor_proposes(
+    start_sandbox: StartSandbox, tmp_path: Path, variant: str
+) -> None:
+    """Every row is read, and a write is made once, in each variant of Bookio."""
+    sandbox = start_sandbox(size=150, variant=variant)
+    examined = examine(sandbox, tmp_path, "--format", "json")
+    assert examined.code in {0, DIFFERENT}, examined.stdout + examined.stderr
+    proposed = report(examined)["config"]
+    settings = {"auth_token": sandbox.token, "api_url": sandbox.url, **proposed}
+    config = tmp_path / "tap.json"
+    config.write_text(json.dumps(settings))
+    synced = run("tap-bookio", "--config", str(config))
+    assert synced.code == 0, synced.stderr
+    for stream in ("reservations", "blocked_times"):
+        read = [record["id"] for record in synced.records(stream)]
+        assert sorted(read) == [row["id"] for row in sandbox.rows(stream)], stream
+    target = Target(sandbox, tmp_path)
+    overrides = proposed.get("endpoint_overrides", {})
+    for expected in (1, 0):
+        before = len(writes(sandbox))
+        done = target([target.booking(1)], endpoint_overrides=overrides)
+        assert done.code == 0, done.stderr
+        assert len(writes(sandbox)) - before == expected
+
+
+def test_it_only_reads_and_shows_no_patient(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+    """Without --probe-writes nothing but GET is sent; no value of a row is in any output."""
+    sandbox = start_sandbox(size=60)
+    for row in sandbox.rows("reservations"):
+        sandbox.change("reservations", row["id"], name=CANARY, note=CANARY, number=CANARY)
+    output = tmp_path / "report.json"
+    for form in ("text", "json"):
+        examined = examine(sandbox, tmp_path, "--format", form, "--output", str(output))
+        said = examined.stdout + examined.stderr + output.read_text()
+        assert CANARY not in said
+        assert sandbox.token not in said
+        assert str(sandbox.rows("facilities")[0]["id"]) not in said
+    assert {request["method"] for request in sandbox.requests()} == {"GET"}
+
+
+def test_probes_of_writes_change_nothing(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+    """Each write is asked for with an id that cannot exist; no row and no e-mail results."""
+    sandbox = start_sandbox(
+        size=60, endpoints={"confirm_sync": "PUT /reservations/{reservationId}/confirm"}
+    )
+    before = {
+        stream: sandbox.rows(stream) for stream in ("calendars", "reservations", "blocked_times")
+    }
+    refused = examine(sandbox, tmp_path, "--probe-writes")
+    assert refused.code == 1
+    assert "--yes" in refused.errors[0]
+    assert not sandbox.requests()
+    examined = examine(sandbox, tmp_path, "--probe-writes", "--yes", "--format", "json")
+    assert verdicts(examined)["create_reservation"] == "holds"
+    assert verdicts(examined)["confirm_sync"] == "differs"
+    assert len(writes(sandbox)) == 10, "each write once"
+    assert before == {stream: sandbox.rows(stream) for stream in before}
+    assert sandbox.emails() == []
+
+
+def test_a_refused_token_ends_with_1(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+    examined = examine(start_sandbox(size=10), tmp_path, "--format", "json", auth_token="wrong")
+    assert examined.code == CANNOT_WORK
+    assert verdicts(examined)["token"] == "blocks"
+
+
+def test_an_empty_clinic_is_reported_as_such(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+    examined = examine(
+        start_sandbox(size=None, clock=datetime.now(UTC)), tmp_path, "--format", "json"
+    )
+    assert examined.code == 0
+    assert verdicts(examined)["order"] == "not shown"
+    assert verdicts(examined)["lastSync"] == "not shown"
+
+
+def test_an_unknown_field_is_offered_as_a_json_patch(
+    start_sandbox: StartSandbox, tmp_path: Path
+) -> None:
+    examined = examine(start_sandbox(size=20, variant="other-names"), tmp_path, "--format", "json")
+    patches = [change for f in report(examined)["findings"] for change in f["schema_patch"]]
+    assert {
+        "op": "add",
+        "path": "/properties/roomNumber",
+        "value": {"type": ["integer", "null"]},
+    } in patches
+
+
+def test_what_it_proposes_can_be_copied(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+    examined = examine(start_sandbox(size=20, variant="other-paths"), tmp_path)
+    assert examined.code == DIFFERENT
+    assert '"list_blocked_times": "GET /blockedTimes"' in examined.stdout
+    assert 'list_blocked_times: "GET /blockedTimes"' in examined.stdout
+
+
+@pytest.mark.parametrize(
+    ("twist", "topic"),
+    [
+        ({"status": 200, "body": "<html>Please log in</html>"}, "no list at"),
+        ({"status": 200, "body": "[1, 2, 3]"}, "no list at"),
+        ({"status": 503, "body": "busy"}, "no list at"),
+        ({"status": 403, "code": 403}, "refused"),
+    ],
+)
+def test_a_host_that_is_not_bookio_is_reported(
+    start_sandbox: StartSandbox, tmp_path: Path, twist: dict[str, Any], topic: str
+) -> None:
+    """A login page, other JSON, an outage, a token without rights: a report, and exit code 1."""
+    sandbox = start_sandbox(size=10)
+    sandbox.script("*", {**twist, "times": 100})
+    examined = examine(sandbox, tmp_path, "--format", "json")
+    assert examined.code == CANNOT_WORK, examined.stderr
+    assert seen(examined, "list_reservations").startswith(topic)
+
+
+def test_a_server_that_hangs_is_reported(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+    sandbox = start_sandbox(size=10)
+    sandbox.script("*", {"drop": "hang", "times": 100})
+    examined = examine(sandbox, tmp_path, "--format", "json", request_timeout=0.3)
+    assert examined.code == CANNOT_WORK
+    assert "no response within" in report(examined)["ended_early"]
