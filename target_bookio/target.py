@@ -23,6 +23,8 @@ from target_bookio.apply.resolver import Settler
 from target_bookio.apply.row_queue import Ledger
 from target_bookio.apply.sender import Sender
 from target_bookio.desired import BLOCKED_TIMES, CALENDARS, RESERVATIONS
+from target_bookio.journal.account import Account
+from target_bookio.journal.database import Database
 from target_bookio.journal.store import Journal
 from target_bookio.private_files import own_files
 from target_bookio.reader import LineReader, ParsedLine, input_lines, replayed_lines
@@ -77,21 +79,22 @@ class TargetBookio(SingerTarget):
         """
         settings, closing = self.config, self._closing
         read_only = read_only or settings["dry_run"]
-        journal_path, rejects_path = own_files(settings, create=not read_only)
+        files = own_files(settings, create=not read_only)
         self.client = client_from(settings)
         closing.callback(self.client.close)
         facilities = Facilities(self.client, settings)
         ids = ", ".join(str(f.id) for f in facilities.in_scope if f.id is not None)
         self.logger.info("the token is good; facilities %s", ids or "not listed")
-        journal = Journal(
-            journal_path, self.client.api_url, settings["auth_token"], keep=not read_only
+        account = Account(
+            self.client.api_url, settings["auth_token"], settings.get("previous_auth_token")
         )
+        journal = Journal(Database(files.journal, account, keep=not read_only))
         closing.callback(journal.close)
         if (days := settings.get("retention_days")) and not read_only:
             journal.forget_before(days)
         stamp = RunStamp()
         rejects = Rejects(
-            rejects_path,
+            files.rejects,
             stamp=stamp,
             digest=journal.digest,
             include_records=settings["rejects_include_records"],
@@ -99,8 +102,7 @@ class TargetBookio(SingerTarget):
             read_only=read_only,
         )
         closing.callback(rejects.close)
-        results_path = settings.get("results_path")
-        results = Results(None if read_only or not results_path else Path(results_path), stamp)
+        results = Results(None if read_only else files.results, stamp)
         closing.callback(results.close)
         self.report = Report(rejects, results, settings)
         closing.callback(self.report.close)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_bookio.private_files import private_file, write_all
+from target_bookio.private_files import PrivateFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from target_bookio.plan.operations import Digest
     from target_bookio.reporting.outcome import Outcome
     from target_bookio.reporting.run_stamp import RunStamp
-
-_READ_BYTES = 1 << 20
 
 
 class Rejects:
@@ -39,12 +36,12 @@ class Rejects:
         retention_days: int | None = None,
         read_only: bool = False,
     ) -> None:
-        """Open the file, or none to keep nothing; ``SettingsError`` if it cannot be.
+        """Open the file, or none to keep nothing; ``FileError`` if it cannot be.
 
         With ``retention_days`` a file that was not written to for as long is emptied. With
         ``read_only``, as in a dry run, the file only tells which rejects are known.
         """
-        self._file = None if path is None else private_file(path, "rejects_path")
+        self._file = None if path is None else PrivateFile(path, "rejects_path")
         self._is_kept = self._file is not None and not read_only
         self._stamp = stamp
         self._digest = digest
@@ -52,10 +49,11 @@ class Rejects:
         self._lines = bytearray()
         self._fingerprints: set[str] = set()
         if self._file is not None:
-            if self._is_kept and retention_days and _age_s(self._file) > retention_days * 86_400:
-                os.ftruncate(self._file, 0)
+            age_s = time.time() - self._file.changed_at_s
+            if self._is_kept and retention_days and age_s > retention_days * 86_400:
+                self._file.empty()
             self._fingerprints.update(_fingerprints(self._file))
-            if not _ends_with_newline(self._file):  # a full disk or a kill cut the last line off
+            if not self._file.ends_with_newline:  # a kill cut the last line off
                 self._lines += b"\n"
 
     def add(self, outcome: Outcome) -> bool:
@@ -89,15 +87,17 @@ class Rejects:
     def commit(self) -> None:
         """Put all that was noted on the disk."""
         if self._lines and self._file is not None and self._is_kept:
-            write_all(self._file, self._lines)
-            os.fsync(self._file)
+            self._file.append(self._lines)
             self._lines = bytearray()
+            self._file.commit()
 
     def close(self) -> None:
         """Commit and close."""
-        self.commit()
-        if self._file is not None:
-            os.close(self._file)
+        try:
+            self.commit()
+        finally:
+            if self._file is not None:
+                self._file.close()
 
     def _fingerprint(self, outcome: Outcome) -> str:
         """Return what stays the same when the same record is rejected for the same reason.
@@ -117,32 +117,13 @@ class _Line(msgspec.Struct):
     fingerprint: str | None = None
 
 
-def _fingerprints(descriptor: int) -> Iterator[str]:
+def _fingerprints(file: PrivateFile) -> Iterator[str]:
     """Yield the fingerprints in a reject file; lines of earlier versions have none."""
     decoder = msgspec.json.Decoder(_Line)
-    for line in _lines(descriptor):
+    for line in file.lines():
         try:
             fingerprint = decoder.decode(line).fingerprint
         except (ValueError, RecursionError):
             continue  # somebody edited the file: that record is reported once more
         if fingerprint:
             yield fingerprint
-
-
-def _lines(descriptor: int) -> Iterator[bytes]:
-    """Yield the lines of a file that may be larger than memory, without moving its position."""
-    rest, position = b"", 0
-    while block := os.pread(descriptor, _READ_BYTES, position):
-        position += len(block)
-        *lines, rest = (rest + block).split(b"\n")
-        yield from lines
-    yield rest
-
-
-def _ends_with_newline(descriptor: int) -> bool:
-    size = os.fstat(descriptor).st_size
-    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
-
-
-def _age_s(descriptor: int) -> float:
-    return time.time() - os.fstat(descriptor).st_mtime

@@ -6,12 +6,12 @@ import json
 import logging
 import time
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bookio_api.errors import BookioError
+from target_bookio.private_files import located
 from target_bookio.reporting.outcome import OutcomeKind
 from target_bookio.reporting.shown_plan import ShownPlan
 from target_bookio.settings import STOP
@@ -46,7 +46,7 @@ class Report:
         self._results = results
         self._stops_at_first = settings["on_reject"] == STOP
         self._max_rejects = settings["max_rejects"]
-        self._rejects_path = Path(settings["rejects_path"])
+        self._rejects_path = located(settings["rejects_path"], "rejects_path")
         self._plan = ShownPlan(self._rejects_path) if settings["dry_run"] else None
         self._first_reject = ""
         self._new_rejects = 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_bookio.private_files import private_file, write_all
+from target_bookio.private_files import PrivateFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +21,10 @@ class Results:
     """Appends to the file of ``results_path``; no line holds a patient's data."""
 
     def __init__(self, path: Path | None, stamp: RunStamp) -> None:
-        """Open the file, or none to keep nothing; ``SettingsError`` if it cannot be."""
-        self._file = None if path is None else private_file(path, "results_path")
+        """Open the file, or none to keep nothing; ``FileError`` if it cannot be."""
+        self._file = None if path is None else PrivateFile(path, "results_path")
         self._stamp = stamp
         self._lines = bytearray()
-        self._is_synced = True
 
     def add(self, outcome: Outcome) -> None:
         """Note an outcome; it lasts from the next ``commit`` on."""
@@ -50,18 +48,18 @@ class Results:
     def commit(self) -> None:
         """Put all that was noted on the disk."""
         self._write()
-        if self._file is not None and not self._is_synced:
-            os.fsync(self._file)
-            self._is_synced = True
+        if self._file is not None:
+            self._file.commit()
 
     def close(self) -> None:
         """Commit and close."""
-        self.commit()
-        if self._file is not None:
-            os.close(self._file)
+        try:
+            self.commit()
+        finally:
+            if self._file is not None:
+                self._file.close()
 
     def _write(self) -> None:
         if self._file is not None and self._lines:
-            self._is_synced = False
-            write_all(self._file, self._lines)
+            self._file.append(self._lines)
             self._lines = bytearray()

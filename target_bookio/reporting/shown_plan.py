@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from target_bookio.private_files import PLAN, private_file, write_all
+from target_bookio.private_files import PLAN, PrivateFile
 from target_bookio.reporting.outcome import WRITTEN, OutcomeKind
 
 if TYPE_CHECKING:
@@ -108,10 +107,12 @@ class ShownPlan:
         return [told]
 
     def _write(self) -> None:
-        descriptor = private_file(self._path, "rejects_path")
-        os.ftruncate(descriptor, 0)
-        write_all(descriptor, self._lines)
-        os.close(descriptor)
+        file = PrivateFile(self._path, "rejects_path")
+        try:
+            file.empty()
+            file.append(self._lines)
+        finally:
+            file.close()
 
 
 _WORDS = {OutcomeKind.CONFLICT: "conflict", OutcomeKind.REJECTED: "reject"}

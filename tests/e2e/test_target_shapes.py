@@ -217,7 +217,7 @@ def test_files_of_our_own(target: Target, tmp_path: Path) -> None:
     assert target([], auth_token="typo").code == 1
     assert target([target.booking(0)]).code == 0, "nor does a wrong token claim the journal"
     same = str(tmp_path / "one")
-    assert "three files" in target([], journal_path=same, rejects_path=same).errors[0]
+    assert "must be 3 files" in target([], journal_path=same, rejects_path=same).errors[0]
     folder, link = tmp_path / "real", tmp_path / "link"
     folder.mkdir()
     link.symlink_to(folder)

@@ -299,7 +299,7 @@ def test_a_journal_is_of_one_account_and_one_process(target: Target, tmp_path: P
     assert "another api_url" in foreign.errors[0]
     text = tmp_path / "notes.txt"
     text.write_text("my notes, which are no journal, and are longer than a header" * 20)
-    assert "no journal" in target([], journal_path=str(text)).errors[0]
+    assert "not a target-bookio journal" in target([], journal_path=str(text)).errors[0]
     link = tmp_path / "link.sqlite3"
     link.symlink_to(target.journal)
     assert "journal_path" in target([], journal_path=str(link)).errors[0]

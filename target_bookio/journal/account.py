@@ -1,0 +1,80 @@
+"""Whose journal it is: the key of its digests, locked with the account's token.
+
+The digests of what was written are keyed, so that nobody who finds the file can test a name or a
+phone number against it. They cannot be made again from the file, so their key must outlive the
+token: it is random, and lies in the file locked with the token. A renewed token locks it anew.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+
+KEY_BYTES = 32
+_SALT_BYTES = 16
+_TAG_BYTES = 16
+
+
+class Account(NamedTuple):
+    """Who writes, and where."""
+
+    api_url: str
+    auth_token: str
+    previous_auth_token: str | None = None
+    """The token before the last renewal, which proves that the journal is this account's."""
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens to try, the present one first."""
+        return tuple(token for token in (self.auth_token, self.previous_auth_token) if token)
+
+
+def keyed_digest(key: bytes, value: object) -> str:
+    """Return a keyed hash of a JSON value; another key makes another."""
+    text = msgspec.json.encode(value, order="sorted")
+    return blake2b(text, key=key, digest_size=16).hexdigest()
+
+
+def new_key() -> bytes:
+    """Return a key for the digests of a new journal."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def key_before_versions(token: str, salt: bytes) -> bytes:
+    """Return the key of a journal of the first format, which was made from the token."""
+    return hmac.digest(token.encode(), salt, "sha256")
+
+
+def lock(key: bytes, token: str) -> bytes:
+    """Return the key, locked with a token: salt, tag, and the key under a one-time pad.
+
+    The pad is as long as the key and new for each salt, so no cipher is needed.
+    """
+    salt = secrets.token_bytes(_SALT_BYTES)
+    locked = _xor(key, _pad(token, salt))
+    return salt + _tag(token, salt + locked) + locked
+
+
+def unlock(box: bytes, token: str) -> bytes | None:
+    """Return the key, or ``None`` if it was locked with another token."""
+    salt, rest = box[:_SALT_BYTES], box[_SALT_BYTES:]
+    tag, locked = rest[:_TAG_BYTES], rest[_TAG_BYTES:]
+    if not hmac.compare_digest(tag, _tag(token, salt + locked)):
+        return None
+    return _xor(locked, _pad(token, salt))
+
+
+def _pad(token: str, salt: bytes) -> bytes:
+    return hmac.digest(token.encode(), b"pad" + salt, "sha256")
+
+
+def _tag(token: str, content: bytes) -> bytes:
+    return hmac.digest(token.encode(), b"tag" + content, "sha256")[:_TAG_BYTES]
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))

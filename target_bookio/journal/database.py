@@ -1,0 +1,304 @@
+"""The journal's SQLite file: opened, locked, brought up to date, committed and closed.
+
+What stands in its tables is for ``store`` and its neighbours; this module sees to it that what
+was committed is there after a crash, that one process at a time has it, and that whatever goes
+wrong with the file is one clear line.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import sqlite3
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from target_bookio.journal.account import (
+    Account,
+    key_before_versions,
+    keyed_digest,
+    lock,
+    new_key,
+    unlock,
+)
+from target_bookio.journal.faults import CONSEQUENCE, SETTING, fault, no_locks, sqlite_fault
+from target_bookio.journal.migration import migrate
+from target_bookio.journal.schema import SCHEMA_VERSION
+from target_bookio.private_files import private_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from target_bookio.private_files import FileError
+
+APPLICATION_ID = 0x424B4A33
+"""What SQLite's header says of whose file it is."""
+
+LOCK_TIMEOUT_S = 5.0
+MAX_WAL_BYTES = 4 << 20
+"""A ``-wal`` file larger than this is moved into the main file at the next commit."""
+
+_PROBE_BYTE = 0x40000000 + 512
+"""A byte that SQLite never locks: it uses the 512 before it."""
+
+# Names in the table ``about``.
+_ACCOUNT = "account"
+_LOCKED_KEY = "digest_key"
+_NEEDS_WAL = "needs_wal"
+_SALT = "salt"  # only in files of the first format
+
+logger = logging.getLogger(__name__)
+
+
+class Database:
+    """The file of one account's journal; used by one process, and by one thread of it."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        account: Account,
+        *,
+        keep: bool = True,
+        lock_timeout_s: float = LOCK_TIMEOUT_S,
+    ) -> None:
+        """Open or create the file; ``None`` keeps all in memory.
+
+        Without ``keep`` nothing reaches the disk, as a dry run wants it.
+
+        Raises:
+            FileError: the file is not a journal, another account's, in use, or cannot be used.
+        """
+        self.path = path
+        self._keep = keep
+        self._fault: FileError | None = None
+        """The first thing that went wrong. After it nothing is committed any more: what was
+        noted since may be half of what belongs together."""
+        had_wal = path is None or _wal(path).exists()  # SQLite makes one as soon as it reads
+        if path is not None:
+            _check_locks(path)
+        with self._in_one_line():
+            # Transactions are ours alone: sqlite3 would begin and commit some by itself.
+            self._db = sqlite3.connect(
+                path or ":memory:", timeout=lock_timeout_s, isolation_level=None
+            )
+        try:
+            self.is_new = self._claim() and path is not None
+            """Whether this run has made the file."""
+            self._begin()
+            self._check_wal(had_wal=had_wal)
+            self._migrate()
+            self.digest_key = self._unlock(account)
+            if keep:
+                self.commit()
+                self._checkpoint()
+        except BaseException:
+            self._db.close()
+            raise
+        if self.is_new and keep:
+            logger.info("new journal at %s; keep it between runs", path)
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement, and return its rows."""
+        with self._in_one_line():
+            return self._db.execute(sql, values).fetchall()
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run one statement for many rows."""
+        with self._in_one_line():
+            self._db.executemany(sql, rows)
+
+    def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a statement one by one, where they may be too many for a list."""
+        with self._in_one_line():
+            yield from self._db.execute(sql, values)
+
+    def digest(self, value: object) -> str:
+        """Return a keyed hash of a JSON value; another journal makes another."""
+        return keyed_digest(self.digest_key, value)
+
+    def commit(self) -> None:
+        """Put on the disk all that was executed since the last commit."""
+        if not self._keep:
+            return
+        with self._in_one_line():
+            # A transaction is always open: one commit is one flush of the disk, for all rows.
+            self._db.execute("COMMIT")
+            if self.path is not None and self._wal_bytes(self.path) > MAX_WAL_BYTES:
+                self._checkpoint()
+            self._begin()
+
+    def close(self) -> None:
+        """Commit and close; after a fault, only close."""
+        try:
+            if self._fault is None and self._keep and self._db.in_transaction:
+                with self._in_one_line():
+                    self._db.execute("COMMIT")
+            elif self._db.in_transaction:  # else SQLite has ended it with the fault
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+        finally:
+            self._db.close()
+
+    def _claim(self) -> bool:
+        """Lock the file, and look whose it is; true if it is new."""
+        with self._in_one_line():
+            # The lock is taken with the first transaction, and kept until the file is closed.
+            # SQLite then also does without shared memory, which network shares lack.
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("BEGIN EXCLUSIVE")
+            tables = self._number("SELECT count(*) FROM sqlite_master")
+            mark = self._number("PRAGMA application_id")
+            version = self._number("PRAGMA user_version")
+            self._db.execute("COMMIT")
+            if tables and mark != APPLICATION_ID:
+                what = "it is not a target-bookio journal, but another program's database"
+                raise fault(self.path, what, "check journal_path")
+            if tables and version > SCHEMA_VERSION:
+                what = f"it is of a newer target-bookio (format {version}, not {SCHEMA_VERSION})"
+                raise fault(self.path, what, "update target-bookio")
+            # WAL: a commit is one flush, and a kill at any moment loses no commit. FULL: each
+            # commit is flushed, or a power cut could forget a write that Bookio has received.
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            # Only ``_checkpoint`` may move the -wal into the file: see there.
+            self._db.execute("PRAGMA wal_autocheckpoint = 0")
+        return tables == 0
+
+    def _migrate(self) -> None:
+        """Bring the tables up to date, in the transaction that is open."""
+        with self._in_one_line():
+            migrate(self._db, self._number("PRAGMA user_version"))
+            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    def _unlock(self, account: Account) -> bytes:
+        """Return the key of the digests, once a token has proved that the file is its account's.
+
+        1. A new file gets a random key, locked with the token.
+        2. A file of the first format had its key made from the token: that key is kept.
+        3. Else the token unlocks it. If only the previous one does, the token was renewed.
+        """
+        box, salt = self._about(_LOCKED_KEY), self._about(_SALT)
+        if box is None and salt is None:
+            key, proof = new_key(), account.auth_token
+            self._set_about(_ACCOUNT, keyed_digest(key, account.api_url).encode())
+        else:
+            key, proof = self._proved(account, box, salt)
+        if box is None or proof != account.auth_token:
+            self._set_about(_LOCKED_KEY, lock(key, account.auth_token))
+            self.execute("DELETE FROM about WHERE name = ?", (_SALT,))
+        if proof != account.auth_token:
+            logger.info("the journal now belongs to the new auth_token; "
+                        "previous_auth_token is not needed any more")  # fmt: skip
+        return key
+
+    def _proved(self, account: Account, box: bytes | None, salt: bytes | None) -> tuple[bytes, str]:
+        """Return the key of an old file, and the token that opened it."""
+        expected = self._about(_ACCOUNT)
+        unlocked = False
+        for token in account.tokens:
+            key = unlock(box, token) if box else key_before_versions(token, salt or b"")
+            if key is not None and keyed_digest(key, account.api_url).encode() == expected:
+                return key, token
+            unlocked = unlocked or (box is not None and key is not None)
+        if unlocked:
+            what = "it belongs to another api_url"
+            advice = f"set api_url back to the one that it was made with; {CONSEQUENCE}"
+        else:
+            what = "it belongs to another api_url or auth_token"
+            if account.previous_auth_token:
+                what += ", and previous_auth_token does not open it either"
+            advice = (
+                "if the token was renewed, set previous_auth_token to the one before for one run; "
+                f"do not move the journal away: {CONSEQUENCE}"
+            )
+        raise fault(self.path, what, advice)
+
+    def _check_wal(self, *, had_wal: bool) -> None:
+        """Refuse a copy of the file alone, while its last commits are in the ``-wal``."""
+        if had_wal or self.is_new or not self._about(_NEEDS_WAL):
+            return
+        wal = _wal(self.path or Path())
+        advice = (
+            f"put {wal.name} back beside it; if that is lost, wait some minutes, so that all that "
+            "was sent has landed, make an empty file of that name and run again"
+        )
+        raise fault(self.path, f"{wal.name} is missing, which holds its last writes", advice)
+
+    def _checkpoint(self) -> None:
+        """Move the ``-wal`` into the file, and leave a mark there that says it needs the next one.
+
+        The mark is taken off in the next commit, which is in the ``-wal``. So whoever has both
+        files, or has let SQLite join them, sees no mark, and whoever copied the file alone does.
+        """
+        if self.path is None:
+            return
+        with self._in_one_line():
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
+            self._set_about(_NEEDS_WAL, 1)
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._begin()
+            self._set_about(_NEEDS_WAL, 0)
+            self._db.execute("COMMIT")
+            self._begin()
+
+    def _wal_bytes(self, path: Path) -> int:
+        try:
+            return _wal(path).stat().st_size
+        except FileNotFoundError as error:
+            self._fault = fault(
+                path, "it was moved or deleted while in use", "put it back and run again"
+            )
+            raise self._fault from error
+
+    def _begin(self) -> None:
+        with self._in_one_line():
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN")
+
+    def _about(self, name: str) -> Any:  # noqa: ANN401 - bytes, or a number
+        """Return a fact about the file itself, or ``None`` if it does not stand there."""
+        if not self._number("SELECT count(*) FROM sqlite_master WHERE name = 'about'"):
+            return None
+        found = self.execute("SELECT value FROM about WHERE name = ?", (name,))
+        return found[0][0] if found else None
+
+    def _set_about(self, name: str, value: bytes | int) -> None:
+        self.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
+
+    def _number(self, sql: str) -> int:
+        return int(self.execute(sql)[0][0])
+
+    @contextmanager
+    def _in_one_line(self) -> Iterator[None]:
+        """Turn what SQLite raises into a line, and let nothing more happen to the file then."""
+        if self._fault is not None:
+            raise self._fault
+        try:
+            yield
+        except sqlite3.Error as error:
+            self._fault = sqlite_fault(self.path, error)
+            raise self._fault from error
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _check_locks(path: Path) -> None:
+    """Make the file, and try a lock: SQLite takes a share without locks for another process.
+
+    Closing any descriptor of a file gives all of a process's locks on it up, so this comes before
+    SQLite has its own.
+    """
+    descriptor = private_file(path, SETTING)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _PROBE_BYTE)
+    except OSError as error:
+        if error.errno not in {errno.EACCES, errno.EAGAIN}:  # another run is just trying it, too
+            raise no_locks(path) from error
+    finally:
+        os.close(descriptor)

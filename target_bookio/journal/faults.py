@@ -1,0 +1,72 @@
+"""How the journal's file can fail: one line for each way, with what to do next.
+
+No line advises another file: a journal that is left behind takes its memory with it, and what it
+remembers keeps patients from being e-mailed twice.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from target_bookio.private_files import FileError
+
+SETTING = "journal_path"
+
+CONSEQUENCE = (
+    "without it the target forgets what it wrote: it could undo what people changed in Bookio, "
+    "and patients could be e-mailed again"
+)
+"""What moving the journal away does."""
+
+_CHECK_DISK = "check the disk or the share and run again; what was in flight is looked up then"
+_LOCKS = ("its file system has no file locks", "put its folder on a local disk, with all its files")
+_WRITABLE = "make the file and its folder writable for this user"
+
+# The keys are SQLite's result codes. A more exact (extended) code goes before its family.
+_FAULTS = {
+    sqlite3.SQLITE_FULL: (
+        "the disk is full",
+        "free some space there and run again; what was in flight is looked up then",
+    ),
+    sqlite3.SQLITE_BUSY: (
+        "it is used by another process",
+        "wait until that process has ended, and let only one run at a time",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        "it is damaged",
+        f"restore it from a backup, together with its -wal file if there is one; {CONSEQUENCE}",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        "it is not a target-bookio journal, or damaged",
+        "check journal_path; if this was the journal, restore it from a backup",
+    ),
+    sqlite3.SQLITE_READONLY: ("it is read-only", _WRITABLE),
+    sqlite3.SQLITE_CANTOPEN: ("it or its -wal file cannot be opened", _WRITABLE),
+    sqlite3.SQLITE_PERM: ("Permission denied", _WRITABLE),
+    sqlite3.SQLITE_IOERR_LOCK: _LOCKS,
+    sqlite3.SQLITE_IOERR_RDLOCK: _LOCKS,
+    sqlite3.SQLITE_IOERR_UNLOCK: _LOCKS,
+    sqlite3.SQLITE_IOERR_SHMLOCK: _LOCKS,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK: _LOCKS,
+    sqlite3.SQLITE_IOERR_FSYNC: ("the disk does not store what it takes (fsync)", _CHECK_DISK),
+    sqlite3.SQLITE_IOERR: ("the disk reports an error", _CHECK_DISK),
+}
+
+
+def fault(path: Path | None, what: str, advice: str) -> FileError:
+    """Return the line about a fault of the journal."""
+    return FileError.about(SETTING, path, what, advice)
+
+
+def sqlite_fault(path: Path | None, error: sqlite3.Error) -> FileError:
+    """Return the line about an error of SQLite, whose own words may be anything."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    unknown = (f"SQLite reports {name}", "please report this line")
+    return fault(path, *_FAULTS.get(code, _FAULTS.get(code & 0xFF, unknown)))
+
+
+def no_locks(path: Path) -> FileError:
+    """Return the line about a file system on which a lock cannot even be tried."""
+    return fault(path, *_LOCKS)

@@ -1,0 +1,83 @@
+"""Brings a journal's tables to the format of this version.
+
+There is one format before: a single table ``writes``, at ``user_version`` 0. Its rows become
+entries. All of it runs in the transaction in which the file is opened, so a kill leaves the old
+file or the new one, and a dry run rolls it back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+
+from target_bookio.journal.entry import EXISTS, Intent, IntentState
+from target_bookio.journal.schema import SCHEMA, SCHEMA_VERSION
+
+_OLD_ENTRIES = (
+    "SELECT stream, key, state, facility_id, remote_id, external_id, desired, step, intended, "
+    "applied, past, noted_at FROM writes"
+)
+_INSERT = (
+    "INSERT INTO entries (stream, key, facility_id, remote_id, external_id, agreed, asked, past, "
+    "written_at, intent, noted_at) VALUES (?, ?, ?, ?, ?, ?, '{}', ?, 0, ?, ?)"
+)
+
+_digests = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def migrate(db: sqlite3.Connection, version: int) -> None:
+    """Make the tables that a file of an earlier format lacks, and fill them from it."""
+    if version >= SCHEMA_VERSION:
+        return
+    for statement in _statements(SCHEMA):
+        db.execute(statement)
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'").fetchone():
+        db.executemany(_INSERT, map(_new_entry, db.execute(_OLD_ENTRIES).fetchall()))
+        db.execute("DROP TABLE writes")
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _new_entry(row: tuple[object, ...]) -> tuple[object, ...]:
+    """Return the columns of an entry, in the order of ``_INSERT``."""
+    stream, key, state, facility_id, remote_id, external_id, *texts, past, noted_at = row
+    desired, step, intended_text, applied_text = map(str, texts)
+    intended, agreed = _digests(intended_text), _digests(applied_text)
+    intent = None
+    if state in set(IntentState):
+        before = {name: agreed[name] for name in intended if name in agreed}
+        if EXISTS in intended:
+            # A creation used to note all that it sets as applied already. Nothing is agreed
+            # before it is confirmed: what it sets is its intent.
+            intended, agreed, before = agreed or intended, {}, {}
+        intent = Intent(
+            IntentState(str(state)),
+            # One intent had several operations then. The first says what kind of doubt it is,
+            # and the digests cover all of them.
+            operation=step.partition(" ")[0],
+            # This machine's clock, for no other was noted. The end of the attempt is not known,
+            # so the doubt is counted from this run on.
+            sent_at=int(str(noted_at)),
+            intended=intended,
+            before=before,
+            wish=desired,
+        )
+    return (
+        stream, key, facility_id, remote_id, external_id, _text(agreed), past,
+        intent and _text(intent._asdict()), noted_at,
+    )  # fmt: skip
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script, for ``executescript`` would commit the transaction that is open."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
