@@ -1,7 +1,8 @@
 """The lists of Bookio as fast as Python serves them, so that the client is what is measured.
 
 ``python bench/server.py --rows 100000 --latency-ms 0`` prints its base URL. One facility; rows of
-some 714 bytes; ``offset``, ``limit``, ``total`` and ``Date`` as in Bookio's envelope. POST answers
+700 to 760 bytes, as different as those of a clinic; ``offset``, ``limit``, ``total`` and ``Date``
+as in Bookio's envelope. POST answers
 an id at once: the target's bench counts what arrived through GET /count.
 """
 
@@ -17,23 +18,63 @@ from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 FACILITY = {"id": 1, "name": "Bench", "timeZone": "Europe/Bratislava"}
-ROW_BYTES = 714
-START = datetime(2025, 1, 1, 8)  # noqa: DTZ001 - Bookio's wall time
+START = datetime(2024, 1, 1)  # noqa: DTZ001 - Bookio's wall time
+SPAN_SECONDS = 3 * 365 * 86_400
+ROW_BYTES = range(702, 760)
+SHARE_CANCELLED, SHARE_WITH_EMAIL = 0.2, 0.9
+NAMES = ("Žofia", "Ján", "Ľudmila", "Štefan", "Jozef", "Mária", "Čestmír", "Anna")
+SURNAMES = ("Nováková", "Kováč", "Hrušovský", "Šťastná", "Baláž", "Ďuriš", "Molnár", "Lukáč")
+SERVICES = ("Vstupné vyšetrenie", "Kontrola", "Očkovanie", "RTG", "Preventívna prehliadka")
+NOTE = "Príde s doprovodom, prosí o tichšiu miestnosť; alergia na penicilín, vlani po operácii. "
+
+
+def row_of(number: int, rng: random.Random) -> dict[str, object]:
+    """Return one reservation as a clinic has it: no two times alike, some fields of their own."""
+
+    def moment() -> str:
+        return (START + timedelta(seconds=rng.randrange(SPAN_SECONDS))).isoformat()
+
+    starts = START + timedelta(minutes=15 * number % (SPAN_SECONDS // 60))
+    is_cancelled = rng.random() < SHARE_CANCELLED
+    service = rng.randrange(len(SERVICES))
+    return {
+        "id": number + 1,
+        "number": f"{rng.randrange(16**6):06x}",
+        "facilityId": 1,
+        "serviceId": service + 1,
+        "service": {"id": service + 1, "name": SERVICES[service], "duration": 15},
+        "status": "CANCELLED" if is_cancelled else "CONFIRMED",
+        "dateFrom": starts.isoformat(),
+        "dateTo": (starts + timedelta(minutes=15)).isoformat(),
+        "created": moment(),
+        "cancelTime": moment() if is_cancelled else None,
+        "name": rng.choice(NAMES),
+        "surname": rng.choice(SURNAMES),
+        "email": f"pacient{number}@example.org" if rng.random() < SHARE_WITH_EMAIL else None,
+        "phone": f"+42190{rng.randrange(10**7):07}",
+        "locale": "sk",
+        "externalId": 9 * number,
+        # The following are in no schema.
+        "modified": moment(),
+        "remindedAt": moment(),
+        "channel": rng.choice(("web", "phone", "widget")),
+        "insurance": str(rng.choice((24, 25, 27))),
+        "price": rng.randrange(4000) / 100,
+        "isFirstVisit": rng.choice((True, False)),
+        "tags": ["new", "sms"],
+        "room": None,
+    }
 
 
 def encoded_row(number: int, rng: random.Random) -> bytes:
-    """Return one reservation as JSON of about ``ROW_BYTES``."""
-    starts = START + timedelta(minutes=15 * number % 600_000)
-    row = {
-        "id": number + 1, "number": f"{rng.randrange(16**6):06x}", "facilityId": 1,
-        "serviceId": rng.randrange(40), "service": "Kontrola", "status": "CONFIRMED",
-        "dateFrom": starts.isoformat(), "dateTo": (starts + timedelta(minutes=15)).isoformat(),
-        "duration": 15, "created": (starts - timedelta(days=9)).isoformat(), "cancelTime": None,
-        "name": "Jana", "surname": "Nováková", "email": f"jana{number}@example.org",
-        "phone": f"+42190{rng.randrange(10**7):07}", "locale": "sk", "externalId": 9 * number,
-    }  # fmt: skip
-    short = ROW_BYTES - len(json.dumps(row, ensure_ascii=False).encode()) - 11
-    return json.dumps({**row, "note": "x" * short}, ensure_ascii=False).encode()
+    """Return one reservation as JSON of 700 to 760 bytes."""
+    row = row_of(number, rng)
+    missing = rng.choice(ROW_BYTES) - len(encoded({**row, "note": ""}))
+    return encoded({**row, "note": (NOTE * 9)[: missing * 8 // 9]})
+
+
+def encoded(document: object) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 class Lists:
@@ -60,7 +101,7 @@ class Lists:
         else:
             name = "calendars" if parts.path.endswith("/calendars") else "blockedTimes"
             data = {"pagination": {"total": 0}, name: []}
-        return json.dumps({"result": {"success": True, "data": data}}).encode()
+        return encoded({"result": {"success": True, "data": data}})
 
     def _page(self, offset: int, limit: int) -> bytes:
         head = b'{"result":{"success":true,"data":{"pagination":{"total":%d},"reservations":['
