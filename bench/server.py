@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 FACILITY = {"id": 1, "name": "Bench", "timeZone": "Europe/Bratislava"}
 START = datetime(2024, 1, 1)  # noqa: DTZ001 - Bookio's wall time
 SPAN_SECONDS = 3 * 365 * 86_400
-ROW_BYTES = range(702, 760)
+ROW_BYTES = range(712, 760)
 SHARE_CANCELLED, SHARE_WITH_EMAIL = 0.2, 0.9
 NAMES = ("Žofia", "Ján", "Ľudmila", "Štefan", "Jozef", "Mária", "Čestmír", "Anna")
 SURNAMES = ("Nováková", "Kováč", "Hrušovský", "Šťastná", "Baláž", "Ďuriš", "Molnár", "Lukáč")

@@ -10,15 +10,17 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from bookio_api.schemas import schema_directory, stream_schema
 from tap_bookio.output.whole_pages import WholePages
-from tap_bookio.records.conform import Conformer
+from tap_bookio.records.compiler import record_builder
+from tap_bookio.records.field_rules import Policy
 from tap_bookio.records.field_warnings import FieldWarnings
-from tap_bookio.records.privacy import Privacy, published
+from tap_bookio.records.privacy import PersonalData, pseudonyms_from, published
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bookio_api.facilities import Facility
     from bookio_api.scan.pages import Page
+    from tap_bookio.records.record_builder import RecordBuilder
     from tap_bookio.run import Run
 
 Row = dict[str, Any]
@@ -40,29 +42,32 @@ class BookioStream(WholePages):
 
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
     schema = PublishedSchema(SCHEMAS)
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # conform.py does it, and keeps all fields
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # records/ does it, and keeps all fields
     operation: ClassVar[str]
 
     def __init__(self, tap: Tap, run: Run) -> None:
         """Make a stream of this tap, for one sync."""
         super().__init__(tap)
         self.run = run
-        self._conformer = Conformer(self.schema, FieldWarnings(self.name, self.logger))
 
     @cached_property
-    def privacy(self) -> Privacy:
-        """What this stream does with personal data; the catalog is known by now."""
-        own, listed = stream_schema(self.name), self.effective_schema
-        return Privacy(own, self.config, listed, FieldWarnings(self.name, self.logger))
+    def record_builder(self) -> RecordBuilder:
+        """What makes records of this stream's rows; the catalog is known by now."""
+        policy = Policy(
+            PersonalData(self.config["personal_data"]),
+            pseudonyms_from(self.config),
+            FieldWarnings(self.name, self.logger),
+        )
+        return record_builder(self.effective_schema, stream_schema(self.name), policy)
 
     def fetch(self, query: Mapping[str, Any]) -> Page:
         """Ask Bookio once."""
         return self.run.client.list_page(self.operation, query)
 
-    def conformed(self, rows: list[Row], facility: Facility) -> list[Row]:
-        """Return what leaves of rows: it fits the schema, and names the facility asked for."""
-        conformed = self._conformer.rows(self.privacy.rows(rows), facility.clock)
+    def records(self, rows: list[Row], facility: Facility) -> list[Row]:
+        """Return the records to emit for rows of a facility; each names that facility."""
+        records = self.record_builder.records(rows, facility.clock)
         if facility.id is not None:
-            for row in conformed:
-                row.setdefault("facilityId", facility.id)
-        return conformed
+            for record in records:
+                record.setdefault("facilityId", facility.id)
+        return records

@@ -79,7 +79,7 @@ class PagedStream(BookioStream):
             first_page=question.page,
             trust_total=not question.anew,
         )
-        yield from self.emit(self.conformed(rows, facility) for rows in scan.pages())
+        yield from self.emit(self.records(rows, facility) for rows in scan.pages())
         if scan.verdict.complete:
             bookmark = question.bookmark(scan.first_page.server_time_ms)
             self._scanned.append(Scanned(context, bookmark, scan.rows))

@@ -9,7 +9,7 @@ from bookio_api.contract import MAX_PAGE_SIZE
 from bookio_api.errors import BookioError
 from bookio_api.localtime import to_epoch_ms, zone
 from bookio_singer.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING, client_from
-from tap_bookio.records.privacy import KEEP, OMIT, PSEUDONYMISE, key_problem
+from tap_bookio.records.privacy import PersonalData, key_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,8 +85,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
             "pseudonymise (keyed HMAC-SHA-256, the same person is the same pseudonym), "
             "or omit the fields. Fields that no schema knows leave only with keep."
         ),
-        "default": KEEP,
-        "enum": [KEEP, PSEUDONYMISE, OMIT],
+        "default": PersonalData.KEEP.value,
+        "enum": [mode.value for mode in PersonalData],
     },
     "personal_data_key": {
         "type": ["string", "null"],

@@ -28,7 +28,7 @@ class FacilitiesStream(BookioStream):
         facilities = self.run.facilities
         for row in facilities.rows or []:
             clock = facilities[row["id"]].clock
-            yield from self._conformer.rows(self.privacy.rows([row]), clock)
+            yield from self.record_builder.records([row], clock)
 
 
 class CalendarsStream(BookioStream):
@@ -44,7 +44,7 @@ class CalendarsStream(BookioStream):
         queries = [{"facilityId": facility.id} for facility in facilities]
         pages = self.run.executor.map(self.fetch, queries)
         for facility, page in zip(facilities, pages, strict=True):
-            for row in self.conformed(page.rows, facility):
+            for row in self.records(page.rows, facility):
                 if row["id"] not in seen:
                     seen.add(row["id"])
                     yield row

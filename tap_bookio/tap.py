@@ -18,7 +18,7 @@ from tap_bookio.bookmark import check_state
 from tap_bookio.catalog import read_catalog
 from tap_bookio.output.block_writer import BlockWriter
 from tap_bookio.paged_stream import PagedStream
-from tap_bookio.records.privacy import OMIT, without_omitted
+from tap_bookio.records.privacy import PersonalData, without_omitted
 from tap_bookio.run import Run
 from tap_bookio.settings import SETTINGS, problems_of
 from tap_bookio.streams import (
@@ -66,7 +66,7 @@ class TapBookio(SingerTap):
     def input_catalog(self) -> Catalog | None:
         """The catalog given, less the fields that ``personal_data`` omits whatever it lists."""
         catalog, mode = super().input_catalog, self.config["personal_data"]
-        if catalog is None or mode != OMIT:
+        if catalog is None or mode != PersonalData.OMIT:
             return catalog
         for entry in catalog.streams:
             if entry.tap_stream_id in NAMES:

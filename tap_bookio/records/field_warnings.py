@@ -8,40 +8,44 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import logging
 
-MOST_WARNINGS = 20
-LONGEST_NAME, LONGEST_PATH = 40, 100
-_NUMBER = re.compile(r"\d{5}")
-"""What names of fields do not hold, but phones, birth numbers and ids of persons do."""
+MAX_WARNINGS = 20
+MAX_NAME_LENGTH, MAX_PATH_LENGTH = 40, 100
 UNUSUAL = "with an unusual name"
+
+_LONG_NUMBER = re.compile(r"\d{5}")
+"""Not found in field names, but in phone numbers, birth numbers and ids of persons."""
 
 
 class FieldWarnings:
-    """Warns of each field of a stream once, and of ``MOST_WARNINGS`` in all."""
+    """Warns about each problem of a field once, and of ``MAX_WARNINGS`` of a stream."""
 
     def __init__(self, stream: str, logger: logging.Logger) -> None:
-        """Start with no field warned of."""
+        """Start without any warning given."""
         self._stream = stream
         self._logger = logger
-        self._warned: set[str] = set()
+        self._warned: set[tuple[str, str]] = set()
+        """Fields as they were shown, with their problems; `warn` alone adds to it."""
 
-    def warn(self, path: str, what: str) -> None:
-        """Say what is the matter with a field; ``path`` has dots between the names."""
+    def warn(self, path: str, problem: str) -> None:
+        """Log what is the matter with a field; ``path`` has dots between the names."""
+        if (path, problem) in self._warned or len(self._warned) > MAX_WARNINGS:
+            return  # first, because every row may have the problem
         shown = path if _is_usual(path) else UNUSUAL
-        if shown in self._warned or len(self._warned) > MOST_WARNINGS:
+        if (shown, problem) in self._warned:
             return
-        self._warned.add(shown)
-        if len(self._warned) > MOST_WARNINGS:
+        self._warned.add((shown, problem))
+        if len(self._warned) > MAX_WARNINGS:
             self._logger.warning("%s: more fields are like that; no more are shown", self._stream)
         else:
-            self._logger.warning("%s: the field %s %s", self._stream, shown, what)
+            self._logger.warning("%s: the field %s %s", self._stream, shown, problem)
 
 
 def _is_usual(path: str) -> bool:
     """Whether a path looks like names from a program."""
-    return len(path) <= LONGEST_PATH and all(
+    return len(path) <= MAX_PATH_LENGTH and all(
         name.isascii()
         and name.isidentifier()
-        and len(name) <= LONGEST_NAME
-        and not _NUMBER.search(name)
+        and len(name) <= MAX_NAME_LENGTH
+        and not _LONG_NUMBER.search(name)
         for name in path.split(".")
     )

@@ -1,8 +1,8 @@
-"""What leaves the tap of patients' data: all of it, keyed pseudonyms, or nothing.
+"""Patients' data on its way out: all of it, keyed pseudonyms, or none.
 
-Which fields are personal, and of which kind, stands in ``schemas/`` as ``x-personal``: ``name``,
-``email``, ``phone`` or ``text``, for whatever a person typed may name a person. A field that no
-schema knows may hold anything, so it passes only with ``keep``, or if the catalog lists it.
+Which fields are personal, and of which kind, is in ``schemas/`` as ``x-personal``: ``name``,
+``email``, ``phone`` or ``text``, for whatever a person typed may name a person. A field in no
+schema may contain anything, so it passes only with ``keep``, or if the catalog lists it.
 """
 
 from __future__ import annotations
@@ -10,109 +10,70 @@ from __future__ import annotations
 import hmac
 import re
 import unicodedata
+from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-
-import phonenumbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_bookio.records.field_warnings import FieldWarnings
-
-Row = dict[str, Any]
 Schema = dict[str, Any]
 
-KEEP, PSEUDONYMISE, OMIT = "keep", "pseudonymise", "omit"
-LISTED: Schema = {}
-"""Stands for a field that only the catalog knows: the user vouches for it."""
-_CONTAINERS = frozenset({"object", "array", "null"})
+
+class PersonalData(StrEnum):
+    """The setting ``personal_data``."""
+
+    KEEP = "keep"
+    PSEUDONYMISE = "pseudonymise"
+    OMIT = "omit"
+
+
 MIN_KEY_LENGTH = 32
 """Characters; as many random ones cannot be guessed, so a pseudonym cannot be looked up."""
 MIN_KEY_CHARACTERS = 8
 """How many different characters a key must have; a random one of 32 has more."""
 HOME_REGION = "SK"
 """Where a phone number without country code is dialled."""
+MAX_REMEMBERED = 10_000
+"""Pseudonyms: names repeat, and a patient comes more than once."""
+
+_HOME_NUMBER = re.compile(r"\+421[2-689]\d{8}", re.ASCII)
+"""A number of the home region as E.164 writes it, which phonenumbers would return as it is."""
 
 
-def pseudonym(key: bytes, kind: str, value: object) -> str:
-    """Return the HMAC-SHA-256 of a personal value as 64 hex digits.
+class Pseudonyms:
+    """Makes the pseudonyms of one key."""
 
-    Values that mean the same person are normalised first, so that they are one pseudonym.
-    """
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # a number of a phone
-    return hmac.digest(key, f"{kind}:{_normal(kind, str(value))}".encode(), "sha256").hex()
-
-
-class Privacy:
-    """What the setting ``personal_data`` does to one stream."""
-
-    def __init__(
-        self, schema: Schema, settings: Mapping[str, Any], listed: Schema, warnings: FieldWarnings
-    ) -> None:
-        """Take the stream's own schema, and the one that the user's catalog lists."""
-        self._schema = _with_listed(schema, listed)
-        self._mode = settings.get("personal_data") or KEEP
-        key = settings.get("personal_data_key") or ""
+    def __init__(self, key: str) -> None:
+        """Take ``personal_data_key``."""
         self._key = key.encode()
-        self._warnings = warnings
+        self._of_text = lru_cache(MAX_REMEMBERED)(self._made)
 
-    def rows(self, rows: list[Row]) -> list[Row]:
-        """Return rows without personal data; those given stay as they are."""
-        if self._mode == KEEP:
-            return rows
-        return [self._object(row, self._schema, "") for row in rows]
+    def of(self, kind: str, value: object) -> object:
+        """Return the HMAC-SHA-256 of a personal value as 64 hex digits; a blank stays as it is.
 
-    def _object(self, row: Row, schema: Schema, path: str) -> Row:
-        fields = schema.get("properties", {})
-        clean = {}
-        for name, value in row.items():
-            field = fields.get(name)
-            if field is None:
-                self._warnings.warn(
-                    path + name,
-                    f"is not in the schema, so personal_data={self._mode} leaves it out; "
-                    "list it in the catalog if it names no person",
-                )
-            elif field is LISTED:
-                clean[name] = value
-            elif (kind := field.get("x-personal")) is None:
-                clean[name] = self._value(value, field, path + name)
-            elif self._mode == PSEUDONYMISE:
-                clean[name] = value if _is_blank(value) else pseudonym(self._key, kind, value)
-        return clean
+        Values that mean the same person are normalised first, so that they are one pseudonym.
+        """
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return value
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # a phone number
+        return self._of_text(kind, str(value))
 
-    def _value(self, value: Any, field: Schema, path: str) -> Any:  # noqa: ANN401 - any JSON value
-        """Return a value that is not personal; one of a shape that is not due may hold anything."""
-        if isinstance(value, dict):
-            return self._object(value, field, f"{path}.") if "object" in _kinds(field) else None
-        if isinstance(value, list):
-            items = field.get("items")
-            return [self._value(item, items, path) for item in value] if items else None
-        return None if _CONTAINERS.issuperset(_kinds(field)) else value
+    def _made(self, kind: str, text: str) -> str:
+        return hmac.digest(self._key, f"{kind}:{_normal(kind, text)}".encode(), "sha256").hex()
 
 
-def _kinds(field: Schema) -> list[str]:
-    return field["type"] if isinstance(field["type"], list) else [field["type"]]
-
-
-def _with_listed(schema: Schema, listed: Schema) -> Schema:
-    """Return a schema whose fields include, as ``LISTED``, those that only the catalog knows."""
-    merged = dict(schema)
-    if "items" in schema and isinstance(listed.get("items"), dict):
-        merged["items"] = _with_listed(schema["items"], listed["items"])
-    if "object" in _kinds(schema):
-        own, others = schema.get("properties", {}), listed.get("properties") or {}
-        merged["properties"] = {
-            **dict.fromkeys(others, LISTED),
-            **{name: _with_listed(field, others.get(name) or {}) for name, field in own.items()},
-        }
-    return merged
+def pseudonyms_from(settings: Mapping[str, Any]) -> Pseudonyms | None:
+    """Return the pseudonyms of the settings, or ``None`` where none are wanted."""
+    if settings.get("personal_data") != PersonalData.PSEUDONYMISE:
+        return None
+    return Pseudonyms(settings["personal_data_key"])
 
 
 def without_omitted(listed: Schema, schema: Schema, mode: str) -> Schema:
-    """Return what a catalog lists, less the fields that this mode omits from the own schema."""
-    if mode != OMIT:
+    """Return a catalog's schema without the fields that this mode omits from the own schema."""
+    if mode != PersonalData.OMIT:
         return listed
     without = dict(listed)
     if "properties" in listed:
@@ -134,7 +95,7 @@ def published(schema: Schema, mode: str) -> Schema:
 
 def key_problem(settings: Mapping[str, Any]) -> str | None:
     """Return what is wrong with ``personal_data_key``, or ``None``."""
-    if (settings.get("personal_data") or KEEP) != PSEUDONYMISE:
+    if (settings.get("personal_data") or PersonalData.KEEP) != PersonalData.PSEUDONYMISE:
         return None
     key = settings.get("personal_data_key") or ""
     if len(key) < MIN_KEY_LENGTH:
@@ -149,19 +110,22 @@ def key_problem(settings: Mapping[str, Any]) -> str | None:
     return f'{problem}; make one with: python -c "import secrets; print(secrets.token_hex())"'
 
 
-def _is_blank(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
 def _normal(kind: str, value: str) -> str:
-    text = unicodedata.normalize("NFKC", value).casefold()
-    visible = "".join(character for character in text if unicodedata.category(character) != "Cf")
-    text = " ".join(visible.split())
+    text = value.lower() if value.isascii() else _visible(value)
+    text = " ".join(text.split())
     if kind == "email":
         return _normal_email(text.replace(" ", ""))
     if kind == "phone":
         return _normal_phone(text)
     return text
+
+
+def _visible(value: str) -> str:
+    """Return a text without case, composed as Unicode composes it, and without invisible signs."""
+    text = unicodedata.normalize("NFKC", value).casefold()
+    if text.isprintable():
+        return text
+    return "".join(character for character in text if unicodedata.category(character) != "Cf")
 
 
 def _normal_email(text: str) -> str:
@@ -172,6 +136,10 @@ def _normal_email(text: str) -> str:
 
 def _normal_phone(text: str) -> str:
     """Return the number in the form +421905123456, or what digits there are."""
+    if _HOME_NUMBER.fullmatch(text):
+        return text
+    import phonenumbers  # noqa: PLC0415 - 30 ms that only pseudonyms cost
+
     try:
         number = phonenumbers.parse(text, HOME_REGION)
     except phonenumbers.NumberParseException:

@@ -63,7 +63,7 @@ class Probe:
         body = json.dumps(answer)
         self.sandbox.script("list_reservations", {"status": 200, "body": body})
         page = self.stream.fetch({"facilityId": self.facility.id})
-        return self.stream.conformed(page.rows, self.facility)
+        return self.stream.records(page.rows, self.facility)
 
 
 @pytest.fixture

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
+import hmac
 import json
-import logging
 from typing import Any
 
 import pytest
 
+from bookio_api.localtime import OffsetClock, zone
 from bookio_api.schemas import stream_schema
-from tap_bookio.records.field_warnings import FieldWarnings
-from tap_bookio.records.privacy import Privacy, key_problem, pseudonym, published, without_omitted
+from tap_bookio.records.privacy import Pseudonyms, key_problem, published, without_omitted
+from tests.record_builders import BRATISLAVA, KEY, builder_of, record_of
 
-KEY = "k" * 32
+CLOCK = OffsetClock(zone(BRATISLAVA))
 ROW = {
     "id": 7, "number": "a47b89", "name": "Ján", "surname": "Novák", "email": "jan@example.org",
     "phone": 421905123456, "note": None, "cancellationReason": "", "status": "CONFIRMED",
@@ -22,11 +23,10 @@ ROW = {
 PERSONAL = {"name", "surname", "email", "phone", "note", "cancellationReason"}
 
 
-def privacy(mode: str, *, listed: tuple[str, ...] = (), stream: str = "reservations") -> Privacy:
-    settings = {"personal_data": mode, "personal_data_key": KEY}
-    schema = {"properties": {name: {} for name in listed}}
-    warnings = FieldWarnings(stream, logging.getLogger("test"))
-    return Privacy(stream_schema(stream), settings, schema, warnings)
+def listing(stream: str, **fields: Any) -> dict[str, Any]:
+    """Return the schema of a catalog that lists fields more than the stream's own."""
+    own = stream_schema(stream)
+    return {**own, "properties": {**own["properties"], **fields}}
 
 
 def test_the_schema_declares_every_personal_field_of_a_reservation() -> None:
@@ -35,15 +35,15 @@ def test_the_schema_declares_every_personal_field_of_a_reservation() -> None:
 
 
 def test_keep_keeps_all() -> None:
-    assert privacy("keep").rows([ROW]) == [ROW]
+    assert record_of(ROW) == {**ROW, "phone": "421905123456"}
 
 
 def test_omit_leaves_no_personal_and_no_unknown_field() -> None:
-    assert privacy("omit").rows([ROW]) == [{"id": 7, "number": "a47b89", "status": "CONFIRMED"}]
+    assert record_of(ROW, mode="omit") == {"id": 7, "number": "a47b89", "status": "CONFIRMED"}
 
 
 def test_pseudonymise_replaces_values_but_not_their_absence() -> None:
-    [row] = privacy("pseudonymise").rows([ROW])
+    row = record_of(ROW, mode="pseudonymise")
     assert row.keys() == ROW.keys() - {"doctor"}
     assert row["note"] is None
     assert row["cancellationReason"] == ""
@@ -54,38 +54,37 @@ def test_pseudonymise_replaces_values_but_not_their_absence() -> None:
 
 def test_the_given_row_stays_as_it_is() -> None:
     given = dict(ROW)
-    privacy("pseudonymise").rows([given])
+    record_of(given, mode="pseudonymise")
     assert given == ROW
 
 
 def test_a_field_that_the_catalog_lists_passes() -> None:
-    [row] = privacy("omit", listed=("doctor", "email")).rows([ROW])
+    emitted = listing("reservations", doctor={"type": ["string", "null"]}, email={})
+    row = record_of(ROW, mode="omit", emitted=emitted)
     assert row["doctor"] == "MUDr. Nová"
     assert "email" not in row, "a catalog cannot make a personal field harmless"
 
 
 @pytest.mark.parametrize("hidden", [{"who": "Ján"}, ["Ján"], [{"who": "Ján"}]])
 def test_a_container_where_none_is_due_is_not_let_through(hidden: Any) -> None:
-    [row] = privacy("omit").rows([{"id": 1, "status": hidden, "service": hidden}])
+    row = record_of({"id": 1, "status": hidden, "service": hidden}, mode="omit")
     assert "Ján" not in str(row)
 
 
 @pytest.mark.parametrize("mode", ["omit", "pseudonymise"])
 def test_a_value_where_only_a_container_is_due_is_not_let_through(mode: str) -> None:
     calendar = {"id": 1, "services": ["Ján", 5, ["Ján"], {"id": 2}], "intervals": ["Ján"]}
-    [row] = privacy(mode, stream="calendars").rows([calendar])
+    row = record_of(calendar, "calendars", mode)
     assert row == {"id": 1, "services": [None, None, None, {"id": 2}], "intervals": [None]}
-    [row] = privacy(mode, stream="facilities").rows([{"id": 1, "address": "Ján"}])
+    row = record_of({"id": 1, "address": "Ján"}, "facilities", mode)
     assert row == {"id": 1, "address": None}
 
 
 def test_a_nested_field_that_the_catalog_lists_passes() -> None:
-    schema = stream_schema("calendars")
-    listed = copy.deepcopy(schema)
+    listed = copy.deepcopy(stream_schema("calendars"))
     listed["properties"]["services"]["items"]["properties"]["extra"] = {"type": ["string", "null"]}
-    warnings = FieldWarnings("calendars", logging.getLogger("test"))
-    made = Privacy(schema, {"personal_data": "omit"}, listed, warnings)
-    [row] = made.rows([{"id": 1, "services": [{"id": 2, "extra": "x", "note": "n", "boss": "b"}]}])
+    service = {"id": 2, "extra": "x", "note": "n", "boss": "b"}
+    row = record_of({"id": 1, "services": [service]}, "calendars", "omit", emitted=listed)
     assert row == {"id": 1, "services": [{"id": 2, "extra": "x"}]}
 
 
@@ -102,43 +101,42 @@ def test_what_a_mode_omits_a_catalog_cannot_list() -> None:
 
 def test_nested_fields_follow_their_own_schema() -> None:
     calendar = {"id": 1, "services": [{"id": 2, "name": "RTG", "note": "for Ján", "boss": "Ján"}]}
-    [row] = privacy("omit", stream="calendars").rows([calendar])
+    row = record_of(calendar, "calendars", "omit")
     assert row == {"id": 1, "services": [{"id": 2, "name": "RTG"}]}
 
 
 def test_each_unknown_field_is_reported_once_and_without_its_value(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    privacy("omit").rows([ROW, ROW])
+    builder_of("reservations", "omit").records([ROW, ROW], CLOCK)
     assert [record.getMessage().count("doctor") for record in caplog.records] == [1]
     assert "MUDr." not in caplog.text
 
 
 def test_a_name_that_may_be_a_persons_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     names = ("Ján Novák", "forged\n2026 ERROR", "\x1b[31mred", "x" * 41, "Žofia", "_421905987654")
-    privacy("omit").rows([{"id": 1, **dict.fromkeys(names, 1)}])
+    record_of({"id": 1, **dict.fromkeys(names, 1)}, mode="omit")
     assert [record.getMessage().count("unusual name") for record in caplog.records] == [1]
     for name in names:
         assert name not in caplog.text
 
 
 def test_so_many_names_are_logged_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
-    made = privacy("omit")
-    made.rows([{f"field{n}": 1} for n in range(1000)])
+    builder_of("reservations", "omit").records([{f"field{n}": 1} for n in range(1000)], CLOCK)
     assert len(caplog.records) == 21
     assert "no more are shown" in caplog.text
-    assert len(made._warnings._warned) <= 21
 
 
 @pytest.mark.parametrize("value", [0, False, 0.0])
 def test_a_number_in_a_personal_field_is_no_absence(value: object) -> None:
-    [row] = privacy("pseudonymise").rows([{"id": 1, "note": value}])
+    row = record_of({"id": 1, "note": value}, mode="pseudonymise")
     assert len(row["note"]) == 64
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "\t\n"])
 def test_what_is_blank_stays_blank(value: object) -> None:
-    assert privacy("pseudonymise").rows([{"id": 1, "note": value}]) == [{"id": 1, "note": value}]
+    row = {"id": 1, "note": value}
+    assert record_of(row, mode="pseudonymise") == row
 
 
 @pytest.mark.parametrize(
@@ -155,7 +153,7 @@ def test_what_is_blank_stays_blank(value: object) -> None:
     ],
 )
 def test_two_writings_are_one_person(kind: str, one: object, other: object) -> None:
-    assert pseudonym(KEY.encode(), kind, one) == pseudonym(KEY.encode(), kind, other)
+    assert Pseudonyms(KEY).of(kind, one) == Pseudonyms(KEY).of(kind, other)
 
 
 def test_omitted_fields_are_not_in_the_published_schema() -> None:
@@ -175,3 +173,26 @@ def test_a_weak_key_is_refused_without_being_shown(key: str | None) -> None:
 def test_other_modes_need_no_key() -> None:
     assert key_problem({"personal_data": "omit"}) is None
     assert key_problem({}) is None
+
+
+def test_a_pseudonym_is_the_hmac_of_the_normalised_value() -> None:
+    """A pseudonym that is in a warehouse stays the same in every later release."""
+    expected = hmac.digest(KEY.encode(), "name:novák".encode(), "sha256").hex()
+    assert Pseudonyms(KEY).of("name", " NOVÁK ") == expected
+    expected = hmac.digest(KEY.encode(), b"phone:+421905123456", "sha256").hex()
+    assert Pseudonyms(KEY).of("phone", "0905 123 456") == expected
+
+
+@pytest.mark.parametrize("emitted", [{"type": ["integer", "null"]}, {"type": "object"}, {}])
+def test_no_type_of_a_catalog_lets_personal_data_through(emitted: dict[str, Any]) -> None:
+    listed = listing("reservations", phone=emitted)
+    row = {"id": 1, "phone": 421905123456}
+    assert record_of(row, mode="omit", emitted=listed) == {"id": 1}
+    assert "421905123456" not in str(record_of(row, mode="pseudonymise", emitted=listed))
+
+
+@pytest.mark.parametrize("mode", ["omit", "pseudonymise"])
+def test_text_of_what_contains_personal_fields_is_not_let_through(mode: str) -> None:
+    listed = listing("calendars", services={"type": ["string", "null"]})
+    row = {"id": 1, "services": [{"id": 2, "note": "for Ján"}]}
+    assert record_of(row, "calendars", mode, emitted=listed) == {"id": 1, "services": None}
