@@ -1,0 +1,66 @@
+"""The journal seen through the command line: where it is, whose it is, and what is said of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from target_bookio.journal.account import Account
+from target_bookio.journal.database import Database
+from tests.cli import Target, run, singer_lines, writes
+
+if TYPE_CHECKING:
+    from tests.conftest import StartSandbox
+
+OLD_TOKEN = "T-before-the-renewal"
+
+
+@pytest.fixture
+def target(start_sandbox: StartSandbox, tmp_path: Path) -> Target:
+    return Target(start_sandbox(), tmp_path)
+
+
+def test_a_new_journal_is_announced_with_its_path(target: Target, tmp_path: Path) -> None:
+    """A relative path starts at the Meltano project, and the first run says where that is."""
+    target.settings["journal_path"] = ".bookio/journal.sqlite3"
+    target.settings["rejects_path"] = ".bookio/rejects.jsonl"
+    told = [
+        run("target-bookio", *target.command()[1:], stdin=singer_lines("reservations", []),
+            MELTANO_PROJECT_ROOT=str(tmp_path))
+        for _ in range(2)
+    ]  # fmt: skip
+    line = f"new journal at {tmp_path}/.bookio/journal.sqlite3"
+    assert [line in done.stderr for done in told] == [True, False]
+    assert (tmp_path / ".bookio/rejects.jsonl").exists()
+
+
+def test_a_renewed_token_goes_on_with_its_journal(target: Target) -> None:
+    """One run with previous_auth_token is enough; before it, nothing is written."""
+    bookings = [target.booking(n) for n in range(3)]
+    Database(target.journal, Account(target.sandbox.url, OLD_TOKEN)).close()
+    refused = target(bookings)
+    assert refused.code == 1
+    assert "set previous_auth_token" in refused.errors[0]
+    assert "patients could be e-mailed again" in refused.errors[0]
+    assert OLD_TOKEN not in refused.stderr
+    assert writes(target.sandbox) == []
+    renewed = target(bookings, previous_auth_token=OLD_TOKEN)
+    assert renewed.code == 0, renewed.stderr
+    assert OLD_TOKEN not in renewed.stderr
+    assert target.sandbox.token not in renewed.stderr
+    assert target(bookings).code == 0
+
+
+def test_a_copy_without_its_wal_writes_nothing(target: Target, tmp_path: Path) -> None:
+    """A backup that lacks its last writes is noticed before it can repeat them."""
+    target.command()
+    database = Database(target.journal, Account(target.sandbox.url, target.sandbox.token))
+    copy = Path(shutil.copy(target.journal, tmp_path / "copy.sqlite3"))
+    database.close()
+    refused = target([target.booking(0)], journal_path=str(copy))
+    assert refused.code == 1
+    assert "copy.sqlite3-wal is missing" in refused.errors[0]
+    assert writes(target.sandbox) == []
