@@ -32,7 +32,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "title": "Journal",
         "description": (
             "SQLite file that remembers every write, so that none is made twice. Keep it between "
-            "runs; it holds no patient's data."
+            "runs; it holds no patient's data. A relative path starts at the Meltano project, or "
+            "at the working folder without Meltano."
         ),
         "default": ".bookio/journal.sqlite3",
         "minLength": 1,
@@ -69,8 +70,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": ["integer", "null"],
         "title": "Retention",
         "description": (
-            "Forget what the journal settled longer ago than this, and empty a reject file that "
-            "was not written to for as long; kept for ever unless set."
+            "Forget rows that no record referred to for this many days and that Bookio's lists "
+            "show, and empty a reject file that was not written to for as long. Kept "
+            "indefinitely unless set."
         ),
         "minimum": 1,
     },

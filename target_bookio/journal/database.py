@@ -119,6 +119,20 @@ class Database:
         """Return a keyed hash of a JSON value; another journal makes another."""
         return keyed_digest(self.digest_key, value)
 
+    def warn_if_only_guard(self, stream: str) -> None:
+        """Say loudly that this new journal will be all that keeps a hidden row from doubling.
+
+        For whoever finds that the list of a stream hides ``externalId``.
+        """
+        if self.is_new:
+            logger.warning(
+                "%s: the list hides externalId, and the journal %s is new. Without the journal a "
+                "booking can be recognised only by its person and term: keep it between runs, "
+                "back it up, and if this is not the first run, stop and restore it",
+                stream,
+                self.path,
+            )
+
     def commit(self) -> None:
         """Put on the disk all that was executed since the last commit."""
         if not self._keep:

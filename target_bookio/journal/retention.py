@@ -1,0 +1,50 @@
+"""When the journal forgets a row: once nobody has referred to it for long, and a list shows it.
+
+What no list shows is kept whatever its age: a row whose ``externalId`` the lists hide, one that
+was cancelled where they hide that, one that was removed. Its entry is the only guard against
+booking it once more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_bookio.journal.database import Database
+
+DAY_MS = 86_400_000
+SEEN_RESOLUTION_MS = DAY_MS
+"""An entry's time is moved on once a day: to note each look would cost a write for each."""
+
+_TOUCH = (
+    "UPDATE entries SET noted_at = ? WHERE (stream, key) IN "
+    "(SELECT value ->> 0, value ->> 1 FROM json_each(?))"
+)
+_FORGET = """
+DELETE FROM entries
+WHERE intent IS NULL AND noted_at < ? AND EXISTS (
+    SELECT 1 FROM mirror
+    WHERE mirror.stream = entries.stream AND mirror.id = entries.remote_id
+    AND (mirror.shows_external_id OR entries.key NOT LIKE 'externalId:%')
+)
+"""
+
+
+def is_stale(noted_at: int, now_ms: int) -> bool:
+    """Whether an entry that was seen now should be touched."""
+    return noted_at < now_ms - SEEN_RESOLUTION_MS
+
+
+def touch(database: Database, keys: Sequence[tuple[str, str]], now_ms: int) -> None:
+    """Note that these entries, by stream and key, were seen; it lasts from the next commit on."""
+    if keys:
+        database.execute(_TOUCH, (now_ms, msgspec.json.encode(keys).decode()))
+
+
+def forget_unseen(database: Database, days: int, now_ms: int) -> None:
+    """Forget what was seen last more than so many days ago; lasts from the next commit on."""
+    database.execute(_FORGET, (now_ms - days * DAY_MS,))
