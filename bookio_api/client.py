@@ -14,6 +14,7 @@ from bookio_api.contract import PRODUCTION_URL, with_overrides
 from bookio_api.decoding import BodyDecoder
 from bookio_api.errors import ContractError, SettingsError, ValidationError
 from bookio_api.http.proxies import BAD_ADDRESS
+from bookio_api.http.retries import RetryPolicy
 from bookio_api.http.transport import Request, Transport
 from bookio_api.responses import Response, parse_response, row_id, rows_in, whole_number
 from bookio_api.scan.pages import Page
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from bookio_api.contract import Operation
 
-
+DEFAULT_POLICY = RetryPolicy()
 MAX_ROWS = 100_000
 """Rows of one response: a thousand times the largest ``limit``, which a server may ignore.
 
@@ -49,6 +50,7 @@ class BookioClient:
         requests_per_second: float | None = None,
         request_timeout: float = 30,
         endpoint_overrides: Mapping[str, str] | None = None,
+        retry_policy: RetryPolicy = DEFAULT_POLICY,
     ) -> None:
         """Check the settings; nothing is sent yet. Raises ``SettingsError``."""
         self.operations = with_overrides(endpoint_overrides)
@@ -64,8 +66,9 @@ class BookioClient:
         self._transport = Transport(
             self.api_url,
             connections=max_concurrency,
-            timeout=float(request_timeout),
+            timeout_s=float(request_timeout),
             per_second=float(requests_per_second or 0),
+            policy=retry_policy,
         )
 
     def call(

@@ -186,7 +186,10 @@ def _result(decoder: BodyDecoder, op: Operation, raw: RawResponse) -> JsonObject
     try:
         content_type = headers.get("Content-Type") or ""
         document = decoder.decode(body, content_type=content_type, source=op.name)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        msg = f"{_where(op)}: the response (HTTP {status}) is nested too deeply; check api_url"
+        raise ContractError(msg, operation=op.name, status=status) from error
+    except ValueError as error:
         page = is_html(body)
         kind = "HTML" if page else "not valid JSON, or cut off" if body else "empty"
         msg = f"{_where(op)}: the response (HTTP {status}) is {kind}; check api_url"

@@ -1,7 +1,8 @@
 """Ends exchanges that take too long, whatever a server does to keep them alive.
 
-A socket's own timeout starts anew with every byte, so a server that drips is never late. Here
-every exchange has one deadline, and whoever misses it finds the socket shut.
+A socket's own timeout starts again with every byte, so a server that sends one byte now and then
+is never late. Here every exchange has one deadline; when it passes, the socket is shut down under
+whichever thread reads from it.
 """
 
 from __future__ import annotations
@@ -28,110 +29,116 @@ class StoppedError(HTTPError):
 
 @dataclass(slots=True, eq=False)
 class Exchange:
-    """One request and its answer; ``socket`` once it has one, ``due`` in ``time.monotonic``."""
+    """One request and its response, on one thread."""
 
     socket: Any = None
+    """A socket or what wraps one, once there is one."""
     due: float = 0
-    late: bool = False
+    """In ``time.monotonic()``."""
+    is_late: bool = False
+    """Set by the thread ``deadlines``, which shut the socket."""
 
 
-class Watch:
-    """Knows every socket that carries an exchange, and shuts those that are late.
+class Deadlines:
+    """Knows every socket that carries an exchange, and shuts down those that are late.
 
-    One thread watches all: they all have the same time, so it sleeps until the oldest is due, and
-    none that begins meanwhile can be due before.
+    One thread watches all of them. As they all have the same time, it sleeps until the oldest is
+    due: none that begins meanwhile can be due before it.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, timeout_s: float) -> None:
         """Give each exchange so many seconds from its request on."""
         self.stopped = threading.Event()
         """Nothing new is sent once it is set."""
-        self._seconds = seconds
-        self._carried: dict[Any, Exchange] = {}
-        self._here = threading.local()
-        self._lock = threading.RLock()  # a signal's handler may close while its thread holds it
+        self._timeout_s = timeout_s
+        # The next two change under _lock. It is reentrant because a signal handler may call
+        # close() on a thread that holds it.
+        self._lock = threading.RLock()
+        self._carried: dict[Any, Exchange] = {}  # by socket; threads add and remove their own
+        self._thread: threading.Thread | None = None  # started with the first exchange
+        self._current = threading.local()  # .exchange: the one of this thread
         self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
 
     @contextmanager
     def exchange(self) -> Iterator[None]:
-        """Carry one request and its answer, on this thread.
+        """Carry one request and its response, on this thread.
 
         Raises:
-            TransportTimeout: the answer was not whole in time, whatever else went wrong then.
+            TransportTimeout: the response was not whole in time, whatever else went wrong then.
         """
-        this = self._here.exchange = Exchange()
+        this = self._current.exchange = Exchange()
         try:
             yield
         except Exception:
-            if not this.late:
+            if not this.is_late:
                 raise
         finally:
             with self._lock:
+                # A connection that was given back may carry another thread's exchange by now.
                 if self._carried.get(this.socket) is this:
                     del self._carried[this.socket]
-        if this.late:
+        if this.is_late:
             raise TransportTimeout
 
-    def hold(self, carrier: Any) -> None:  # noqa: ANN401 - a socket, or what wraps one
+    def start(self, carrier: Any) -> None:  # noqa: ANN401 - a socket, or what wraps one
         """Start the time of this thread's exchange, which goes over this socket.
 
         Raises:
             StoppedError: nothing may be sent any more.
         """
-        this: Exchange = self._here.exchange
+        this: Exchange = self._current.exchange
         with self._lock:
             if self.stopped.is_set():
                 raise StoppedError
-            this.socket, this.due = carrier, time.monotonic() + self._seconds
+            this.socket, this.due = carrier, time.monotonic() + self._timeout_s
             self._carried[carrier] = this
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
                 self._thread.start()
 
     def close(self) -> None:
-        """Stop, and shut every socket that carries an exchange."""
+        """Stop, and shut down every socket that carries an exchange."""
         self.stopped.set()
         self._closed.set()
         with self._lock:
             for carrier in self._carried:
-                _shut(carrier)
+                _shut_down(carrier)
 
     def _run(self) -> None:
-        while not self._closed.wait(self._shut_late()):
+        while not self._closed.wait(self._shut_down_late()):
             pass
 
-    def _shut_late(self) -> float:
-        """Shut what is late; return the seconds until anything else can be."""
+    def _shut_down_late(self) -> float:
+        """Shut down what is late; return the seconds until anything else can be."""
         with self._lock:
             now = time.monotonic()
             for late in [this for this in self._carried.values() if this.due <= now]:
-                late.late = True
-                _shut(late.socket)
+                late.is_late = True
+                _shut_down(late.socket)
                 del self._carried[late.socket]
-            return min((this.due - now for this in self._carried.values()), default=self._seconds)
+            return min((this.due - now for this in self._carried.values()), default=self._timeout_s)
 
 
-def watched(kind: type[HTTPConnection], watch: Watch) -> type[HTTPConnection]:
-    """Return a class of connections whose sockets the watch holds while they carry an exchange."""
+def with_deadlines(kind: type[HTTPConnection], deadlines: Deadlines) -> type[HTTPConnection]:
+    """Return a class of connections whose exchanges have a deadline."""
 
-    class Watched(kind):  # type: ignore[misc, valid-type]
-        """A connection with a deadline, which begins when it is made or used again."""
+    class TimedConnection(kind):  # type: ignore[misc, valid-type]
+        """A connection that starts the time of an exchange when it is made or used again."""
 
         def connect(self) -> None:
             super().connect()
-            watch.hold(self.sock)
+            deadlines.start(self.sock)
 
         def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as urllib3 has it
             if self.sock is not None:
-                watch.hold(self.sock)
+                deadlines.start(self.sock)
             super().request(*args, **kwargs)
 
-    return Watched
+    return TimedConnection
 
 
-def _shut(carrier: Any) -> None:  # noqa: ANN401
-    """Wake whoever reads from or writes to this socket, with an error or the end of the data."""
+def _shut_down(carrier: Any) -> None:  # noqa: ANN401
+    """Wake whichever thread reads from or writes to this socket, with an error or end of data."""
     inner = getattr(carrier, "socket", carrier)  # TLS within TLS, to a proxy
     with suppress(OSError):
         socket.socket.shutdown(inner, socket.SHUT_RDWR)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH as CERTIFI_BUNDLE
 from urllib3.exceptions import HTTPError
 
 from bookio_api.contract import PRODUCTION_URL
@@ -18,26 +20,32 @@ if TYPE_CHECKING:
 
 BAD_ADDRESS = f"api_url is not a valid address; write one such as {PRODUCTION_URL}"
 
-_PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""Variables in the order in which requests reads them."""
+_PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""In the order in which requests reads them."""
 
 
-def pool_of(adapter: HTTPAdapter, api_url: str) -> Any:  # noqa: ANN401 - an urllib3 pool
+def pool_for(adapter: HTTPAdapter, api_url: str) -> Any:  # noqa: ANN401 - an urllib3 pool
     """Return the adapter's pool of connections to a host, TLS always verified.
 
-    Raises ``SettingsError``, which names the variable, but not its proxy: that may hold a password.
+    Certificates are trusted in this order: the bundle of a variable, the system's store (which
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` move), certifi where the system has no store.
+
+    Raises ``SettingsError``, which names the variable, but not its proxy: that may be a password.
     """
     settings = requests.Session().merge_environment_settings(api_url, {}, True, True, None)  # noqa: FBT003
     tls = api_url.startswith("https:")
     proxies = settings["proxies"] if tls else {}
-    if tls and isinstance(settings["verify"], str):
-        _check_certificates(settings["verify"])
+    verify = settings["verify"]
+    if tls and isinstance(verify, str):
+        _check_bundle(verify)
+    elif tls and not _system_has_certificates():
+        verify = CERTIFI_BUNDLE
     request = _prepared(api_url)
     try:
-        return adapter.get_connection_with_tls_context(request, settings["verify"], proxies=proxies)
+        return adapter.get_connection_with_tls_context(request, verify, proxies=proxies)
     except (requests.RequestException, HTTPError, ValueError) as error:
-        variable = _given(_PROXIES) or "the system"
+        variable = _first_set(_PROXY_VARIABLES) or "the system"
         msg = f"the proxy of {variable} cannot be used; write http://proxy.example.org:3128"
         raise SettingsError(msg) from error
 
@@ -49,7 +57,7 @@ def _prepared(api_url: str) -> requests.PreparedRequest:
         raise SettingsError(BAD_ADDRESS) from error
 
 
-def _check_certificates(path: str) -> None:
+def _check_bundle(path: str) -> None:
     try:
         if Path(path).is_dir():
             ssl.create_default_context(capath=path)
@@ -57,11 +65,21 @@ def _check_certificates(path: str) -> None:
             ssl.create_default_context(cafile=path)
     except OSError as error:
         msg = (
-            f"{_given(_CERTIFICATES)} names {path}, which holds no certificates; "
+            f"{_first_set(_BUNDLE_VARIABLES)} names {path}, which contains no certificates; "
             "name a PEM file, or unset it"
         )
         raise SettingsError(msg) from error
 
 
-def _given(variables: tuple[str, ...]) -> str | None:
+def _system_has_certificates() -> bool:
+    """Whether OpenSSL finds any; python.org's Python on a Mac and slim images have none."""
+    if ssl.create_default_context().cert_store_stats()["x509_ca"]:
+        return True
+    folder = ssl.get_default_verify_paths().capath  # its files are read only when they are needed
+    with suppress(OSError):
+        return folder is not None and any(Path(folder).iterdir())
+    return False
+
+
+def _first_set(variables: tuple[str, ...]) -> str | None:
     return next((name for name in variables if os.environ.get(name)), None)

@@ -2,46 +2,43 @@
 
 | signal | read | write |
 |---|---|---|
-| surely nothing was sent; 429 | sent again | sent again |
-| timeout, reset, 5xx, code 666, broken or empty body | sent again | ``OutcomeUnknownError`` |
-| anything else | raised | raised |
+| certainly nothing was sent | sent again | sent again |
+| HTTP 429 | sent again, for minutes | sent again, for minutes |
+| timeout, reset, empty or torn body | sent again | ``OutcomeUnknownError`` |
+| HTTP 5xx, 408, 421, 425, 499; code 666 | sent again | ``OutcomeUnknownError`` |
+| a redirect, a page, a body too large | raised | ``OutcomeUnknownError`` |
+| the server's certificate is not trusted | raised | raised |
+| any other error code or HTTP 4xx | raised | raised |
+
+429 closes the gate for all threads (``rate_limit``); everything else waits a random time (full
+jitter) for itself. A ``Retry-After`` wins over both and holds all threads; above five minutes the
+error says when to come back.
 """
 
 from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import (
-    ClosedPoolError,
-    ConnectTimeoutError,
-    HTTPError,
-    InvalidHeader,
-    NewConnectionError,
-    ReadTimeoutError,
-    SSLError,
-)
-from urllib3.exceptions import (
-    TimeoutError as TransportTimeout,
-)
-from urllib3.util import Retry
+from urllib3.exceptions import HTTPError
 
-from bookio_api.errors import (
-    BookioError,
-    ContractError,
-    OutcomeUnknownError,
-    RateLimitError,
-    TransportError,
+from bookio_api.errors import BookioError, ContractError, RateLimitError
+from bookio_api.http.deadlines import Deadlines, StoppedError, with_deadlines
+from bookio_api.http.proxies import pool_for
+from bookio_api.http.rate_limit import RequestGate, parse_retry_after
+from bookio_api.http.retries import (
+    as_outcome,
+    is_certainly_unsent,
+    may_repeat,
+    transport_error,
 )
-from bookio_api.http.deadlines import StoppedError, Watch, watched
-from bookio_api.http.proxies import pool_of
-from bookio_api.http.rate_limit import Pace
-from bookio_api.responses import RawResponse
+from bookio_api.responses import RawResponse, parse_http_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,19 +46,15 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
     from bookio_api.contract import Operation
+    from bookio_api.http.retries import RetryPolicy
 
 T = TypeVar("T")
 
-MAX_ATTEMPTS = 6
-MAX_RETRY_AFTER = timedelta(minutes=5)
-MAX_RESPONSE_BYTES = 64 * 1024 * 1024
-"""Bound of one decoded answer; a page of 100 rows is some 70 KiB."""
-
-_CHUNK = 256 * 1024
-_BACKOFF_BASE = 0.3
-_BACKOFF_CAP = 30.0
-_LONGEST_WAIT = 366 * 86400
-"""Whoever asks for more gets this answer too: a time beyond the calendar cannot be shown."""
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""Bound of one decompressed body; a page of 100 rows is some 70 KiB."""
+CHUNK_BYTES = 256 * 1024
+MISDIRECTED = 421
+"""The server does not want this request on this connection, so the next one gets another."""
 
 logger = logging.getLogger(__name__)
 
@@ -77,161 +70,152 @@ class Request(NamedTuple):
 
 
 class Transport:
-    """One connection pool to one host.
+    """One connection pool to one host. Safe to use from several threads.
 
-    Each request goes straight to urllib3, which is what keeps it fast.
+    Each request goes straight to urllib3, which is what keeps it fast. The state that changes is
+    the pool's, the deadlines' and the gate's, each of which has its own lock.
     """
 
     def __init__(
-        self, api_url: str, *, connections: int, timeout: float, per_second: float = 0
+        self,
+        api_url: str,
+        *,
+        connections: int,
+        timeout_s: float,
+        per_second: float,
+        policy: RetryPolicy,
     ) -> None:
-        """Open no connection yet; with no ``per_second`` there is no limit."""
+        """Open no connection yet; with ``per_second`` 0 there is no pace."""
         self._adapter = HTTPAdapter(pool_maxsize=connections)
-        self._pool: Any = pool_of(self._adapter, api_url)
-        self._watch = Watch(timeout)
-        self._pool.ConnectionCls = watched(self._pool.ConnectionCls, self._watch)
+        self._pool: Any = pool_for(self._adapter, api_url)
+        self._deadlines = Deadlines(timeout_s)
+        self._pool.ConnectionCls = with_deadlines(self._pool.ConnectionCls, self._deadlines)
         self._free = BoundedSemaphore(connections)
-        self._timeout = timeout
-        self._pace = Pace(per_second) if per_second else None
+        self._timeout_s = timeout_s
+        self._policy = policy
+        self._stopped = self._deadlines.stopped
+        self._gate = RequestGate(per_second, policy, self._stopped)
 
     def send(
         self, op: Operation, request: Request, parse: Callable[[Operation, RawResponse], T]
     ) -> T:
-        """Return ``parse(op, reply)``, trying again as the module's table says."""
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            reply: RawResponse | None = None
-            sent = True
+        """Return ``parse(op, raw)`` of the response, trying again as the module's table says."""
+        attempts = 0  # that ended otherwise than with 429
+        first_refused: float | None = None
+        failure: BookioError | None = None
+        while True:
+            raw: RawResponse | None = None
+            sent, ticket = True, 0
             try:
-                reply = self._exchange(op, request)
-                return parse(op, reply)
+                with self._free:
+                    ticket = self._gate.wait()
+                    raw = self._exchange(op, request)
+                response = parse(op, raw)
+            except StoppedError as error:
+                # What failed before was worth a retry, so it says more than that we stopped.
+                raise failure or transport_error(op, error) from None
             except BookioError as error:
-                failure: BookioError = error
+                failure = error
             except (HTTPError, OSError) as error:
-                sent = not _surely_unsent(error)
-                failure = _transport_error(op, error)
-            if not _may_repeat(op, failure, sent=sent):
-                raise _as_outcome(op, failure, sent=sent) from None
-            if attempt == MAX_ATTEMPTS or self._watch.stopped.is_set():
-                break
-            if not self._wait(op, failure, _retry_after(reply), attempt):
-                break
-        raise failure from None
+                sent = not is_certainly_unsent(error)
+                failure = transport_error(op, error)
+            else:
+                self._gate.succeeded(ticket, op.name)
+                return response
+            if not may_repeat(op, failure, sent=sent):
+                raise as_outcome(op, failure, sent=sent) from None
+            retry_after_s = self._retry_after_s(op, failure, raw)
+            if isinstance(failure, RateLimitError):
+                first_refused = first_refused or time.monotonic()
+                if self._gate.is_hopeless(op.name, first_refused):
+                    raise failure from None
+                self._gate.refused(ticket, retry_after_s)
+                continue
+            attempts += 1
+            if attempts == self._policy.max_attempts:
+                raise failure from None
+            self._back_off(op, failure, retry_after_s, attempts)
 
     def stop(self) -> None:
         """Send nothing more and end every wait; what is on its way may still land."""
-        self._watch.stopped.set()
+        self._stopped.set()
 
     def close(self) -> None:
         """Stop, and end what is on its way."""
-        self._watch.close()
+        self._deadlines.close()
         self._adapter.close()
 
     def _exchange(self, op: Operation, request: Request) -> RawResponse:
-        """Send a request once, and read its answer within the timeout and the bound."""
-        if self._pace is not None:
-            self._watch.stopped.wait(self._pace.turn())
-        with self._free, self._watch.exchange():
-            if self._watch.stopped.is_set():
+        """Send a request once, and read the response within the bounds of time and size."""
+        with self._deadlines.exchange():
+            if self._stopped.is_set():
                 raise StoppedError
             response = self._pool.urlopen(
                 request.method,
                 request.url,
                 body=request.body,
                 headers=request.headers,
-                timeout=self._timeout,
+                timeout=self._timeout_s,
                 retries=False,
                 redirect=False,
                 assert_same_host=False,
                 preload_content=False,
             )
-            return RawResponse(response.status, response.headers, _content(op, response))
+            return RawResponse(response.status, response.headers, _body(op, response))
 
-    def _wait(
-        self, op: Operation, failure: BookioError, retry_after: float | None, attempt: int
-    ) -> bool:
-        """Sleep full jitter, or what the server asks for if that is bearable.
+    def _retry_after_s(
+        self, op: Operation, failure: BookioError, raw: RawResponse | None
+    ) -> float | None:
+        """Return the seconds that the server asks to wait; ``RateLimitError`` if they are many."""
+        if raw is None:
+            return None
+        server_time_ms = parse_http_date(raw.headers.get("Date"))
+        seconds = parse_retry_after(raw.headers.get("Retry-After"), server_time_ms)
+        if seconds is None or seconds <= self._policy.max_wait_s:
+            return seconds
+        back = datetime.now(UTC) + timedelta(seconds=seconds)
+        msg = (
+            f"{op.name}: the server asks to wait {seconds:.0f} seconds, which is too long "
+            f"for a run; come back at {back:%Y-%m-%d %H:%M:%S} UTC"
+        )
+        raise RateLimitError(msg, operation=op.name, status=failure.status) from None
 
-        Returns whether to try again.
-        """
-        delay = random.uniform(0, min(_BACKOFF_CAP, _BACKOFF_BASE * 2**attempt))  # noqa: S311
-        if retry_after is not None:
-            if retry_after > MAX_RETRY_AFTER.total_seconds():
-                back = datetime.now(UTC) + timedelta(seconds=retry_after)
-                msg = (
-                    f"{op.name}: the server asks to wait {retry_after:.0f} seconds, longer than "
-                    f"we do; come back at {back:%Y-%m-%d %H:%M:%S} UTC"
-                )
-                raise RateLimitError(msg, operation=op.name, status=failure.status) from None
-            delay = retry_after
+    def _back_off(
+        self, op: Operation, failure: BookioError, retry_after_s: float | None, attempts: int
+    ) -> None:
+        """Wait before the next attempt; a stop ends the wait, and ``send`` notices it."""
+        if retry_after_s is not None:
+            self._gate.hold(retry_after_s)
+            wait_s = retry_after_s
+        else:
+            wait_s = random.uniform(0, self._policy.max_backoff_after(attempts))  # noqa: S311
         logger.info(
-            "%s: attempt %d failed (%s), next in %.1f s",
-            op.name, attempt, type(failure).__name__, delay,
-        )  # fmt: skip
-        return not self._watch.stopped.wait(delay)
+            "%s: attempt %d failed (%s), the next one follows in %.1f s",
+            op.name,
+            attempts,
+            type(failure).__name__,
+            wait_s,
+        )
+        if retry_after_s is None:
+            self._stopped.wait(wait_s)
 
 
-def _content(op: Operation, response: BaseHTTPResponse) -> bytearray:
-    """Return the body, and give its connection back."""
-    packed = "Content-Encoding" in response.headers
-    content = bytearray()
-    whole = False
+def _body(op: Operation, response: BaseHTTPResponse) -> bytearray:
+    """Return the whole body, and give its connection back to the pool."""
+    is_packed = "Content-Encoding" in response.headers
+    body = bytearray()
+    is_reusable = False
     try:
-        while chunk := response.read1(_CHUNK, decode_content=packed):
-            content += chunk
-            if len(content) > MAX_RESPONSE_BYTES:
-                msg = f"{op.name}: the answer is larger than {MAX_RESPONSE_BYTES >> 20} MiB"
+        while chunk := response.read1(CHUNK_BYTES, decode_content=is_packed):
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                msg = f"{op.name}: the response is larger than {MAX_BODY_BYTES >> 20} MiB"
                 raise ContractError(msg, operation=op.name, status=response.status)
-            if response.length_remaining == 0 and not packed:
+            if response.length_remaining == 0 and not is_packed:
                 break
-        whole = True
+        is_reusable = response.status != MISDIRECTED
     finally:
-        if not whole:
+        if not is_reusable:
             response.close()
         response.release_conn()
-    return content
-
-
-def _may_repeat(op: Operation, failure: BookioError, *, sent: bool) -> bool:
-    if isinstance(failure, RateLimitError) or not sent:
-        return True
-    return op.retry_safe and isinstance(failure, TransportError)
-
-
-def _as_outcome(op: Operation, failure: BookioError, *, sent: bool) -> BookioError:
-    """Turn an unclear failure of a write into what it is: an unknown outcome."""
-    unclear = isinstance(failure, TransportError | ContractError)
-    if op.retry_safe or not sent or not unclear:
-        return failure
-    msg = f"{op.name}: the request left and no usable answer came, so it may have been applied"
-    return OutcomeUnknownError(msg, operation=op.name, status=failure.status, code=failure.code)
-
-
-def _surely_unsent(error: Exception) -> bool:
-    """Whether the connection was never made or used, so that no byte of the request left."""
-    unsent = NewConnectionError | ConnectTimeoutError | StoppedError | ClosedPoolError
-    return isinstance(error, unsent)
-
-
-def _transport_error(op: Operation, error: Exception) -> TransportError:
-    if isinstance(error, SSLError):
-        what = "the server's TLS certificate or handshake was not accepted; check api_url"
-    elif isinstance(error, StoppedError | ClosedPoolError):
-        what = "not sent, for the client has been stopped"
-    elif _surely_unsent(error):
-        what = "the server cannot be reached; check api_url and the network"
-    elif isinstance(error, TransportTimeout | ReadTimeoutError):
-        what = "no answer in time; raise request_timeout, or try again later"
-    else:
-        what = "the connection broke; try again later"
-    return TransportError(f"{op.name}: {what}", operation=op.name)
-
-
-def _retry_after(reply: RawResponse | None) -> float | None:
-    """Seconds that the server asks to wait, or ``None``."""
-    header = reply.headers.get("Retry-After") if reply is not None else None
-    if not header:
-        return None
-    try:
-        return Retry(retry_after_max=_LONGEST_WAIT).parse_retry_after(header)
-    except (InvalidHeader, ValueError, OverflowError):
-        return _LONGEST_WAIT if header.strip().isdecimal() else None
+    return body

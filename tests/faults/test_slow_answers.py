@@ -1,4 +1,4 @@
-"""Servers that answer, but never to the end: each exchange ends in its time, and leaks nothing."""
+"""Responses that never end: each exchange is over in its time, and no connection leaks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from bookio_api.client import BookioClient
 from bookio_api.errors import OutcomeUnknownError, RateLimitError, TransportError
+from bookio_api.http.retries import RetryPolicy
 from tests.cli import BIN
 from tests.drip import HEAD, Drip, dripping
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 TOKEN = "sandbox-token"
 BOOKING = {"externalId": 1}
 PATIENCE = 20
+QUICK = RetryPolicy(min_backoff_s=0.01)
 
 BODY = HEAD + b"Content-Length: 100000\r\n\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -51,18 +53,23 @@ def clients() -> Iterator[list[BookioClient]]:
 
 
 def client_of(server: Drip, clients: list[BookioClient], **settings: Any) -> BookioClient:
-    made = BookioClient(auth_token=TOKEN, api_url=server.url, **{"request_timeout": 30, **settings})
+    made = BookioClient(
+        auth_token=TOKEN,
+        api_url=server.url,
+        retry_policy=QUICK,
+        **{"request_timeout": 30, **settings},
+    )
     clients.append(made)
     return made
 
 
-def in_time(call: Any, *given: Any, **named: Any) -> BaseException | None:
-    """Return what a call raises; fail if it does not end."""
+def in_time(call: Any, *arguments: Any, **named: Any) -> BaseException | None:
+    """Return what a call raises, or ``None``; fail if it does not end."""
     raised: list[BaseException | None] = []
 
     def target() -> None:
         try:
-            call(*given, **named)
+            call(*arguments, **named)
         except Exception as error:  # noqa: BLE001 - that is what is asked for
             raised.append(error)
         else:
@@ -76,9 +83,10 @@ def in_time(call: Any, *given: Any, **named: Any) -> BaseException | None:
 
 
 @pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)
-def test_an_answer_that_does_not_end_is_given_up(
+def test_a_response_that_does_not_end_is_given_up(
     drip: tuple[bytes, bytes], clients: list[BookioClient]
 ) -> None:
+    """A byte now and then does not keep an exchange alive, and the write is sent once."""
     with dripping(*drip) as server:
         client = client_of(server, clients, request_timeout=0.3)
         failure = in_time(client.call, "create_reservation", body=BOOKING)
@@ -86,7 +94,8 @@ def test_an_answer_that_does_not_end_is_given_up(
         assert server.asked == 1
 
 
-def test_it_is_told_as_what_it_is(clients: list[BookioClient]) -> None:
+def test_a_late_response_names_the_setting(clients: list[BookioClient]) -> None:
+    """The message is about time, whatever the shut socket looked like to the parser."""
     with dripping(HEAD + b"\r\n", b"{}") as server:
         client = client_of(server, clients, request_timeout=0.1)
         failure = in_time(client.call, "list_facilities")
@@ -96,6 +105,7 @@ def test_it_is_told_as_what_it_is(clients: list[BookioClient]) -> None:
 
 @pytest.mark.parametrize("connections", [1, 3])
 def test_slow_bodies_use_up_no_connection(connections: int, clients: list[BookioClient]) -> None:
+    """A connection that was given up makes room for the next."""
     with dripping(BODY, b" ", times=4) as server:
         client = client_of(server, clients, request_timeout=0.2, max_concurrency=connections)
         assert in_time(client.call, "list_facilities") is None
@@ -103,16 +113,18 @@ def test_slow_bodies_use_up_no_connection(connections: int, clients: list[Bookio
 
 
 def test_close_ends_what_is_on_its_way(clients: list[BookioClient]) -> None:
+    """After ``close`` no thread waits for a server, and nothing is sent again."""
     with dripping(BODY, b" ") as server, ThreadPoolExecutor() as executor:
         client = client_of(server, clients, max_concurrency=2)
         calls = [executor.submit(client.call, "list_facilities") for _ in range(5)]
         assert server.dripping.wait(PATIENCE)
         client.close()
         assert all(isinstance(call.exception(PATIENCE), TransportError) for call in calls)
-        assert server.asked <= 2, "and nothing was sent again"
+        assert server.asked <= 2
 
 
 def test_stop_lets_land_what_is_on_its_way_and_sends_no_more(clients: list[BookioClient]) -> None:
+    """After ``stop`` a write either lands or is certainly unsent."""
     answer = b"Content-Length: 0\r\n\r\n"
     with dripping(HEAD.replace(b"200", b"204"), answer, every=0.3) as server:
         client = client_of(server, clients, max_concurrency=1)
@@ -123,7 +135,7 @@ def test_stop_lets_land_what_is_on_its_way_and_sends_no_more(clients: list[Booki
             client.stop()
             assert landing.result(PATIENCE).data == {}
             unsent = waiting.exception(PATIENCE)
-        assert isinstance(unsent, TransportError), "which is surely unsent"
+        assert isinstance(unsent, TransportError)
         assert "stopped" in str(unsent)
         assert server.asked == 1
 
@@ -132,6 +144,7 @@ def test_stop_lets_land_what_is_on_its_way_and_sends_no_more(clients: list[Booki
 def test_a_wait_that_is_cut_short_ends_without_another_request(
     operation: str, sandbox: Sandbox
 ) -> None:
+    """SIGTERM does not wait for a ``Retry-After``, and the error says why the run had waited."""
     sandbox.script(operation, {"status": 429, "headers": {"Retry-After": "200"}, "times": 9})
     client = BookioClient(auth_token=sandbox.token, api_url=sandbox.url)
     with ThreadPoolExecutor() as executor:
@@ -143,7 +156,8 @@ def test_a_wait_that_is_cut_short_ends_without_another_request(
     assert len(sandbox.requests(operation)) == 1
 
 
-def test_a_turn_is_not_waited_for_once_stopped(sandbox: Sandbox) -> None:
+def test_the_pace_is_not_waited_for_once_stopped(sandbox: Sandbox) -> None:
+    """A slow ``requests_per_second`` does not delay the end of a run."""
     client = BookioClient(auth_token=sandbox.token, api_url=sandbox.url, requests_per_second=0.001)
     client.call("list_facilities")
     with ThreadPoolExecutor() as executor:
@@ -155,6 +169,7 @@ def test_a_turn_is_not_waited_for_once_stopped(sandbox: Sandbox) -> None:
 
 
 def test_a_signal_ends_a_tap_whose_server_hangs(tmp_path: Path) -> None:
+    """One line and exit code 1, at once."""
     config = tmp_path / "config.json"
     with dripping() as server:
         config.write_text(f'{{"auth_token": "{TOKEN}", "api_url": "{server.url}"}}')

@@ -1,4 +1,4 @@
-"""What the client makes of settings and of headers."""
+"""What the transport makes of settings and of headers."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bookio_api.client import BookioClient
-from bookio_api.errors import RateLimitError
+from bookio_api.errors import ServerError
+from bookio_api.http.retries import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bookio_sandbox.running import Sandbox
 
+QUICK = RetryPolicy(min_backoff_s=0.01, min_pause_s=0.01)
+
 
 @pytest.fixture
 def client(sandbox: Sandbox) -> Iterator[BookioClient]:
-    made = BookioClient(auth_token=sandbox.token, api_url=sandbox.url)
+    made = BookioClient(auth_token=sandbox.token, api_url=sandbox.url, retry_policy=QUICK)
     yield made
     made.close()
 
 
 def test_numbers_may_be_decimals(sandbox: Sandbox) -> None:
+    """Meltano passes numbers as ``Decimal``."""
     client = BookioClient(
         auth_token=sandbox.token,
         api_url=sandbox.url,
@@ -34,21 +38,13 @@ def test_numbers_may_be_decimals(sandbox: Sandbox) -> None:
     client.close()
 
 
-@pytest.mark.parametrize("header", ["9" * 5000, "9" * 30, "Mon, 01 Jan 2399 00:00:00 GMT"])
-def test_who_asks_to_wait_for_ages_is_told_as_much(
-    sandbox: Sandbox, client: BookioClient, header: str
-) -> None:
-    sandbox.script("list_facilities", {"status": 429, "headers": {"Retry-After": header}})
-    with pytest.raises(RateLimitError, match="come back at"):
-        client.call("list_facilities")
-
-
 @pytest.mark.parametrize(
     "header", ["Mon, 01 Jan 99999 00:00:00 GMT", "soon", "-5", "Mon, 99 Foo 2026 25:61:61 GMT", "²"]
 )
-def test_who_asks_for_nonsense_is_asked_again_soon(
+def test_an_invalid_retry_after_is_ignored(
     sandbox: Sandbox, client: BookioClient, header: str
 ) -> None:
+    """A header that says nothing leaves the pause to us."""
     headers = {"Retry-After": header}
     sandbox.script("list_facilities", {"status": 429, "headers": headers})
     client.call("list_facilities")
@@ -58,9 +54,26 @@ def test_who_asks_for_nonsense_is_asked_again_soon(
 @pytest.mark.parametrize(
     "date", ["Thu, 01 Jan 1970 00:00:00 GMT", "Sat, 08 Sep 2001 00:00:00 GMT", "now", "9" * 5000]
 )
-def test_a_clock_of_another_age_is_no_clock(
+def test_a_date_from_a_clock_that_was_never_set_is_ignored(
     sandbox: Sandbox, client: BookioClient, date: str
 ) -> None:
+    """A bookmark is never taken from a clock that cannot be right."""
     body = '{"result": {"success": true, "data": {}}}'
     sandbox.script("list_facilities", {"status": 200, "body": body, "headers": {"Date": date}})
     assert client.call("list_facilities").server_time_ms is None
+
+
+def test_attempts_have_an_end(sandbox: Sandbox, client: BookioClient) -> None:
+    """A server that stays broken is asked as often as the policy says."""
+    sandbox.script("list_facilities", {"status": 503, "body": "", "times": 99})
+    with pytest.raises(ServerError, match=r"^list_facilities .*HTTP 503.*; try again later$"):
+        client.call("list_facilities")
+    assert len(sandbox.requests("list_facilities")) == QUICK.max_attempts
+
+
+def test_a_busy_server_s_retry_after_is_obeyed(sandbox: Sandbox, client: BookioClient) -> None:
+    """503 with a ``Retry-After`` waits for as long, by the sandbox's own clock."""
+    sandbox.script("list_facilities", {"status": 503, "headers": {"Retry-After": "1"}})
+    client.call("list_facilities")
+    first, second = (request["at"] for request in sandbox.requests("list_facilities"))
+    assert second - first >= 1000
