@@ -12,7 +12,6 @@ import requests
 
 from bookio_api.contract import PRODUCTION_URL
 from bookio_api.errors import TransportError
-from bookio_api.http.rate_limit import Pace
 from bookio_singer.settings import client_from
 
 if TYPE_CHECKING:
@@ -84,7 +83,8 @@ class Probe:
         self._lang = settings.get("lang") or "en"
         self._timeout_s = min(float(settings.get("request_timeout") or 30), MAX_TIMEOUT_S)
         per_second = settings.get("requests_per_second")
-        self._pace = Pace(float(per_second)) if per_second else None
+        self._interval_s = 1 / float(per_second) if per_second else 0.0
+        self._next_start = 0.0  # in time.monotonic()
         self._session = requests.Session()
         self._session.headers.update(
             {
@@ -113,12 +113,12 @@ class Probe:
         if self.questions >= MAX_QUESTIONS:
             msg = f"not asked: {MAX_QUESTIONS} questions are the most"
             raise UnansweredError(msg)
-        if self._pace is not None:
-            time.sleep(min(self._pace.turn(), max(0.0, self._ends - time.monotonic())))
+        time.sleep(max(0.0, min(self._next_start, self._ends) - time.monotonic()))
         if time.monotonic() >= self._ends:
             msg = "not asked: there was no time left"
             raise UnansweredError(msg)
         self.questions += 1
+        self._next_start = time.monotonic() + self._interval_s
         params = {name: str(value) for name, value in (query or {}).items() if value is not None}
         try:
             reply = self._exchange(method, path, {"lang": self._lang, **params}, body)
