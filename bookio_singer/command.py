@@ -1,10 +1,12 @@
-"""The last resort of our command lines: every failure is one line on stderr and exit code 1."""
+"""The command line of our plugins: every failure is one line on stderr and exit code 1."""
 
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
+import re
 import sys
 from contextlib import contextmanager
 from traceback import walk_tb
@@ -13,15 +15,18 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from bookio_api.errors import BookioError, SettingsError
-from bookio_singer.config import parsed, settings_of
+from bookio_singer.config import settings_of, unread_variables
 from bookio_singer.redaction import conceal, install, place_of, redacted
-from bookio_singer.sdk import STREAM_MAPS_MODULE
+from bookio_singer.sdk import STREAM_MAPS_MODULE, Plugin
+from bookio_singer.values import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FAILED = 1
-SECRETS = ("auth_token", "previous_auth_token", "personal_data_key")
+_REQUIRED = re.compile(r"'(\w+)' is a required property")
+_INVALID = re.compile(r"(?s).*\b((?:is|does|has|should) .*) in config\['(\w+)'.*")
+"""How JSON Schema reports a missing setting, and an invalid one whose value comes first."""
 
 
 class ReaderStoppedError(Exception):
@@ -32,28 +37,33 @@ class OneLineCommand(click.Command):
     """A command that never shows a traceback, a token or a patient."""
 
     logger: logging.Logger = logging.getLogger(__name__)
+    writes = False
+    """Whether the command changes Bookio, so that settings that were not read must stop it."""
+    _unread: tuple[str, ...] = ()
 
     @classmethod
-    def like(cls, command: click.Command, logger: logging.Logger) -> OneLineCommand:
+    def like(
+        cls, command: click.Command, logger: logging.Logger, *, writes: bool = False
+    ) -> OneLineCommand:
         """Return the command of a singer-sdk plugin with its failures in one line."""
-        made = cls(
+        own = cls(
             name=command.name,
             callback=command.callback,
             params=command.params,
             help=command.help,
             context_settings=command.context_settings,
         )
-        made.logger = logger
-        for option in made.params:
+        own.logger, own.writes = logger, writes
+        for option in own.params:
             if option.name == "config":
-                option.callback = made._reading_settings(option.callback)
+                option.callback = own._config_callback(option.callback)
             elif option.name in {"state", "catalog"}:
                 option.callback = _checked_json
-        return made
+        return own
 
     @property
     def variable_prefix(self) -> str:
-        """How the names of its variables in the environment begin."""
+        """How the names of its environment variables begin."""
         return f"{self.name or ''}_".upper().replace("-", "_")
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as click has it
@@ -62,7 +72,7 @@ class OneLineCommand(click.Command):
         logging.captureWarnings(capture=True)
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
-            with _pipe():
+            with _named_broken_pipe():
                 sys.stdout.flush()
             sys.exit(code)
         except click.ClickException as error:
@@ -78,34 +88,50 @@ class OneLineCommand(click.Command):
         sys.exit(FAILED)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Carry out the options that are commands of their own."""
-        with _pipe():
+        """Carry out the options that are commands of their own, such as --discover."""
+        with _named_broken_pipe():
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         """Carry out the command."""
-        with _pipe():
+        if self._unread and not ctx.params.get("about"):
+            self._report_unread()
+        with _named_broken_pipe():
             return super().invoke(ctx)
 
-    def _reading_settings(self, empty: Any) -> Callable[..., Any]:  # noqa: ANN401
-        """Return a callback of ``--config`` that fills the SDK's ``empty`` one by our rules."""
-        plugin: Any = getattr(self.callback, "__self__", None)
+    def _report_unread(self) -> None:
+        names = ", ".join(self._unread)
+        line = (
+            f"{names}: set, but not read, and the settings differ; add --config ENV or unset them"
+        )
+        if self.writes:
+            raise SettingsError(line)
+        self.logger.warning(line)
+
+    def _config_callback(self, sdk_callback: Any) -> Callable[..., Any]:  # noqa: ANN401
+        """Return a callback of ``--config`` that reads the settings by our rules.
+
+        The SDK's own one is given no file, and makes the empty object that ``invoke`` expects.
+        """
+        plugin: type[Plugin] = getattr(self.callback, "__self__", Plugin)
 
         def callback(context: click.Context, option: click.Option, sources: tuple[str, ...]) -> Any:  # noqa: ANN401
-            given = empty(context, option, ())
-            schema = plugin.config_jsonschema
-            plugin.append_builtin_config(schema)
-            given.config = settings_of(sources, schema["properties"], self.variable_prefix)
-            for name in SECRETS:
-                conceal(str(given.config.get(name) or "").strip())
-            return given
+            settings = sdk_callback(context, option, ())
+            properties, prefix = plugin.all_settings(), self.variable_prefix
+            settings.config = settings_of(sources, properties, prefix)
+            for name, schema in properties.items():
+                if schema.get("secret"):
+                    conceal(str(settings.config.get(name) or "").strip())
+            if "ENV" not in sources:
+                self._unread = tuple(unread_variables(settings.config, properties, prefix))
+            return settings
 
         return callback
 
 
 @contextmanager
-def _pipe() -> Iterator[None]:
-    """Give a broken pipe a name of ours, for click ends without a word at its own."""
+def _named_broken_pipe() -> Iterator[None]:
+    """Raise our own error for a broken pipe: click ends without a word at a BrokenPipeError."""
     try:
         yield
     except BrokenPipeError as error:
@@ -115,14 +141,15 @@ def _pipe() -> Iterator[None]:
 def _line_about(error: BaseException, variable_prefix: str) -> str:
     """Return one line about an exception.
 
-    What an unexpected one says may quote a patient or a token, so only its type and place are told.
+    The text of an unexpected one may quote a patient or a token, so only its type and place are
+    shown.
     """
     if isinstance(error, BookioError):
         return str(error)
     problems = getattr(error, "errors", None)
     if isinstance(problems, list) and problems:
-        told = (_told(str(problem), variable_prefix) for problem in problems)
-        return "; ".join(dict.fromkeys(told))
+        lines = (_settings_problem(str(problem), variable_prefix) for problem in problems)
+        return "; ".join(dict.fromkeys(lines))
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename} cannot be used: {error.strerror}"
     if isinstance(error, MemoryError):
@@ -138,28 +165,22 @@ def _passed_through(error: BaseException, module: str) -> bool:
     return any(frame.f_globals.get("__name__") == module for frame, _ in frames)
 
 
-def _told(problem: str, variable_prefix: str) -> str:
-    """Return what the settings' validation found, unless it quotes a secret."""
-    for secret in SECRETS:
-        if f"config['{secret}']" in problem:
-            return f"the setting {secret} is not a text as it should be"
-        if problem == f"'{secret}' is a required property":
-            variable = f"{variable_prefix}{secret.upper()}"
-            return (
-                f"{secret} is missing; put it into {variable} and add --config ENV, or into a file"
-            )
+def _settings_problem(problem: str, variable_prefix: str) -> str:
+    """Return a problem of the settings without the value, which may be a secret out of place."""
+    if missing := _REQUIRED.fullmatch(problem):
+        variable = f"{variable_prefix}{missing[1].upper()}"
+        return (
+            f"{missing[1]} is missing; put it into {variable} and add --config ENV, or into a file"
+        )
+    if invalid := _INVALID.fullmatch(problem):
+        return f"the setting {invalid[2]} {invalid[1]}"
     return problem
 
 
 def _checked_json(_: click.Context, option: click.Parameter, file: IO[str] | None) -> Any:  # noqa: ANN401
-    """Return the file, read; what is no JSON is told by the option's name."""
+    """Return the file, read; one that is not JSON is reported by the option's name."""
     if file is None:
         return None
-    what = f"--{option.name} {file.name}"
-    try:
-        text = file.read()
-    except ValueError as error:
-        msg = f"{what} is not UTF-8; save it as UTF-8"
-        raise SettingsError(msg) from error
-    parsed(text, what)
-    return io.StringIO(text)
+    binary = getattr(file, "buffer", None)
+    content = file.read() if binary is None else binary.read()
+    return io.StringIO(json.dumps(parse_json(content, f"--{option.name} {file.name}")))

@@ -1,162 +1,101 @@
-"""Settings as a command line is given them: files of ``--config``, and the environment.
+"""The settings of a command line: files of ``--config``, and the environment.
 
 singer-sdk's own reader takes no number from the environment and any name for a setting, and does
-not tell which file or variable it could not read.
+not say which file or variable it could not read.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-import os
-from difflib import get_close_matches
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dotenv import find_dotenv, load_dotenv
-
 from bookio_api.errors import SettingsError
+from bookio_singer.environment import PluginEnvironment
+from bookio_singer.meltano import is_run_by_meltano, with_nulls
+from bookio_singer.values import is_text, likeliest, parse_json, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-ENVIRONMENT = "ENV"
-"""What ``--config`` is given instead of a file, to read the environment."""
+    from bookio_singer.environment import Properties
 
-_TRUTH = {
-    **dict.fromkeys(("true", "1", "yes", "on"), True),
-    **dict.fromkeys(("false", "0", "no", "off"), False),
-}
-_FORMS: dict[str, tuple[str, type | tuple[type, ...], str]] = {
-    "array": ("a list", list, "[8675, 8712]"),
-    "object": ("an object", dict, '{"list_reservations": "GET /reservations"}'),
-    "integer": ("a whole number", int, "4"),
-    "number": ("a number", (int, float), "2.5"),
-    "boolean": ("true or false", (), "true"),
-}
-"""What a type of JSON Schema is called, what Python makes of it, and how it is written."""
-_ALIKE = 0.75
-"""How alike two names are, so that one is a slip of the other."""
+ENVIRONMENT = "ENV"
+"""The value of ``--config`` that reads the environment instead of a file."""
+_HARMLESS_NAME = re.compile(r"[a-z]{1,15}([_-][a-z]{1,15}){,3}")
+"""Anything else in place of a name may be a secret, so it is not shown."""
 
 logger = logging.getLogger(__name__)
 
 
-def settings_of(
-    sources: Iterable[str], properties: Mapping[str, Mapping[str, Any]], prefix: str
-) -> dict[str, Any]:
-    """Return the settings in files and, if a source is ``ENV``, in variables of this prefix.
+def settings_of(sources: Iterable[str], properties: Properties, prefix: str) -> dict[str, Any]:
+    """Return the settings in files and, if a source is ``ENV``, in variables with this prefix.
 
-    Variables win over files, wherever ``ENV`` stands, and later files over earlier ones. Null
-    says that a setting is not set.
-    Variables may stand in a file ``.env``, here or in a folder above, as for any plugin of the SDK.
-    ``properties`` are those of the settings' JSON Schema. Raises ``SettingsError``.
+    Variables win over files, wherever ``ENV`` stands, and later files over earlier ones. Null means
+    that a setting is not set.
+    Variables may be in a file ``.env``, in the working folder or above, as for any plugin of the
+    SDK. ``properties`` are those of the settings' JSON Schema. Raises ``SettingsError``.
     """
+    sources = tuple(sources)
+    reads_environment = ENVIRONMENT in sources
+    environment = PluginEnvironment(prefix, properties, loads_dotenv=reads_environment)
+    environment.check_names()
     settings: dict[str, Any] = {}
     for source in sources:
         if source != ENVIRONMENT:
-            settings |= _of_file(source)
+            settings |= _read_file(source, properties)
     _check_names(settings, properties)
-    if ENVIRONMENT in sources:
-        settings |= _of_environment(properties, prefix)
-    return settings
+    return settings | environment.settings() if reads_environment else with_nulls(settings)
 
 
-def parsed(text: str | bytes, what: str) -> Any:  # noqa: ANN401
-    """Return what JSON text says; ``SettingsError`` tells what it is that cannot be read."""
-    try:
-        return json.loads(text, parse_float=_number, parse_constant=_number)
-    except UnicodeDecodeError as error:
-        msg = f"{what} is not UTF-8; save it as UTF-8"
-        raise SettingsError(msg) from error
-    except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", None)
-        msg = f"{what} is not JSON" + (f" (line {line})" if line else "")
-        raise SettingsError(msg) from error
+def unread_variables(settings: Mapping[str, Any], properties: Properties, prefix: str) -> list[str]:
+    """Return variables that were set for nothing: they differ from the settings in force.
+
+    Meltano has read them itself, and an inherited plugin's settings may differ on purpose.
+    """
+    if is_run_by_meltano():
+        return []
+    return PluginEnvironment(prefix, properties).unread(settings)
 
 
-def _of_file(path: str) -> dict[str, Any]:
+def _read_file(path: str, properties: Properties) -> dict[str, Any]:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         msg = f"--config {path} cannot be read: {error.strerror}"
         raise SettingsError(msg) from error
-    settings = parsed(content, f"--config {path}")
+    settings = parse_json(content, f"--config {path}")
     if not isinstance(settings, dict):
         msg = f'--config {path} holds no settings; write it as {{"auth_token": "…"}}'
         raise SettingsError(msg)
-    return {name: value for name, value in settings.items() if value is not None}
+    values = {
+        name: _value_in_file(path, name, value, properties) for name, value in settings.items()
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _value_in_file(path: str, name: str, value: Any, properties: Properties) -> Any:  # noqa: ANN401
+    """Return a value in its setting's type: Meltano hands numbers and switches on as text."""
+    schema = properties.get(name)
+    if schema is None or not isinstance(value, str):
+        return value
+    if not value.strip() and not is_text(schema):
+        return None
+    return value_of(f"{name} in --config {path}", value, schema)
 
 
 def _check_names(settings: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Refuse what is a slip of a setting's name, for it would be left out without a word."""
+    """Refuse a slip in a setting's name, which would be ignored without a word."""
     slips = []
     for name in settings.keys() - set(known):
-        alike = get_close_matches(name.lower().replace("-", "_"), known, 1, _ALIKE)
-        if alike:
-            slips.append(f"there is no setting {name!r}; did you mean {alike[0]}?")
-        else:
+        if meant := likeliest(name, known):
+            slips.append(f"there is no setting {name!r}; did you mean {meant}?")
+        elif _HARMLESS_NAME.fullmatch(name):
             logger.warning("There is no setting %r: it changes nothing", name)
+        else:
+            logger.warning(
+                "A name of %d characters is not a setting: it changes nothing", len(name)
+            )
     if slips:
         raise SettingsError(" ".join(sorted(slips)))
-
-
-def _of_environment(properties: Mapping[str, Mapping[str, Any]], prefix: str) -> dict[str, Any]:
-    _load_dotenv()
-    settings = {}
-    for name, schema in properties.items():
-        variable = prefix + name.upper()
-        text = os.environ.get(variable)
-        if text is not None and (text or _is_text(schema)):
-            settings[name] = text if _is_text(schema) else _value(variable, text, schema)
-    return settings
-
-
-def _load_dotenv() -> None:
-    path = find_dotenv(usecwd=True)
-    try:
-        load_dotenv(path)
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror}"
-        raise SettingsError(msg) from error
-    except ValueError as error:  # not UTF-8, or a NUL, which no variable may hold
-        msg = f"{path} is not text in UTF-8; save it as UTF-8"
-        raise SettingsError(msg) from error
-
-
-def _is_text(schema: Mapping[str, Any]) -> bool:
-    return not set(_FORMS) & _types(schema)
-
-
-def _types(schema: Mapping[str, Any]) -> set[str]:
-    types = schema.get("type", "string")
-    return {types} if isinstance(types, str) else set(types)
-
-
-def _value(variable: str, text: str, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """Return what a variable says, in the type of its setting."""
-    types = _types(schema)
-    kind = next(kind for kind in _FORMS if kind in types)
-    called, python_type, example = _FORMS[kind]
-    if kind == "boolean" and text.lower() in _TRUTH:
-        return _TRUTH[text.lower()]
-    what = called
-    try:
-        value = parsed(text, variable)
-    except SettingsError:
-        what = "JSON" if kind in {"array", "object"} else called
-    else:
-        if isinstance(value, python_type) and not isinstance(value, bool):
-            return value
-        if value is None and "null" in types:
-            return None
-    msg = f"{variable} is not {what}; write it as {example}"
-    raise SettingsError(msg)
-
-
-def _number(text: str) -> float:
-    """Return a whole number as ``int``; the settings know none without end."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError
-    return int(value) if value.is_integer() else value

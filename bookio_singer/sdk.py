@@ -7,6 +7,7 @@ tests/unit/test_sdk.py compares them with the singer-sdk that is installed.
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -46,6 +47,7 @@ __all__ = [
     "ConfigInput",
     "Message",
     "MsgSpecWriter",
+    "Plugin",
     "RecordMessage",
     "Seam",
     "SingerReader",
@@ -60,6 +62,14 @@ __all__ = [
 
 class Plugin(PluginBase):
     """The hooks that a tap and a target share."""
+
+    @classmethod
+    def all_settings(cls) -> dict[str, dict[str, Any]]:
+        """Return the properties of the settings' JSON Schema, with those that the SDK adds."""
+        schema = copy.deepcopy(cls.config_jsonschema)
+        cls.append_builtin_config(schema)
+        properties: dict[str, dict[str, Any]] = schema["properties"]
+        return properties
 
     def settings_problems(self) -> list[str]:
         """Return what is wrong with the settings in a way that JSON Schema cannot see."""

@@ -30,8 +30,10 @@ MARKED = re.compile(
     r"(?P<end>^[ ]*(?:<!--|#) /generated)",
     re.DOTALL | re.MULTILINE,
 )
-KINDS = {"integer": "integer", "number": "decimal", "boolean": "boolean", "object": "object",
-         "array": "array"}  # fmt: skip
+MELTANO_KINDS = {"object": "object", "array": "array"}
+"""Numbers and switches go through Meltano 4.4.1 as text, which bookio_singer/values.py reads: it
+crashes on a decimal, ends in a traceback at a number that is empty or none, and takes any slip for
+false, so that ``TARGET_BOOKIO_DRY_RUN=ture`` would write for real."""
 SCOPES = {
     "facilities": "one request",
     "calendars": "a request for each facility",
@@ -164,7 +166,7 @@ def _meltano_kind(setting: dict[str, Any]) -> str:
         return "options"
     if setting.get("format") in {"date", "date-time"}:
         return "date_iso8601"
-    return KINDS.get(_kind(setting), "string")
+    return MELTANO_KINDS.get(_kind(setting), "string")
 
 
 def _leaves(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import duckdb
-from singer_sdk import Stream, Tap
+from singer_sdk import Stream
 from singer_sdk import typing as th
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
@@ -19,6 +19,7 @@ from bookio_api.contract import OPERATIONS
 from bookio_api.errors import SettingsError
 from bookio_api.schemas import stream_schema, write_schema
 from bookio_singer.command import OneLineCommand
+from bookio_singer.sdk import SingerTap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,7 +50,7 @@ class Query(Stream):
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # the columns' types are the schema
 
-    def __init__(self, tap: Tap, name: str, query: str) -> None:
+    def __init__(self, tap: SingerTap, name: str, query: str) -> None:
         """Describe the query's columns."""
         naive_is_utc = tap.config["naive_timestamps"] == "utc"
         with warehouse(tap.config["filepath"], name) as connection:
@@ -78,7 +79,7 @@ class Query(Stream):
                     yield dict(zip(self._names, values, strict=True))
 
 
-class TapWarehouse(Tap):
+class TapWarehouse(SingerTap):
     """Rows of a DuckDB file, as streams for target-bookio."""
 
     name = "tap-warehouse"

@@ -268,4 +268,4 @@ class TargetBookio(SingerTarget):
             click.Option(["--test"], is_flag=True, help="Check token and files; write nothing."),
             click.Option(["--replay"], help="Write the records of a reject file, once repaired."),
         ]
-        return OneLineCommand.like(command, cls.logger)
+        return OneLineCommand.like(command, cls.logger, writes=True)

@@ -1,4 +1,4 @@
-"""Both command lines: one line for what is wrong, whatever it is."""
+"""Both command lines: one line for whatever is wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli import BIN, Run, Tap, run
+from tests.cli import BIN, Run, Tap, Target, run, singer_lines, writes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,25 +35,25 @@ def test_a_slip_in_a_name_is_refused(command: str, tmp_path: Path) -> None:
 
 
 @BOTH
-def test_a_config_that_is_none_is_named(command: str, tmp_path: Path) -> None:
+def test_an_unusable_config_is_named(command: str, tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("[1]")
     assert "list.json" in refused(run(command, "--config", str(tmp_path / "list.json"), stdin=""))
     assert "Is a directory" in refused(run(command, "--config", str(tmp_path), stdin=""))
 
 
 @BOTH
-def test_a_missing_token_is_told_how_to_give(command: str) -> None:
+def test_a_missing_token_says_how_to_set_it(command: str) -> None:
     variable = command.upper().replace("-", "_") + "_AUTH_TOKEN"
     assert variable in refused(run(command, stdin=""))
-    told = refused(run(command, "--config", "ENV", stdin="", **{variable: ""}))
-    assert "auth_token is empty; set it" in told
+    line = refused(run(command, "--config", "ENV", stdin="", **{variable: ""}))
+    assert "auth_token is empty; set it" in line
 
 
 @BOTH
-def test_a_variable_of_another_form_is_named(command: str) -> None:
+def test_an_invalid_variable_is_named(command: str) -> None:
     variable = command.upper().replace("-", "_") + "_FACILITY_IDS"
-    told = refused(run(command, "--config", "ENV", stdin="", **{variable: "1,2"}))
-    assert f"{variable} is not JSON; write it as [8675, 8712]" in told
+    line = refused(run(command, "--config", "ENV", stdin="", **{variable: "1,2"}))
+    assert f"{variable} is not JSON; write it as [8675, 8712]" in line
 
 
 def test_a_tap_runs_on_its_environment(sandbox: Sandbox) -> None:
@@ -64,22 +64,80 @@ def test_a_tap_runs_on_its_environment(sandbox: Sandbox) -> None:
     assert "50" in str(sandbox.requests("list_reservations")[0]["query"]["limit"])
 
 
+@BOTH
+def test_a_slip_in_a_variable_is_refused(command: str, tmp_path: Path) -> None:
+    variable = command.upper().replace("-", "_") + "_FACILITYIDS"
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"auth_token": "x"}))
+    line = refused(run(command, "--config", str(config), stdin="", **{variable: "[1]"}))
+    assert f"{variable} is not a setting; did you mean" in line
+    assert "TARGET_BOOKIO_DRY_RUN" in refused(
+        run("target-bookio", "--config", str(config), stdin="", TARGET_BOOKIO_DRYRUN="true")
+    )
+
+
+def test_the_target_writes_nothing_while_a_variable_is_not_read(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A dry run that was asked for in a variable that nobody reads must not write for real."""
+    target = Target(sandbox, tmp_path)
+    lines = singer_lines("reservations", [target.booking(1)])
+    config = target.command()[1:]
+    done = run("target-bookio", *config, stdin=lines, TARGET_BOOKIO_DRY_RUN="true")
+    assert "TARGET_BOOKIO_DRY_RUN: set, but not read" in refused(done)
+    assert writes(sandbox) == []
+    run("target-bookio", *config, stdin=lines, TARGET_BOOKIO_DRY_RUN="false")
+    assert writes(sandbox) == ["create_reservation"], "the same as in force, so nothing is lost"
+
+
+def test_the_tap_warns_of_a_variable_that_is_not_read(sandbox: Sandbox, tmp_path: Path) -> None:
+    tap = Tap(sandbox, tmp_path)
+    assert "not read" not in tap().stderr
+    config = str(tmp_path / "config.json")
+    done = run("tap-bookio", "--config", config, TAP_BOOKIO_PAGE_SIZE="50")
+    assert done.code == 0
+    [line] = [line for line in done.stderr.splitlines() if "not read" in line]
+    assert "WARNING" in line
+    assert "TAP_BOOKIO_PAGE_SIZE" in line
+
+
+@BOTH
+def test_a_typo_in_a_switch_is_refused(command: str) -> None:
+    variable = command.upper().replace("-", "_")
+    switch = "DETECT_DELETIONS" if command == "tap-bookio" else "DRY_RUN"
+    environment = {f"{variable}_AUTH_TOKEN": "x", f"{variable}_{switch}": "ture"}
+    line = refused(run(command, "--config", "ENV", stdin="", **environment))
+    assert f"{variable}_{switch} is not true or false; write it as true" in line
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_state_and_catalog_may_have_any_encoding_of_json(
+    sandbox: Sandbox, tmp_path: Path, encoding: str
+) -> None:
+    tap = Tap(sandbox, tmp_path)
+    state, catalog = tap().state, tap("--discover").stdout
+    for option, text in ("state", json.dumps(state)), ("catalog", catalog):
+        path = tmp_path / f"{option}-elsewhere.json"
+        path.write_text(text, encoding=encoding)
+        assert tap(f"--{option}", str(path)).code == 0
+
+
 @pytest.mark.parametrize("option", ["state", "catalog"])
-def test_a_file_that_is_not_json_is_told_by_its_option(
+def test_a_file_that_is_not_json_is_named_by_its_option(
     sandbox: Sandbox, tmp_path: Path, option: str
 ) -> None:
     done = Tap(sandbox, tmp_path)(**{option: '{\n"bookmarks'})
     assert f"--{option} {tmp_path / option}.json is not JSON (line 2)" in refused(done)
 
 
-def test_what_no_option_is_stays_a_usage_error() -> None:
+def test_an_unknown_option_is_a_usage_error() -> None:
     done = run("tap-bookio", "--nosuch")
     assert done.code == 2
     assert "No such option" in done.stderr
 
 
 @pytest.mark.parametrize("option", [[], ["--discover"]])
-def test_a_reader_that_stops_is_told(
+def test_a_reader_that_stops_is_reported(
     start_sandbox: StartSandbox, tmp_path: Path, option: list[str]
 ) -> None:
     clinic = start_sandbox(size=300, seed=3)

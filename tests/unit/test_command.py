@@ -1,0 +1,71 @@
+"""How a command ends when something goes wrong."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+import pytest
+from singer_sdk.exceptions import ConfigValidationError
+
+from bookio_singer.command import OneLineCommand
+
+
+def failing_with(error: Exception, caplog: pytest.LogCaptureFixture) -> str:
+    """Return what a command logs that ends with this error."""
+
+    def callback() -> None:
+        raise error
+
+    command = click.Command("tap-bookio", callback=callback)
+    with pytest.raises(SystemExit) as ended:
+        OneLineCommand.like(command, logging.getLogger("t")).main([])
+    assert ended.value.code == 1
+    [record] = caplog.records
+    return record.getMessage()
+
+
+def test_a_lack_of_memory_says_what_to_lower(caplog: pytest.LogCaptureFixture) -> None:
+    assert "not enough memory" in failing_with(MemoryError(), caplog)
+
+
+@pytest.mark.parametrize(
+    ("problem", "line"),
+    [
+        (
+            "'hush' is not of type 'integer' in config['page_size']",
+            "the setting page_size is not of type 'integer'",
+        ),
+        (
+            "'hush is hush' is not one of ['keep', 'omit'] in config['personal_data']",
+            "the setting personal_data is not one of ['keep', 'omit']",
+        ),
+        (
+            "'hush\\nhush' is not of type 'integer' in config['facility_ids'][0]",
+            "the setting facility_ids is not of type 'integer'",
+        ),
+        (
+            "5 is not of type 'string' in config['endpoint_overrides']['hush']",
+            "the setting endpoint_overrides is not of type 'string'",
+        ),
+        (
+            "0 is less than the minimum of 1 in config['page_size']",
+            "the setting page_size is less than the minimum of 1",
+        ),
+        (
+            "'hush' is too short in config['lang']",
+            "the setting lang is too short",
+        ),
+    ],
+)
+def test_an_invalid_setting_is_named_without_its_value(
+    caplog: pytest.LogCaptureFixture, problem: str, line: str
+) -> None:
+    """A value may be a secret that stands in the wrong place."""
+    assert failing_with(ConfigValidationError("settings", errors=[problem]), caplog) == line
+
+
+def test_a_missing_setting_says_where_to_put_it(caplog: pytest.LogCaptureFixture) -> None:
+    problem = "'auth_token' is a required property"
+    line = failing_with(ConfigValidationError("settings", errors=[problem]), caplog)
+    assert line.startswith("auth_token is missing; put it into TAP_BOOKIO_AUTH_TOKEN and add --con")
