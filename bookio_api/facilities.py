@@ -32,6 +32,8 @@ class Facility(NamedTuple):
 
     id: int | None
     clock: OffsetClock
+    is_zone_known: bool = False
+    """Whether Bookio names the zone; else ``clock`` keeps the default one."""
 
 
 class Facilities:
@@ -71,7 +73,7 @@ class Facilities:
         """The facilities to scan, in the order of the list."""
         if self.rows is None:
             return [Facility(key, OffsetClock(self._default)) for key in self._wanted or [None]]
-        return [Facility(row["id"], self._clock(row)) for row in self.rows]
+        return list(map(self._facility, self.rows))
 
     @cached_property
     def _by_id(self) -> dict[int | None, Facility]:
@@ -86,15 +88,20 @@ class Facilities:
         facility = self._by_id.get(facility_id)
         return facility.clock.tz if facility else self._default
 
-    def _clock(self, row: dict[str, Any]) -> OffsetClock:
+    def knows_zone(self, facility_id: int | None) -> bool:
+        """Whether Bookio names the zone of a facility, so that an instant can be placed in it."""
+        facility = self._by_id.get(facility_id)
+        return facility is not None and facility.is_zone_known
+
+    def _facility(self, row: dict[str, Any]) -> Facility:
         name = row.get("timeZone")
         with suppress(SettingsError):
             if isinstance(name, str):
-                return OffsetClock(zone(name))
+                return Facility(row["id"], OffsetClock(zone(name)), is_zone_known=True)
         logger.warning(
             "Facility %s has no known timeZone: taking %s", _shown([row["id"]]), self._default.key
         )
-        return OffsetClock(self._default)
+        return Facility(row["id"], OffsetClock(self._default))
 
     def _check_token(self, error: AuthError) -> None:
         """Code 20 may mean a wrong token, or only a missing right (C): ask something else."""

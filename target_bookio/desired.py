@@ -1,33 +1,57 @@
 """What a Singer record says should be in Bookio.
 
-Records as tap-bookio emits them are accepted: fields that no write takes are ignored. What is
-wrongly typed is refused here, once and cheaply, before anything is planned.
+Records as tap-bookio emits them are accepted: fields that no write takes are ignored. What cannot
+be understood is refused here, once and cheaply, before anything is planned.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from bookio_api.contract import RESERVATION_STATUSES
-from bookio_api.localtime import to_wall, zone
-from bookio_api.schemas import write_schema
+from bookio_api.contract import BLOCKED_TIMES, CALENDARS, RESERVATIONS, RESOURCES
+from bookio_api.localtime import to_wall
+from target_bookio.field_names import (
+    DELETED_AT,
+    EXPECTED,
+    Columns,
+    columns_of,
+    shown_name,
+    writable_fields,
+)
+from target_bookio.field_values import (
+    DATETIME_FORM,
+    Reader,
+    UnfitValueError,
+    is_instant,
+    is_unwritable,
+    read_datetime,
+    reader_for,
+)
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-RESERVATIONS, BLOCKED_TIMES, CALENDARS = "reservations", "blocked_times", "calendars"
-DELETED_AT = "_sdc_deleted_at"
-INT64 = 2**63
+__all__ = [
+    "BLOCKED_TIMES",
+    "CALENDARS",
+    "DATETIMES",
+    "DELETED_AT",
+    "RESERVATIONS",
+    "Desired",
+    "RecordError",
+    "key_of",
+    "read_record",
+]
 
-_BODIES = {
-    RESERVATIONS: ("reservation", "reservation_status", "reservation_term", "reservation_sync"),
-    BLOCKED_TIMES: ("blocked_time", "blocked_time_term"),
-    CALENDARS: ("calendar", "calendar_end"),
-}
-_DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
+EXPECTED_FIELDS = frozenset({"dateFrom", "dateTo", "status"})
+"""What a record may say that its source last read."""
+
+logger = logging.getLogger(__name__)
 
 
 class RecordError(Exception):
@@ -52,6 +76,11 @@ class Desired:
     """As it came."""
     place: int = 0
     """Where it stood in its batch."""
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    """Term and status as the source last read them, from ``_bookio_expected``; may be empty.
+
+    Where Bookio has another value, the source did not know of it when it decided: a conflict.
+    """
 
     @property
     def id(self) -> int | None:
@@ -74,55 +103,131 @@ class Desired:
         numbers = {"id": self.id, "externalId": self.external_id}
         return [f"{name}:{number}" for name, number in numbers.items() if number is not None]
 
-    def in_zone(self, tz: ZoneInfo) -> Desired:
-        """Return it with the facility's wall time for every datetime, or raise ``RecordError``."""
-        walls = {}
-        for name in DATETIMES[self.stream] & self.values.keys():
-            try:
-                walls[name] = to_wall(self.values[name], tz)
-            except ValueError as error:
-                raise _unfit((name,)) from error
-        return replace(self, values={**self.values, **walls})
+    def in_zone(self, tz: ZoneInfo, *, is_known: bool = True) -> Desired:
+        """Return it with the facility's wall time for every datetime, or raise ``RecordError``.
+
+        Where the zone is not known, only wall times are taken: an instant would be booked off by
+        the difference between that zone and our default.
+        """
+        names = DATETIMES[self.stream]
+        walls = _walls(self.values, names, tz, is_known=is_known)
+        expected = _walls(self.expected, names, tz, is_known=is_known)
+        return replace(
+            self, values={**self.values, **walls}, expected={**self.expected, **expected}
+        )
 
 
 def read_record(stream: str, record: Mapping[str, Any]) -> Desired:
     """Return what a record says, or raise ``RecordError``."""
-    checks = _CHECKS[stream]
-    values = {name: record[name] for name in checks if record.get(name) is not None}
-    wrong = tuple(name for name, value in values.items() if not checks[name](value))
-    if wrong:
-        raise _unfit(wrong)
-    if misspelt := _misspelt(stream, record):
-        names = ", ".join(f"{wrong} for {right}" for wrong, right in misspelt.items())
-        raise RecordError(f"misspelt: {names}; a warehouse may need quotes", tuple(misspelt))
-    return Desired(stream, _key(stream, values), values, bool(record.get(DELETED_AT)), record)
-
-
-def _unfit(names: tuple[str, ...]) -> RecordError:
-    msg = f"{', '.join(names)}: not of the type, or not one of the values, that Bookio takes"
-    return RecordError(msg, names)
-
-
-def _misspelt(stream: str, record: Mapping[str, Any]) -> dict[str, str]:
-    """Return names that are a known one but for case, as warehouses write them, with that one."""
-    right = _SPELLINGS[stream]
-    return {
-        name: right[name.casefold()]
-        for name in record.keys() - _CHECKS[stream].keys()
-        if name.casefold() in right and record[name] is not None
-    }
+    columns = columns_of(stream, tuple(record))
+    readers = _readers(stream)
+    values: dict[str, Any] = {}
+    unfit: dict[str, str] = {}
+    for name, spellings in columns.fields.items():
+        try:
+            value = _value(name, spellings, record, readers[name])
+        except UnfitValueError as error:
+            unfit[name] = str(error)
+        else:
+            if value is not None:
+                values[name] = value
+    if unfit:
+        msg = "; ".join(f"{name}: expected {form}" for name, form in unfit.items())
+        raise RecordError(msg, tuple(unfit))
+    _refuse_slips(columns, record, values)
+    deleted = values.pop(DELETED_AT, None) is not None
+    expected = values.pop(EXPECTED, {})
+    return Desired(stream, _key(stream, values), values, deleted, record, expected=expected)
 
 
 def key_of(stream: str, record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the key of a record that may be broken, for a line about it."""
+    if stream not in RESOURCES:
+        return {"id": None}
     for name in ("id", "externalId"):
-        if type(record.get(name)) is int:
-            return {name: record[name]}
+        if (number := _readable(stream, record, name)) is not None:
+            return {name: number}
     if stream == CALENDARS:
-        checks = {"facilityId": _is_integer, "name": _is_text}
-        fits = {name: record[name] for name, check in checks.items() if check(record.get(name))}
-        return {name: fits.get(name) for name in checks}
+        return {name: _readable(stream, record, name) for name in ("facilityId", "name")}
     return {"id": None}
+
+
+def _value(
+    name: str, spellings: tuple[str, ...], record: Mapping[str, Any], read: Reader
+) -> object:
+    """Return the value of a field, which may stand under several spellings of its name."""
+    if len(spellings) == 1:  # nearly always
+        return _read(name, record[spellings[0]], read)
+    found = {column: _read(name, record[column], read) for column in spellings}
+    said = [value for value in found.values() if value is not None]
+    if any(value != said[0] for value in said[1:]):
+        columns = ", ".join(map(shown_name, spellings))
+        msg = f"{columns}: all mean {name}, and their values differ; leave one of them out"
+        raise RecordError(msg, (name,))
+    return said[0] if said else None
+
+
+def _read(name: str, value: object, read: Reader) -> object:
+    if value is None:
+        return None
+    if is_unwritable(value):
+        _warn_of_unwritable(name)
+    return read(value)
+
+
+@cache
+def _warn_of_unwritable(name: str) -> None:
+    logger.warning(
+        "%s: some records have a NUL or half a character, which became \ufffd",
+        name,
+    )
+
+
+def _refuse_slips(columns: Columns, record: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Raise for a column that is nearly the name of a field which the record does not have."""
+    slips = {
+        column: name
+        for column, name in columns.slips.items()
+        if name not in values and _says_something(record[column])
+    }
+    if slips:
+        said = "; ".join(
+            f"{shown_name(column)}: not a field of Bookio, did you mean {name}?"
+            for column, name in slips.items()
+        )
+        raise RecordError(said, tuple(map(shown_name, slips)))
+
+
+def _says_something(value: object) -> bool:
+    return isinstance(value, str | int | float) and bool(str(value).strip())
+
+
+def _walls(
+    values: Mapping[str, Any], names: frozenset[str], tz: ZoneInfo, *, is_known: bool
+) -> dict[str, str]:
+    walls = {}
+    for name in names & values.keys():
+        if not is_known and is_instant(values[name]):
+            msg = (
+                f"{name}: has an offset, and the time zone of its facility is not known; send the "
+                "wall time of the facility, without offset"
+            )
+            raise RecordError(msg, (name,))
+        try:
+            walls[name] = to_wall(values[name], tz)
+        except ValueError as error:
+            msg = f"{name}: expected {DATETIME_FORM}"
+            raise RecordError(msg, (name,)) from error
+    return walls
+
+
+def _readable(stream: str, record: Mapping[str, Any], name: str) -> object:
+    """Return the value of a field, ``None`` if there is none that can be understood."""
+    columns = columns_of(stream, tuple(record)).fields.get(name, ())
+    try:
+        return _value(name, columns, record, _readers(stream)[name]) if columns else None
+    except (RecordError, UnfitValueError):
+        return None
 
 
 def _key(stream: str, values: Mapping[str, Any]) -> str:
@@ -138,55 +243,49 @@ def _key(stream: str, values: Mapping[str, Any]) -> str:
     raise RecordError(msg, ("id", "externalId"))
 
 
-def _is_integer(value: object) -> bool:
-    return type(value) is int and -INT64 <= value < INT64
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_datetime(value: object) -> bool:
-    if not isinstance(value, str) or not _DATETIME.fullmatch(value):
-        return False
+def _read_deletion(value: object) -> str | None:
+    """Return the time of a deletion. Anything else is refused: ``"false"`` must remove nothing."""
     try:
-        return bool(to_wall(value, _UTC))
-    except ValueError:
-        return False
+        return read_datetime(value)
+    except UnfitValueError:
+        msg = "the time of the deletion, such as 2026-12-01T08:00:00Z, or null"
+        raise UnfitValueError(msg) from None
 
 
-def _is_status(value: object) -> bool:
-    return value in RESERVATION_STATUSES
+def _read_expected(stream: str, value: object) -> dict[str, Any]:
+    """Return what a source last read, from an object or, as CSV files hold it, its JSON text."""
+    form = f"an object with some of {', '.join(sorted(EXPECTED_FIELDS & _fields(stream).keys()))}"
+    try:
+        said = json.loads(value or "{}") if isinstance(value, str) else value
+        if not isinstance(said, Mapping):
+            raise UnfitValueError(form)
+        columns = columns_of(stream, tuple(said)).fields
+        if len(columns) < len(said) or not columns.keys() <= EXPECTED_FIELDS:
+            raise UnfitValueError(form)
+        fields = _fields(stream)
+        read = {
+            name: _value(name, spellings, said, fields[name]) for name, spellings in columns.items()
+        }
+    except (ValueError, RecordError, RecursionError) as error:
+        raise UnfitValueError(form) from error
+    return {name: value for name, value in read.items() if value is not None}
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+@cache
+def _fields(stream: str) -> Mapping[str, Reader]:
+    return {name: reader_for(schema) for name, schema in writable_fields(stream).items()}
 
 
-def _check_of(name: str, field: Mapping[str, Any]) -> Callable[[object], bool]:
-    if name == "status":
-        return _is_status
-    if "pattern" in field:
-        return _is_datetime
-    kinds = field["type"] if isinstance(field["type"], list) else [field["type"]]
-    return {"integer": _is_integer, "array": _is_list}.get(kinds[0], _is_text)
+@cache
+def _readers(stream: str) -> Mapping[str, Reader]:
+    def read_expected(value: object) -> dict[str, Any]:
+        return _read_expected(stream, value)
+
+    return {**_fields(stream), DELETED_AT: _read_deletion, EXPECTED: read_expected}
 
 
-def _checks(stream: str) -> dict[str, Callable[[object], bool]]:
-    checks: dict[str, Callable[[object], bool]] = {"id": _is_integer}
-    for body in _BODIES[stream]:
-        for name, field in write_schema(body)["properties"].items():
-            checks[name] = _check_of(name, field)
-    return checks
-
-
-_UTC = zone("UTC")
-_CHECKS = {stream: _checks(stream) for stream in _BODIES}
-_SPELLINGS = {
-    stream: {name.casefold(): name for name in checks} for stream, checks in _CHECKS.items()
-}
 DATETIMES = {
-    stream: frozenset(name for name, check in checks.items() if check is _is_datetime)
-    for stream, checks in _CHECKS.items()
+    stream: frozenset(name for name, reader in _fields(stream).items() if reader is read_datetime)
+    for stream in (RESERVATIONS, BLOCKED_TIMES, CALENDARS)
 }
 """The fields of each stream that are datetimes."""

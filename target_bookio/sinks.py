@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bookio_singer.sdk import SingerSink
+from target_bookio.stream_names import resource_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,4 +31,4 @@ class BookioSink(SingerSink):
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Deliver what was collected."""
-        self._target.delivery.deliver(self.stream_name, context.get("records", ()))
+        self._target.delivery.deliver(resource_of(self.stream_name), context.get("records", ()))

@@ -22,7 +22,7 @@ from target_bookio.apply.reconciler import Delivery
 from target_bookio.apply.resolver import Settler
 from target_bookio.apply.row_queue import Ledger
 from target_bookio.apply.sender import Sender
-from target_bookio.desired import BLOCKED_TIMES, CALENDARS, RESERVATIONS
+from target_bookio.field_names import shown_name
 from target_bookio.journal.account import Account
 from target_bookio.journal.database import Database
 from target_bookio.journal.store import Journal
@@ -36,13 +36,13 @@ from target_bookio.reporting.results import Results
 from target_bookio.reporting.run_stamp import RunStamp
 from target_bookio.settings import SETTINGS
 from target_bookio.sinks import BookioSink
+from target_bookio.stream_names import resource_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from singer_sdk import Sink
 
-STREAMS = (RESERVATIONS, BLOCKED_TIMES, CALENDARS)
 RECORDS_PER_STATE = 5000
 """After so many records, the next STATE has all before it delivered, so that it may leave."""
 REJECTED = 3
@@ -141,13 +141,7 @@ class TargetBookio(SingerTarget):
 
     def get_sink(self, stream_name: str, **kwargs: Any) -> Sink:  # noqa: ANN401 - the SDK's own
         """Return the sink of a stream, if Bookio takes writes of it."""
-        if stream_name not in STREAMS:
-            name = stream_name if stream_name.isidentifier() else "of this name"
-            msg = (
-                f"the stream {name} cannot be written to Bookio, only {', '.join(STREAMS)}; "
-                "deselect it"
-            )
-            raise SettingsError(msg)
+        resource_of(stream_name)
         before = self.active_sink(stream_name)
         sink = super().get_sink(stream_name, **kwargs)
         if before is not None and sink is not before:  # the schema changed: keep the order
@@ -186,11 +180,15 @@ class TargetBookio(SingerTarget):
 
     def _reject_broken(self, message: dict[str, Any]) -> None:
         """Reject a record whose line is not UTF-8: its values cannot be trusted."""
-        fields = self._at.broken_fields
+        fields = tuple(map(shown_name, self._at.broken_fields))
+        stream = str(message.get("stream"))
+        aliases = [
+            stream_map.stream_alias for stream_map in self.mapper.stream_maps.get(stream, ())
+        ]
         self.report.add(
             Outcome(
                 kind=OutcomeKind.REJECTED,
-                stream=str(message.get("stream")),
+                stream=resource_of(aliases[0] if aliases else stream),
                 record=message["record"],
                 message=(
                     f"line {self._at.number} of the input is not UTF-8 in {', '.join(fields)}; "

@@ -258,7 +258,11 @@ class Delivery:
             return Plan(UNCHANGED)  # no list can tell, but the journal can
         facility = work.waiting[0].facility_id or (work.row or {}).get("facilityId")
         try:
-            work.desired = work.waiting[0].in_zone(self._facilities.time_zone(facility))
+            is_nowhere = facility is None and work.row is None  # the planner refuses it
+            work.desired = work.waiting[0].in_zone(
+                self._facilities.time_zone(facility),
+                is_known=is_nowhere or self._facilities.knows_zone(facility),
+            )
         except RecordError as error:
             return Plan(REJECT, message=str(error), fields=error.fields)
         made = plan(

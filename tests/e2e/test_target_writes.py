@@ -162,7 +162,7 @@ def test_rejects_name_fields_and_codes_but_no_patient(target: Target) -> None:
     bad = [
         target.booking(0, email="someone.else@example.org"),  # Bookio cannot change it
         target.booking(1, serviceId=1),  # code 12
-        target.booking(2, externalId="42"),
+        target.booking(2, externalId="4 2"),
         target.booking(3, dateFrom="tomorrow"),
         target.booking(4, email=None),
         {"name": "Jana"},

@@ -1,0 +1,107 @@
+"""Which field a column means: warehouses fold case, and sources write ``external_id``.
+
+A column means the field whose letters it has, whatever its case, underscores and hyphens. A column
+that is nearly a field's name is a slip of the pen, and rejects its record; any other is ignored,
+with one warning.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bookio_api.contract import RESOURCES
+from bookio_api.schemas import stream_schema, write_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DELETED_AT = "_sdc_deleted_at"
+"""Marks a row as removed at its source; singer-sdk's name."""
+EXPECTED = "_bookio_expected"
+"""Term and status as the source last read them; see ``Desired.expected``."""
+
+_METADATA_PREFIX = "_sdc_"
+_ALIKE = 0.8
+"""How alike a column and a field are, from 0 to 1, so that one is a slip of the other."""
+_MIN_SLIP_LENGTH = 4
+"""Letters of a field's name: any short word is like ``id``."""
+_SHOWN = re.compile(r"[\w.$ -]{1,64}")
+
+logger = logging.getLogger(__name__)
+
+
+class Columns(NamedTuple):
+    """What the columns of a record mean."""
+
+    fields: Mapping[str, tuple[str, ...]]
+    """The columns of each field, its own name first."""
+    slips: Mapping[str, str]
+    """Columns that are nearly a field's name, with that field."""
+
+
+@cache
+def writable_fields(stream: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the JSON Schema of every field that some operation on the stream takes."""
+    fields = {"id": stream_schema(stream)["properties"]["id"]}
+    for body in RESOURCES[stream].bodies:
+        for name, schema in write_schema(body)["properties"].items():
+            fields.setdefault(name, schema)
+    return fields
+
+
+@lru_cache(maxsize=256)
+def columns_of(stream: str, names: tuple[str, ...]) -> Columns:
+    """Return what the columns of a stream's record mean. The first time, warn of unknown ones."""
+    known = {_letters(field): field for field in (*writable_fields(stream), DELETED_AT, EXPECTED)}
+    fields: dict[str, tuple[str, ...]] = {}
+    slips: dict[str, str] = {}
+    for name in names:
+        if field := known.get(_letters(name)):
+            others = fields.get(field, ())
+            fields[field] = (name, *others) if name == field else (*others, name)
+        elif field := _slip(stream, name, known):
+            slips[name] = field
+        elif not _is_expected_to_be_ignored(stream, name):
+            _warn_of_unknown(stream, name)
+    return Columns(fields, slips)
+
+
+def shown_name(column: str) -> str:
+    """Return a column's name for a message, unless it looks like anything but a name."""
+    return column if _SHOWN.fullmatch(column) else "(a column with an odd name)"
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name).casefold()
+
+
+def _slip(stream: str, name: str, known: Mapping[str, str]) -> str | None:
+    if _is_expected_to_be_ignored(stream, name):
+        return None
+    fields = [letters for letters in known if len(letters) >= _MIN_SLIP_LENGTH]
+    alike = get_close_matches(_letters(name), fields, 1, _ALIKE)
+    return known[alike[0]] if alike else None
+
+
+def _is_expected_to_be_ignored(stream: str, name: str) -> bool:
+    """Whether it is what loaders add, or a field that tap-bookio emits and no write takes."""
+    return name.casefold().startswith(_METADATA_PREFIX) or _letters(name) in _emitted(stream)
+
+
+@cache
+def _emitted(stream: str) -> frozenset[str]:
+    return frozenset(map(_letters, stream_schema(stream)["properties"]))
+
+
+@cache
+def _warn_of_unknown(stream: str, name: str) -> None:
+    """Warn once a process, which is a run."""
+    logger.warning(
+        "%s: the column %s is not a field that Bookio takes, so it is ignored",
+        stream,
+        shown_name(name),
+    )

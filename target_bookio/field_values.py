@@ -1,0 +1,122 @@
+"""Reads the value of one field, in every form in which sources write it.
+
+A reader returns the value as Bookio takes it, or ``None`` where the source says nothing: null, or
+a blank text in a number, a date or a choice. It raises ``UnfitValueError`` for anything else, and
+never loses a digit on the way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bookio_api.localtime import parse_moment, to_wall, zone
+
+DATETIME_FORM = "a date and time such as 2026-12-01T08:00:00+01:00, or without offset in wall time"
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,30}(?:\.0*)?")
+_LEAP_SECOND = re.compile(r":60\b")
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+_MAX_EXACT_FLOAT = 2**53
+_MIN_INT64, _MAX_INT64 = -(2**63), 2**63 - 1
+_UTC = zone("UTC")
+
+Reader = Callable[[Any], Any]
+
+
+class UnfitValueError(ValueError):
+    """A value that the field cannot take; the message is the form that it expects."""
+
+
+def reader_for(schema: Mapping[str, Any]) -> Reader:
+    """Return the reader of a field, from its JSON Schema in ``schemas/write/``."""
+    if "enum" in schema:
+        return _choice_reader(tuple(schema["enum"]))
+    if "pattern" in schema:  # the one pattern there is that of a datetime
+        return read_datetime
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if kinds[0] == "integer":
+        return _integer_reader(schema.get("minimum", _MIN_INT64), schema.get("maximum", _MAX_INT64))
+    return read_list if kinds[0] == "array" else read_text
+
+
+def _integer_reader(minimum: int, maximum: int) -> Reader:
+    def read_integer(value: object) -> int | None:
+        number = _whole_number(value)
+        if number is not None and not minimum <= number <= maximum:
+            msg = "a whole number of at most 64 bits"
+            raise UnfitValueError(msg)
+        return number
+
+    return read_integer
+
+
+def _whole_number(value: object) -> int | None:
+    """Return ``17`` for ``17``, ``17.0`` and ``" 17 "``; a float only while it is exact."""
+    if type(value) is int:
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _MAX_EXACT_FLOAT:
+        return int(value)
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            return None
+        if _INTEGER.fullmatch(text):
+            return int(text.partition(".")[0])
+    msg = "a whole number"
+    raise UnfitValueError(msg)
+
+
+def read_text(value: object) -> str:
+    """Return a text; half a character and NUL, which nothing can store, become U+FFFD."""
+    if not isinstance(value, str):
+        msg = "a text"
+        raise UnfitValueError(msg)
+    return _UNWRITABLE.sub("\ufffd", value)
+
+
+def is_unwritable(value: object) -> bool:
+    """Whether ``read_text`` would have to replace something."""
+    return isinstance(value, str) and bool(_UNWRITABLE.search(value))
+
+
+def read_datetime(value: object) -> str | None:
+    """Return a datetime as RFC 3339 writes it, without an offset where none came."""
+    if isinstance(value, str) and not value.strip():
+        return None
+    if isinstance(value, str) and not _LEAP_SECOND.search(value):  # Bookio knows no 61st second
+        try:
+            moment = str(parse_moment(value))
+            to_wall(moment, _UTC)  # also refuses what only UTC's calendar does not have
+        except ValueError:
+            pass
+        else:
+            return moment
+    raise UnfitValueError(DATETIME_FORM)
+
+
+def is_instant(moment: str) -> bool:
+    """Whether a datetime has an offset, so that it means one moment in every zone."""
+    return parse_moment(moment).offset is not None
+
+
+def read_list(value: object) -> list[dict[str, Any]]:
+    """Return a list of objects."""
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return value
+    msg = "a list of objects"
+    raise UnfitValueError(msg)
+
+
+def _choice_reader(choices: tuple[str, ...]) -> Reader:
+    def read_choice(value: object) -> str | None:
+        text = value.strip() if isinstance(value, str) else value
+        if text == "":
+            return None
+        if text not in choices:
+            msg = f"one of {', '.join(choices)}"
+            raise UnfitValueError(msg)
+        return str(text)
+
+    return read_choice
