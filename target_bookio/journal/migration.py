@@ -24,6 +24,8 @@ _INSERT = (
     "written_at, intent, noted_at) VALUES (?, ?, ?, ?, ?, ?, '{}', ?, 0, ?, ?)"
 )
 
+_STATUS = "change_reservation_status"
+
 _digests = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -53,9 +55,7 @@ def _new_entry(row: tuple[object, ...]) -> tuple[object, ...]:
             intended, agreed, before = agreed or intended, {}, {}
         intent = Intent(
             IntentState(str(state)),
-            # One intent had several operations then. The first says what kind of doubt it is,
-            # and the digests cover all of them.
-            operation=step.partition(" ")[0],
+            operation=_operation(step.split()),
             # This machine's clock, for no other was noted. The end of the attempt is not known,
             # so the doubt is counted from this run on.
             sent_at=int(str(noted_at)),
@@ -67,6 +67,15 @@ def _new_entry(row: tuple[object, ...]) -> tuple[object, ...]:
         stream, key, facility_id, remote_id, external_id, _text(agreed), past,
         intent and _text(intent._asdict()), noted_at,
     )  # fmt: skip
+
+
+def _operation(steps: list[str]) -> str:
+    """Return the operation that says how a doubt is resolved; one intent had several then.
+
+    A creation is looked for by its number. Else a change of status is the most delicate, for it
+    must never be sent twice. The digests cover all of them.
+    """
+    return _STATUS if _STATUS in steps[1:] and "create_reservation" not in steps else steps[0]
 
 
 def _text(value: object) -> str:

@@ -241,17 +241,18 @@ def test_a_closed_journal_is_one_file(path: Path) -> None:
 
 
 def test_a_long_run_keeps_its_wal_small_and_its_mark(path: Path, tmp_path: Path) -> None:
-    """The -wal is moved into the file as it grows, and a copy made after that is noticed too."""
+    """The -wal is moved into the file as it grows, and a copy at any moment is noticed."""
     database = Database(path, ACCOUNT)
     database.execute("CREATE TABLE notes (value)")
-    for _ in range(3):
-        database.execute("INSERT INTO notes VALUES (zeroblob(?))", (MAX_WAL_BYTES,))
+    for n in range(20):
+        database.execute("INSERT INTO notes VALUES (zeroblob(?))", (MAX_WAL_BYTES // 8,))
         database.commit()
-    assert wal(path).stat().st_size < MAX_WAL_BYTES // 2
-    copy = Path(shutil.copy(path, tmp_path / "copy.sqlite3"))
+        assert wal(path).stat().st_size < MAX_WAL_BYTES * 1.25
+        copy = Path(shutil.copy(path, tmp_path / f"copy{n}.sqlite3"))
+        with pytest.raises(FileError, match="is missing"):
+            Database(copy, ACCOUNT)
+    assert path.stat().st_size > MAX_WAL_BYTES
     database.close()
-    with pytest.raises(FileError, match="is missing"):
-        Database(copy, ACCOUNT)
 
 
 # --- Whose it is
@@ -366,9 +367,21 @@ def test_a_journal_from_before_versions_is_migrated(old_path: Path, *, renewed: 
         assert creation["operation"] == "create_reservation"
         assert creation["wish"] == digest("third")
         assert move["intended"] == {"dateFrom": digest("2026-12-02T09:00:00"), "dateTo": ""}
-        assert move["sent_at"] == 1795872385193
+        assert move["sent_at"] == 1795874384653
         assert move["ended_at"] == 0, "so the doubt is counted from the restart"
         assert found["externalId:3"]["agreed"] == {"create": digest(["Eva"])}
+        both = found["externalId:5"]["intent"]
+        assert both["operation"] == "change_reservation_status", "the more delicate of the two"
+        assert both["before"] == {
+            "dateFrom": digest("2026-12-04T09:00:00"), "status": digest("CONFIRMED"),
+        }  # fmt: skip
+        created = found["externalId:6"]
+        assert created["agreed"] == {}, "nothing is, before it is found"
+        assert created["intent"]["operation"] == "create_reservation"
+        assert created["intent"]["intended"] == {
+            "create": digest(["Ema"]), "dateFrom": digest("2026-12-06T09:00:00"),
+            "status": digest("CONFIRMED"),
+        }  # fmt: skip
 
 
 def test_an_old_journal_of_another_account_is_left_as_it_is(old_path: Path) -> None:
@@ -381,6 +394,6 @@ def test_an_old_journal_of_another_account_is_left_as_it_is(old_path: Path) -> N
 def test_a_dry_run_does_not_migrate(old_path: Path) -> None:
     before = old_path.read_bytes()
     database = Database(old_path, OF_OLD, keep=False)
-    assert len(entries(database)) == 5
+    assert len(entries(database)) == 7
     database.close()
     assert old_path.read_bytes() == before
