@@ -1,4 +1,4 @@
-"""A list in memory that is paged by offset, changes between requests, and may misbehave."""
+"""A server's list in memory: paged by offset, changing between requests, misbehaving if asked."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ DETERMINISTIC = ORDERS[:5]
 
 
 class ModelList:
-    """A server's list: rows, their hidden times of change, and ``rate`` changes a request.
+    """A server's list: rows, their hidden modification times, and ``rate`` changes a request.
 
-    ``mangle(rows, offset, limit)`` changes what a response holds; ``total(n)`` what it says.
-    ``short`` is the part of the pages that are cut anywhere; rows of the ids in ``hidden`` are
-    left out only after the page was cut, as a server does that filters too late.
+    ``mangle(rows, offset, limit)`` replaces the rows of a response, ``total(n)`` its total.
+    ``short`` is the fraction of pages that are cut anywhere. The ids in ``hidden`` are left out
+    after paging, as by a server that filters too late. ``residents`` are the rows that have not
+    changed since the start, ``ever`` has all versions of every row, ``requests`` what was asked.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class ModelList:
         self.requests: list[tuple[int, int, dict[str, str]]] = []
         self.ever: dict[int, list[Row]] = {}
         for _ in range(size):
-            self._insert()
+            self.insert()
         if since is not None:
             self.since = self.clock * since // 100
         self.residents = {
@@ -65,7 +66,7 @@ class ModelList:
     def fetch(self, offset: int, limit: int, window: Mapping[str, str]) -> Page:
         """Answer one request, then let the list change."""
         self.requests.append((offset, limit, dict(window)))
-        listed = self._listed(window)
+        listed = self.listed(window)
         rows = listed[offset : offset + min(limit, self.page_cap or limit)]
         if self.mangle:
             rows = self.mangle(rows, offset, limit)
@@ -80,7 +81,8 @@ class ModelList:
             self._change()
         return page
 
-    def _listed(self, window: Mapping[str, str]) -> list[Row]:
+    def listed(self, window: Mapping[str, str]) -> list[Row]:
+        """Return the whole list within a window, in the server's order."""
         lower = window.get("from", "")
         lower += "~" if lower and not self.from_inclusive else ""
         upper = window.get("to", "9999") + ("~" if self.to_inclusive else "")
@@ -111,7 +113,7 @@ class ModelList:
     def _change(self) -> None:
         kind = self.random.choice(self.kinds)
         if kind == "insert" or not self.rows:
-            self._insert()
+            self.insert()
             return
         key = self.random.choice(list(self.rows))
         self.residents.pop(key, None)
@@ -125,7 +127,8 @@ class ModelList:
             row["dateFrom"] = self._date()
         self._put(key, row)
 
-    def _insert(self) -> None:
+    def insert(self) -> None:
+        """Add a row with a new id and a random date."""
         self.next_id += self.random.randint(1, 3)
         self._put(self.next_id, {"id": self.next_id, "dateFrom": self._date(), "note": ""})
 
@@ -142,9 +145,20 @@ class ModelList:
 
 
 def read(server: ModelList, **options: Any) -> tuple[list[int], Scan]:
-    """Scan a list to its end; return the ids in the order in which they came, and the scan."""
+    """Scan a list to its end; return the ids in the order of their arrival, and the scan."""
     scan = Scan(server.fetch, **options)
     return [row["id"] for page in scan.pages() for row in page], scan
+
+
+def plain_paging(server: ModelList, page_size: int) -> list[int]:
+    """Return the ids that the usual connector reads: page after page until a short one."""
+    got: list[int] = []
+    for _ in range(100):
+        rows = server.fetch(len(got), page_size, {}).rows
+        got += [row["id"] for row in rows]
+        if len(rows) < page_size:
+            break
+    return got
 
 
 def ids(server: ModelList) -> list[int]:
@@ -153,10 +167,10 @@ def ids(server: ModelList) -> list[int]:
 
 
 class ShuffledExecutor(Executor):
-    """Runs what is submitted on the caller's thread, now or when the result is asked for.
+    """Runs what is submitted on the caller's thread, at once or when its result is needed.
 
-    The order of the requests differs from the order of the pages as it does with real threads,
-    and is the same for the same seed.
+    So requests reach the server in another order than the pages are taken, as with real threads,
+    but in the same order for the same seed.
     """
 
     def __init__(self, seed: int) -> None:
@@ -164,7 +178,7 @@ class ShuffledExecutor(Executor):
         self._waiting: list[LateFuture] = []
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Take a call, and run some of those that wait."""
+        """Queue a call, and run some of those in the queue."""
         future = LateFuture(lambda: fn(*args, **kwargs))
         self._waiting.append(future)
         while self._waiting and self._random.random() < 0.6:
@@ -173,7 +187,7 @@ class ShuffledExecutor(Executor):
 
 
 class LateFuture(Future[Any]):
-    """A future that runs at the latest when its result is asked for."""
+    """A future that runs when its result is needed, or before."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         super().__init__()
@@ -184,7 +198,7 @@ class LateFuture(Future[Any]):
         if not self.done() and self.set_running_or_notify_cancel():
             try:
                 self.set_result(self._call())
-            except Exception as error:  # noqa: BLE001 (the future hands it over)
+            except Exception as error:  # noqa: BLE001 (the future re-raises it)
                 self.set_exception(error)
 
     def result(self, timeout: float | None = None) -> Any:

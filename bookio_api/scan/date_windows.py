@@ -1,9 +1,6 @@
-"""Read a list of unstable order through date windows so narrow that each fits one response.
+"""Reads a list of unstable order through date windows so narrow that each fits one response.
 
-A single response cannot be torn apart by a change or by the list's order. A window counts as read
-if it is shorter than a full page and the server agrees that nothing follows: by its ``total``, or
-by an empty page at the window's end. Whether the filters include their ends is unknown, so
-neighbours overlap by a day. The first and last windows are open, as the list's range is unknown.
+A single response cannot be torn apart by a change or by the list's order (PROOF 10).
 """
 
 from __future__ import annotations
@@ -12,22 +9,22 @@ from collections import deque
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from bookio_api.scan.pages import UnreliableError, shown
+from bookio_api.scan.pages import UnreliableError, total_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from bookio_api.scan.pages import Fetch, Page, Row
 
 DAY = timedelta(days=1)
 RECENT_WINDOWS = 20
-MAX_WASTE = 100
+SPARE_REQUESTS = 100
 """Requests allowed beyond one for every two rows."""
 Span = tuple[date | None, date | None]
-"""First and last day; None leaves the window open."""
+"""First and last day; None leaves the window open at that side."""
 
 
-class Windows:
+class DateWindows:
     """One reading of one list by date."""
 
     def __init__(
@@ -43,13 +40,24 @@ class Windows:
         """Read within ``base``; ``longest`` is the longest page that this server ever sent."""
         self._fetch = fetch
         self._limit = limit
-        self._longest = longest
         self._base = base
         self._filters = date_filters
         self._field = date_field
+        # Changed by `pages`, on the thread that iterates:
+        self._longest = longest
         self._recent: deque[set[int]] = deque(maxlen=RECENT_WINDOWS)
         self.requests = 0
         self.rows = 0
+
+    def check_dates(self, rows: Iterable[Row]) -> None:
+        """Refuse rows without a date, as no bounded window contains them.
+
+        Raises:
+            UnreliableError: there is such a row.
+        """
+        if any(_day(row.get(self._field)) is None for row in rows):
+            msg = f"rows without {self._field} are in no date window"
+            raise UnreliableError(msg)
 
     def pages(self) -> Iterator[list[Row]]:
         """Yield the rows of each window, without those of the windows just before it.
@@ -59,29 +67,30 @@ class Windows:
         """
         lower, upper = self._filters
         whole = (_day(self._base.get(lower)), _day(self._base.get(upper)))
-        total_before = self._get(whole).total
-        pending: list[Span] = [whole]
+        total_before = self._ask(whole).total
+        pending: list[Span] = [whole]  # the window to read next is the last
         while pending:
             span = pending.pop()
-            page = self._get(span)
-            self._check_rows(span, page)
+            page = self._ask(span)
+            self.check_dates(page.rows)
+            self._check_filters(span, page.rows)
             if self._fits(span, page):
                 yield from self._unseen(page.rows)
             else:
                 pending.extend(reversed(self._split(span, page.rows)))
-        total = self._get(whole).total
+        total = self._ask(whole).total
+        # A total that changed meanwhile says nothing; one that did not is the number of rows.
         if type(total) is int and total == total_before and self.rows < total:
-            msg = f"the server says total {shown(total)}, but the windows hold {self.rows} rows"
+            msg = f"the server reports {total_text(total)}, but the windows hold {self.rows} rows"
             raise UnreliableError(msg)
 
-    def _get(self, span: Span, offset: int = 0) -> Page:
+    def _ask(self, span: Span, offset: int = 0) -> Page:
         self.requests += 1
-        if self.requests > MAX_WASTE + self.rows // 2:
+        if self.requests > SPARE_REQUESTS + self.rows // 2:
             msg = f"{self.requests} requests brought only {self.rows} rows"
             raise UnreliableError(msg)
-        window = dict(self._base)
         days = zip(self._filters, span, strict=True)
-        window.update({name: day.isoformat() for name, day in days if day})
+        window = {**self._base, **{name: day.isoformat() for name, day in days if day}}
         page = self._fetch(offset, self._limit, window)
         self._longest = max(self._longest, len(page.rows))
         return page
@@ -91,20 +100,22 @@ class Windows:
         length = len(page.rows)
         total = page.total if type(page.total) is int else None
         below_cap = length < self._longest
+        # 1. It is shorter than pages get, and the total agrees.
         if total == length and below_cap:
             return True
+        # 2. The total disagrees, or without a total it is as long as pages get.
         if total != length and (total is not None or not below_cap):
             return False
+        # 3. Either sign is missing: nothing may follow it, and without a total, nothing further on.
         behind = (length, length + self._limit) if total is None else (length,)
-        return not any(self._get(span, offset).rows for offset in behind)
+        return not any(self._ask(span, offset).rows for offset in behind)
 
-    def _check_rows(self, span: Span, page: Page) -> None:
+    def _check_filters(self, span: Span, rows: list[Row]) -> None:
+        """Raise UnreliableError if a row is not in its window, give or take a day."""
         lower, upper = span
-        for row in page.rows:
+        for row in rows:
             starts = _day(row.get(self._field))
-            if starts is None:
-                msg = f"rows without {self._field} are in no date window"
-                raise UnreliableError(msg)
+            assert starts, "check_dates let a row without a date pass"
             ends = _day(row.get("dateTo")) or starts
             too_late = upper is not None and starts > upper + DAY
             too_early = lower is not None and max(starts, ends) < lower - DAY
@@ -113,12 +124,13 @@ class Windows:
                 raise UnreliableError(msg)
 
     def _split(self, span: Span, rows: list[Row]) -> list[Span]:
-        """Cut at the median day: both parts are narrower, and share a day."""
+        """Cut at the median day of the rows: both parts are narrower, and share a day."""
         lower, upper = span
         days = sorted(day for row in rows if (day := _day(row.get(self._field))))
         if not days:  # the window was empty, and then was not: ask again
             return [span]
         pivot = days[len(days) // 2]
+        # Keep the pivot so far from both ends that each part is narrower than the window.
         if lower is not None:
             pivot = max(pivot, lower + 2 * DAY)
         if upper is not None:
@@ -129,6 +141,7 @@ class Windows:
         return [(lower, pivot), (pivot - DAY, upper)]
 
     def _unseen(self, rows: list[Row]) -> Iterator[list[Row]]:
+        """Yield the rows that are in none of the recent windows, if there are any."""
         ids = {row["id"] for row in rows}
         unseen = [row for row in rows if not any(row["id"] in seen for seen in self._recent)]
         self._recent.append(ids)

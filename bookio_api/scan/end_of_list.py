@@ -1,177 +1,147 @@
-"""How far a scan has come, and whether that is the end of the list."""
+"""Whether the accepted pages reached the end of the list, and when a scan must give up."""
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from bookio_api.scan.pages import UnreliableError, shown
+from bookio_api.scan.pages import UnreliableError, total_text
+from bookio_api.scan.state import NO_REPEATS, Repeats
 
 if TYPE_CHECKING:
     from bookio_api.scan.pages import Row
+    from bookio_api.scan.state import State
 
-QUIET_PAGE, SURE_END, SURER_END = 3, 4, 10
-"""Evidence that the list ends: an anchored page with nothing new weighs 3, a short one 1.
-
-4 are enough, or 10 where the server contradicts itself: by its total, or by short pages inside.
-"""
-MAX_REPEATS, MAX_REPEATED_ROWS = 3, 30
+QUIET_WEIGHT, SHORT_WEIGHT = 3, 1
+"""What a page with nothing new, and a short page, weigh as evidence of the end (PROOF 7)."""
+SURE_END, SURER_END = 4, 10
+"""The weight that is enough, and what it takes where the server contradicts itself."""
+MAX_REPEATS = Repeats(pages=3, rows=30)
 MAX_IDLE_REQUESTS = 40
 SPARE_REQUESTS, MAX_REQUESTS = 100, 50_000
 
 
-class Progress:
-    """The books of one scan; `accept` writes each accepted page into them."""
+class End(Enum):
+    """What the page accepted last says about the end of the list."""
 
-    def __init__(self, limit: int, max_overlap: int) -> None:
-        """Start before the first page."""
-        self._limit = limit
-        self._max_overlap = max_overlap
-        self.top: list[Row] = []
-        """Rows of the page accepted last at offset 0."""
-        self.last: list[Row] = []
-        """Rows of the page accepted last."""
-        self.offset = self.end = 0
-        """Where that page began, and where it ended."""
-        self.longest = 0
-        """Rows of the longest page so far: the server's cap, if that is below the limit."""
-        self.accepted = 0
-        """Number of accepted pages."""
-        self.rows = 0
-        """Different rows so far, as far as the memory of recent pages tells."""
-        self.is_counted = False
-        """Whether all rows came, and the last of them where the ``total`` says."""
-        self._furthest = 0
-        self._evidence = self._repeats = self._repeated_rows = self._idle = 0
-        self._short_inside = self._uneven = False  # pages below the limit, or of uneven length
-        self._steady = True  # no step back: then each row was counted once
-        self._totals: set[int | None] = set()
+    NOT_YET = auto()
+    SEEMS = auto()
+    """The list seems to end here: look behind the end (PROOF 8)."""
+    COUNTED = auto()
+    """A trusted total says so, and as many different rows came."""
 
-    @property
-    def overlap(self) -> int:
-        """How many rows consecutive pages share."""
-        return min(self._max_overlap, max(2, self.longest // 2))
 
-    @property
-    def stride(self) -> int:
-        """How many new rows a page brings."""
-        return max(1, self.longest - self.overlap)
+def count_repeats(state: State, rows: list[Row]) -> Repeats:
+    """Count pages in a row that hold the rows which their offset should have skipped.
 
-    @property
-    def reach(self) -> int:
-        """How many rows a page surely holds: the next page behind one leaves no gap."""
-        return self.longest or self._limit
+    Raises:
+        UnreliableError: there are too many: the server ignores the offset.
+    """
+    skipped = {row["id"] for row in state.last[: max(0, state.asked - state.offset)]}
+    held = sum(row["id"] in skipped for row in rows) if skipped else 0
+    # Inserts push skipped rows onto the next page too, but rarely more than three quarters of them.
+    if held * 4 <= len(skipped) * 3:
+        return NO_REPEATS
+    repeats = Repeats(state.repeats.pages + 1, state.repeats.rows + held)
+    if repeats.pages >= MAX_REPEATS.pages and repeats.rows >= MAX_REPEATS.rows:
+        msg = "the server ignores the offset: the same page came again and again"
+        raise UnreliableError(msg)
+    return repeats
 
-    @property
-    def can_overlap(self) -> bool:
-        """Whether the last page is long enough to share two rows with its successor."""
-        return len(self.last) > 2  # noqa: PLR2004
 
-    @property
-    def next_offset(self) -> int:
-        """Where the next page begins."""
-        return max(0, self.end - self.overlap) if self.can_overlap else self.end
+def ends_as_before(state: State, rows: list[Row]) -> bool:
+    """Whether the page that was asked for ends where the page accepted before it ended."""
+    if rows and state.last:
+        return bool(rows[-1]["id"] == state.last[-1]["id"])
+    return not rows and state.accepted > 0 and state.asked == state.end
 
-    def accept(self, offset: int, rows: list[Row], total: int | None, news: int) -> bool:
-        """Note an accepted page with this many new rows; True if the list ends with it.
 
-        Raises:
-            UnreliableError: the server ignores the offset, or its total cannot be paged to.
-        """
-        self._check_repeat(offset, rows)
-        quiet = not news and not self._repeats and self._ends_like(offset, rows)
-        self.longest = max(self.longest, len(rows))
-        if self.accepted and news > self.overlap:
-            self._uneven = self._uneven or len(self.last) < self.longest
-            self._short_inside = self._short_inside or len(self.last) < self._limit
-        if offset == 0:
-            self.top = rows
-        if rows or offset == 0:
-            self.last = rows
-        self.offset, self.end = offset, offset + len(rows)
-        self._furthest = max(self._furthest, self.end)
-        self.accepted += 1
-        self._idle = 0 if news else self._idle + 1
-        self._totals.add(total)
-        short = not rows or len(rows) < (self.longest if self.accepted > 1 else self._limit)
-        return self._is_end(total, short=short, quiet=quiet, news=news)
+def weigh(state: State, news: int, *, is_short: bool, is_quiet: bool) -> int:
+    """Return the evidence that the list ends, after a page with so many new rows (PROOF 7).
 
-    def reject(self) -> None:
-        """Note a page that could not be used."""
-        self._idle += 1
-        self._steady = False
+    ``state`` already holds the page; ``is_quiet`` tells that it brought nothing new and ended in
+    the same row as the page before it.
+    """
+    # 1. The list goes on, or is read from its start: only this page can speak for the end.
+    if news > state.overlap or (state.offset == 0 and not is_quiet) or not is_short:
+        return SHORT_WEIGHT if is_short else 0
+    # 2. A short page that adds nothing: the strongest sign.
+    if is_quiet:
+        return state.evidence + QUIET_WEIGHT
+    # 3. A short page with a few new rows: rows are being appended, or the page was cut.
+    if news:
+        return state.evidence + SHORT_WEIGHT
+    # 4. A short page of known rows that ends elsewhere, as after a step back: it says nothing.
+    return state.evidence
 
-    def reopen(self) -> None:
-        """Note that rows follow what seemed to be the end."""
-        self.reject()
-        self._evidence = 0
 
-    def beyond(self, rows: list[Row]) -> list[Row]:
-        """Return a page behind the end, but none if a server sends its last or first rows there."""
-        ids = [row["id"] for row in rows]
-        is_last = ids[-1:] == [row["id"] for row in self.last[-1:]]
-        return [] if is_last or {row["id"] for row in self.top}.issuperset(ids) else rows
+def judge(state: State, *, is_short: bool, is_quiet: bool) -> End:
+    """Return whether the list ends with the page accepted last.
 
-    def check_budget(self, requests: int) -> None:
-        """Bound the requests without news, and all of them by how far into the list they came.
+    Raises:
+        UnreliableError: by the total, which did not change, rows were left out.
+    """
+    total = state.total
+    # 1. The total agrees, and the page too: it was short, brought nothing, or was everything.
+    if total == state.end and (is_short or is_quiet or _is_everything(state, total)):
+        _check_count(state, total)
+        return End.COUNTED if _is_counted(state, total) else End.SEEMS
+    # 2. The server contradicts itself: by its total there is more, or pages inside the list were
+    #    of different lengths, so a short page means little here.
+    if (total is not None and total > state.end) or state.is_uneven:
+        return End.SEEMS if state.evidence >= SURER_END else End.NOT_YET
+    # 3. Nothing contradicts the pages; a total below the end is out of date or wrong.
+    return End.SEEMS if state.evidence >= SURE_END else End.NOT_YET
 
-        Raises:
-            UnreliableError: the list changes faster than it can be read, or never ends.
-        """
-        enough = min(MAX_REQUESTS, SPARE_REQUESTS + 8 * self._furthest // self.stride)
-        if self._idle > MAX_IDLE_REQUESTS or requests > enough:
-            msg = f"no end in sight after {requests} requests and {self.rows} rows"
-            raise UnreliableError(msg, windows_help=requests <= MAX_REQUESTS)
 
-    def _ends_like(self, offset: int, rows: list[Row]) -> bool:
-        """Whether the page ends with the same row as the one before it, or is empty behind it."""
-        if not rows or not self.last:
-            return self.accepted > 0 and not rows and offset == self.end
-        return bool(rows[-1]["id"] == self.last[-1]["id"])
+def _is_everything(state: State, total: int) -> bool:
+    """Whether the server ignored the limit and sent the whole list."""
+    return state.offset == 0 and total > state.limit
 
-    def _check_repeat(self, offset: int, rows: list[Row]) -> None:
-        """Count pages that still hold the rows which their offset should have skipped."""
-        skipped = {row["id"] for row in self.last[: max(0, offset - self.offset)]}
-        held = sum(row["id"] in skipped for row in rows) if skipped else 0
-        if held * 4 <= len(skipped) * 3:
-            self._repeats = self._repeated_rows = 0
-            return
-        self._repeats += 1
-        self._repeated_rows += held
-        if self._repeats >= MAX_REPEATS and self._repeated_rows >= MAX_REPEATED_ROWS:
-            msg = "the server ignores the offset: the same page came again and again"
-            raise UnreliableError(msg)
 
-    def _is_end(self, total: int | None, *, short: bool, quiet: bool, news: int) -> bool:
-        if total == self.end and (short or quiet or self._is_whole_list(total)):
-            self._check_count(total)
-            joined = self.offset < self.end or not total
-            self.is_counted = self._steady and joined and self.rows >= total
-            return True
-        restarted = self.offset == 0 and not quiet
-        if news > self.overlap or restarted or not short:
-            self._evidence = int(short)
-        elif quiet or news:
-            self._evidence += QUIET_PAGE if quiet else 1
-        if total is not None and total > self.end:
-            return self._evidence >= SURER_END
-        return self._evidence >= (SURER_END if self._uneven else SURE_END)
+def _is_counted(state: State, total: int) -> bool:
+    # Steps back may count a row twice, and an empty last page is joined to nothing.
+    is_joined = state.offset < state.end or total == 0
+    return state.trust_total and not state.has_stepped_back and is_joined and state.rows >= total
 
-    def check_total(self, total: int | None) -> None:
-        """Compare the total with an end that nothing follows.
 
-        Raises:
-            UnreliableError: the server says that there are more rows.
-        """
-        if total is not None and total > self.end:
-            msg = f"the server says total {shown(total)}, but only {self.end} rows can be paged to"
-            raise UnreliableError(msg)
+def _check_count(state: State, total: int) -> None:
+    if state.is_cut and state.rows < total and not state.total_changed:
+        msg = f"the server reports {total_text(total)}, but only {state.rows} different rows came"
+        raise UnreliableError(msg)
 
-    def _is_whole_list(self, total: int) -> bool:
-        """Whether the server ignores the limit and sends everything at once."""
-        return self.offset == 0 and total > self._limit
 
-    def _check_count(self, total: int) -> None:
-        if self._short_inside and self.rows < total and len(self._totals) == 1:
-            came = f"only {self.rows} different rows came"
-            msg = f"the server says total {shown(total)}, but {came}"
-            raise UnreliableError(msg)
+def check_total(state: State) -> None:
+    """Compare the total with an end that nothing follows.
+
+    Raises:
+        UnreliableError: by the total there are more rows.
+    """
+    if state.total is not None and state.total > state.end:
+        reported = total_text(state.total)
+        msg = f"the server reports {reported}, but only {state.end} rows can be paged to"
+        raise UnreliableError(msg)
+
+
+def rows_behind(state: State, rows: list[Row]) -> list[Row]:
+    """Return what a page asked for behind the end proves to follow it.
+
+    1. Nothing, if it ends with the list's last row: some servers send the last page again.
+    2. Nothing, if it holds only rows of the first page: some servers start over.
+    3. Otherwise its rows, some of which may be known.
+    """
+    ids = [row["id"] for row in rows]
+    is_last = ids[-1:] == [row["id"] for row in state.last[-1:]]
+    return [] if is_last or {row["id"] for row in state.top}.issuperset(ids) else rows
+
+
+def check_budget(state: State, requests: int) -> None:
+    """Bound the requests without news, and all of them by how far into the list they came.
+
+    Raises:
+        UnreliableError: the list changes faster than it can be read, or never ends (PROOF 5).
+    """
+    enough = min(MAX_REQUESTS, SPARE_REQUESTS + 8 * state.furthest // state.stride)
+    if state.idle > MAX_IDLE_REQUESTS or requests > enough:
+        msg = f"no end in sight after {requests} requests and {state.rows} rows"
+        raise UnreliableError(msg, dates_help=requests <= MAX_REQUESTS)

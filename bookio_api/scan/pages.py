@@ -1,11 +1,11 @@
-"""A page of a list, and the verdict of a scan."""
+"""A page of a list, the verdict of a scan, and the error that ends one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-MOST_SHOWN = 10**9
+MAX_SHOWN_TOTAL = 10**9
 Row = dict[str, Any]
 """A decoded JSON object with an integer ``id``. Two rows that compare equal are unchanged."""
 
@@ -15,17 +15,17 @@ class Page(NamedTuple):
 
     rows: list[Row]
     total: int | None = None
-    """``data.pagination.total`` where the server gives one; it is checked, never believed."""
+    """``data.pagination.total`` where the server sends one; it is checked, never believed."""
     server_time_ms: int | None = None
-    """The response's ``Date`` in epoch milliseconds."""
+    """The response's ``Date`` header in epoch milliseconds."""
 
 
 Fetch = Callable[[int, int, Mapping[str, str]], Page]
-"""``fetch(offset, limit, window)``; the window holds the stream's date filters, or nothing."""
+"""``fetch(offset, limit, window)``; the window holds date filters, or nothing."""
 
 
 class Verdict(NamedTuple):
-    """Whether every row that stood still was seen, and if not, one clause that says why."""
+    """Whether every resident row was seen; if not, ``reason`` says why in one clause."""
 
     complete: bool
     reason: str = ""
@@ -34,12 +34,12 @@ class Verdict(NamedTuple):
 class UnreliableError(Exception):
     """The list cannot be paged through safely; the message is the verdict's reason."""
 
-    def __init__(self, reason: str, *, windows_help: bool = False) -> None:
-        """Say why, and whether date windows could still read the list."""
+    def __init__(self, reason: str, *, dates_help: bool = False) -> None:
+        """Say why, and whether reading by date windows can still be COMPLETE."""
         super().__init__(reason)
-        self.windows_help = windows_help
+        self.dates_help = dates_help
 
 
-def shown(total: int) -> str:
-    """Return a total for a message; a number that counts no rows may be anyone's phone."""
-    return str(total) if 0 <= total < MOST_SHOWN else "beyond belief"
+def total_text(total: int) -> str:
+    """Return a total for a message, but no number so large that it may be a phone number."""
+    return f"a total of {total}" if 0 <= total < MAX_SHOWN_TOTAL else "an implausible total"

@@ -1,51 +1,54 @@
-"""Requests under way: as many as answers are slower than we are."""
+"""How many requests are worth having in flight, by the server's response times."""
 
 from __future__ import annotations
 
 import pytest
 
-from bookio_api.scan import prefetch as latency
+from bookio_api.scan.pages import Page
 from bookio_api.scan.prefetch import Latency
 
 
-class Clock:
-    """A clock that moves only when it is told to."""
+class ManualClock:
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now_s = 0.0
 
-    def monotonic(self) -> float:
-        return self.now
+    def __call__(self) -> float:
+        return self.now_s
 
+    def respond_after(self, latency: Latency, seconds: float) -> None:
+        """Measure one request that takes so long."""
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(latency, "time", clock)
-    return clock
+        def fetch(_offset: int) -> Page:
+            self.now_s += seconds
+            return Page([])
+
+        latency.measure(fetch, 0)
 
 
 @pytest.mark.parametrize(
     ("milliseconds", "expected"), [(0.3, 0), (0.8, 1), (3, 4), (20, 28), (100, 32)]
 )
-def test_slow_answers_are_asked_for_together(
-    clock: Clock, milliseconds: float, expected: int
-) -> None:
-    watched = Latency()
-
-    def ask(offset: int) -> int:
-        clock.now += milliseconds / 1000
-        return offset
-
-    assert watched.useful(32) == 32, "until it has shown that it is near"
-    assert watched.of(ask, 90) == 90
-    assert watched.useful(32) == expected
+def test_slower_responses_warrant_more_requests_in_flight(milliseconds, expected):
+    """One request for each time that a page could be processed while a response is awaited."""
+    clock = ManualClock()
+    latency = Latency(clock)
+    clock.respond_after(latency, milliseconds / 1000)
+    assert latency.useful_requests(32) == expected
 
 
-def test_the_quickest_of_the_last_few_counts_and_is_forgotten(clock: Clock) -> None:
-    watched = Latency()
+def test_a_server_counts_as_slow_until_measured():
+    """Before the first response every request allowed is worth having in flight."""
+    assert Latency(ManualClock()).useful_requests(32) == 32
+
+
+def test_the_shortest_of_the_last_eight_responses_counts():
+    """One slow response changes nothing, and an old fast one is forgotten."""
+    clock = ManualClock()
+    latency = Latency(clock)
     for seconds in (0.0001, *[0.1] * 7):
-        watched.of(lambda s: setattr(clock, "now", clock.now + s), seconds)
-    assert watched.useful(8) == 0
-    watched.of(lambda s: setattr(clock, "now", clock.now + s), 0.1)
-    assert watched.useful(8) == 8
+        clock.respond_after(latency, seconds)
+    assert latency.useful_requests(8) == 0
+    clock.respond_after(latency, 0.1)
+    assert latency.useful_requests(8) == 8

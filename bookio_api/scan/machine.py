@@ -1,0 +1,316 @@
+"""The state machine of a scan: what a page means, and what to ask for next.
+
+It does no input and output: `Scan` fetches the page at ``asked`` and hands it to `receive`. What
+"PROOF n" and "A n" refer to stands in PROOF.md.
+
+    FIRST_PAGE ─► FORWARD ─► ... ─► LOOK_BEHIND_END ─► LOOK_FURTHER ─► CHECK_ORDER ─► DONE
+                   │    ▲                 ▲                 │            ▲
+     not anchored  │    │  anchored       │ seems the end   │ rows       │ all rows counted
+                   ▼    │                 │                 ▼            │
+                STEP_BACK ─► CATCH_UP ────┴─────────────────┴────────────┘
+
+Any phase can find that the list cannot be trusted: it ends in DATE_WINDOWS or, INCOMPLETE, in DONE.
+"""
+
+from __future__ import annotations
+
+from math import factorial
+from typing import TYPE_CHECKING, NamedTuple
+
+from bookio_api.scan import end_of_list
+from bookio_api.scan.end_of_list import End
+from bookio_api.scan.joins import check_start_over, join
+from bookio_api.scan.pages import UnreliableError, Verdict
+from bookio_api.scan.state import MIN_SHARED, Phase, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bookio_api.scan.joins import Join
+    from bookio_api.scan.pages import Page, Row
+
+SURE_ORDER = 100_000
+"""The odds against a shuffled order that a scan wants, from all its anchors, before it ends."""
+ENOUGH_IN_ORDER = 9
+"""Its factorial exceeds `SURE_ORDER`."""
+MAX_REREADS = 8
+MAX_RESTARTS = 6
+MAX_FALSE_ENDS = 6
+"""How often rows may follow the end, and no page bring news of them, before the scan gives up."""
+MAX_RAMP = 6
+"""Without a total the pages fetched ahead double up to this power of two."""
+
+
+class Ahead(NamedTuple):
+    """Which pages the scan is likely to ask for next, so that they may be fetched ahead."""
+
+    stride: int
+    """How far apart they begin."""
+    until: int | None
+    """Nothing is asked for at or beyond this offset, except the next page."""
+    max_pages: int | None
+    """At most so many."""
+
+
+class Step(NamedTuple):
+    """What follows from a page: the next phase, the offset to ask for, and the rows to emit."""
+
+    phase: Phase
+    offset: int
+    rows: list[Row]
+    ahead: Ahead | None = None
+
+
+class Machine:
+    """Decides what a scan asks for next, and what of each page is new."""
+
+    def __init__(
+        self, limit: int, max_overlap: int, *, trust_total: bool, has_date_filters: bool
+    ) -> None:
+        """Start before the first page. Without date filters no scan enters DATE_WINDOWS."""
+        self._state = State(limit, max_overlap, trust_total)
+        self._has_date_filters = has_date_filters
+        self.ahead: Ahead | None = None
+        self.verdict = Verdict(complete=False, reason="the list was not read to its end")
+
+    @property
+    def phase(self) -> Phase:
+        """Where the scan stands."""
+        return self._state.phase
+
+    @property
+    def asked(self) -> int:
+        """The offset of the page to fetch now."""
+        return self._state.asked
+
+    @property
+    def first_page(self) -> Page | None:
+        """The first response."""
+        return self._state.first
+
+    @property
+    def rows(self) -> int:
+        """How many different rows came, as far as the memory of recent pages tells."""
+        return self._state.rows
+
+    @property
+    def longest(self) -> int:
+        """Rows of the longest page so far."""
+        return self._state.longest
+
+    def remembered_rows(self) -> Iterator[Row]:
+        """Return the rows of the last accepted pages."""
+        return self._state.recent.rows()
+
+    def receive(self, page: Page, requests: int) -> list[Row]:
+        """Take the page at ``asked``, enter the next phase, and return the rows to emit.
+
+        ``requests`` is how many were made so far.
+        """
+        state = self._state
+        state.unwritten = page.rows
+        try:
+            step = self._step(page, requests)
+        except UnreliableError as problem:
+            # What came is emitted, though some of it may come again.
+            self.verdict = Verdict(complete=False, reason=str(problem))
+            by_date = problem.dates_help and self._has_date_filters
+            step = Step(Phase.DATE_WINDOWS if by_date else Phase.DONE, 0, state.unwritten)
+        else:
+            if step.phase is Phase.DONE:
+                self.verdict = Verdict(complete=True)
+        state.phase, state.asked, self.ahead = step.phase, step.offset, step.ahead
+        return step.rows
+
+    def finish_by_date(self, problem: str = "") -> None:
+        """Leave DATE_WINDOWS; an empty ``problem`` means that every window was read."""
+        assert self.phase is Phase.DATE_WINDOWS, f"{self.phase} does not read by date"
+        if problem:
+            reason = f"{self.verdict.reason}; reading by date did not help: {problem}"
+            self.verdict = Verdict(complete=False, reason=reason)
+        else:
+            self.verdict = Verdict(complete=True)
+        self._state.phase = Phase.DONE
+
+    def _step(self, page: Page, requests: int) -> Step:  # noqa: C901, PLR0911 (all transitions)
+        """Return what follows from a page in the present phase: all transitions are here."""
+        state = self._state
+        match state.phase:
+            case Phase.FIRST_PAGE | Phase.FORWARD | Phase.CATCH_UP | Phase.STEP_BACK:
+                joined = join(state, page.rows)
+                if joined is None:  # PROOF 5: an earlier page may share rows with those accepted
+                    return Step(Phase.STEP_BACK, self._further_back(requests), [])
+                state.unwritten = joined.fresh
+                check_start_over(state, page.rows)
+                match self._accept(page, joined):
+                    case End.NOT_YET:
+                        end_of_list.check_budget(state, requests)
+                        phase = Phase.CATCH_UP if joined.ends_in_anchor else Phase.FORWARD
+                        ahead = self._ahead(len(page.rows))
+                        return Step(phase, state.forward_offset, joined.fresh, ahead)
+                    case End.COUNTED:
+                        return self._end(joined.fresh)
+                    case End.SEEMS:
+                        return self._look_behind_end(page.rows, joined.fresh)
+            case Phase.LOOK_BEHIND_END:
+                state.near = end_of_list.rows_behind(state, page.rows)
+                return Step(Phase.LOOK_FURTHER, state.end + state.reach, [])
+            case Phase.LOOK_FURTHER:
+                far = end_of_list.rows_behind(state, page.rows)
+                if state.near or far:
+                    return Step(Phase.STEP_BACK, self._back_from_end(far, requests), [])
+                return self._end([])  # PROOF 8: nothing follows
+            case Phase.CHECK_ORDER:
+                joined = join(state, page.rows)
+                assert joined, "a page at offset 0 needs no anchor"
+                self._remember(joined)
+                return self._check_order(joined.fresh)
+            case Phase.DATE_WINDOWS | Phase.DONE:
+                msg = f"{state.phase} asks for no page"
+                raise AssertionError(msg)
+
+    def _remember(self, joined: Join) -> None:
+        """Note a page as accepted, wherever the scan stands."""
+        state = self._state
+        state.recent.add(joined.by_id)
+        state.rows += joined.unseen
+        # PROOF 6: a shuffled list keeps n rows in sequence once in n! times.
+        odds = state.order_odds * factorial(min(joined.in_order, ENOUGH_IN_ORDER))
+        state.order_odds = min(SURE_ORDER, odds)
+
+    def _accept(self, page: Page, joined: Join) -> End:
+        """Note a page that carries the scan on, and return what it says about the end.
+
+        The order of the assignments matters: what compares the page with the one before it comes
+        before that one is replaced.
+        """
+        state, rows, news = self._state, page.rows, len(joined.fresh)
+        self._remember(joined)
+        state.repeats = end_of_list.count_repeats(state, rows)
+        is_quiet = not news and not state.repeats.pages and end_of_list.ends_as_before(state, rows)
+        state.longest = max(state.longest, len(rows))
+        if state.accepted and news > state.overlap:  # so the page before was not the last one
+            state.is_uneven = state.is_uneven or len(state.last) < state.longest
+            state.is_cut = state.is_cut or len(state.last) < state.limit
+        full = state.longest if state.accepted else state.limit
+        is_short = not rows or len(rows) < full
+
+        total = page.total if type(page.total) is int else None
+        state.total_changed = state.total_changed or bool(state.accepted and total != state.total)
+        state.total = total
+        self._move_to(rows)
+        if state.first is None:
+            state.first = page
+        state.accepted += 1
+        state.idle = 0 if news else state.idle + 1
+        state.back = 1
+        if state.awaited is not None:
+            state.awaited -= joined.by_id.keys()
+        state.evidence = end_of_list.weigh(state, news, is_short=is_short, is_quiet=is_quiet)
+        return end_of_list.judge(state, is_short=is_short, is_quiet=is_quiet)
+
+    def _move_to(self, rows: list[Row]) -> None:
+        """Let the page that was asked for be the last one."""
+        state = self._state
+        if state.asked == 0:
+            state.top = rows
+        if rows or state.asked == 0:  # an empty page cannot be overlapped: keep the one before it
+            state.last = rows
+        state.offset, state.end = state.asked, state.asked + len(rows)
+        state.furthest = max(state.furthest, state.end)
+
+    def _ahead(self, length: int) -> Ahead:
+        """Return which pages are likely to follow a page of this length."""
+        state = self._state
+        # 1. The total says where the list ends: everything up to there.
+        if state.total is not None and state.total >= state.end:
+            return Ahead(state.stride, until=state.total - state.overlap, max_pages=None)
+        # 2. No total, but full pages: ever more of them at a time, as most lists are short.
+        # 3. A short page: nothing but the next one.
+        ramp = min(state.accepted - 1, MAX_RAMP) if length == state.longest else 0
+        return Ahead(state.stride, until=None, max_pages=1 << ramp)
+
+    def _further_back(self, requests: int) -> int:
+        """Return the offset to ask for after a page that was not anchored: twice as far back.
+
+        Raises:
+            UnreliableError: too many restarts or requests.
+        """
+        state = self._state
+        state.idle += 1
+        state.has_stepped_back = True
+        end_of_list.check_budget(state, requests)
+        state.back *= 2
+        offset = max(0, state.end - state.overlap * state.back)
+        if offset == 0:
+            state.back = 1
+            state.restarts += 1
+        if state.restarts <= MAX_RESTARTS:
+            return offset
+        if state.longest <= MIN_SHARED:
+            need = f"{MIN_SHARED + 1} are needed to verify them"
+            msg = f"the server's pages hold {state.longest} rows; {need}"
+            raise UnreliableError(msg)
+        msg = f"after {MAX_RESTARTS} restarts the pages still share no rows with one another"
+        raise UnreliableError(msg, dates_help=True)
+
+    def _look_behind_end(self, rows: list[Row], fresh: list[Row]) -> Step:
+        """Return the step after a page with which the list seems to end."""
+        state = self._state
+        # 1. Rows had followed an earlier end, nothing behind them, and all of them came since.
+        if state.awaited is not None and not state.awaited:
+            return self._end(fresh)
+        if fresh:
+            state.false_ends = 0
+        state.near = []
+        # 2. The list seems empty: there is only the page further on to look at.
+        if state.end == 0:
+            return Step(Phase.LOOK_FURTHER, state.reach, fresh)
+        # 3. An empty page behind one or two rows shares none with them: read all of it again.
+        if not rows:
+            return Step(Phase.LOOK_BEHIND_END, 0, fresh)
+        # 4. Otherwise look at two pages behind the end, both at once.
+        ahead = Ahead(state.reach, until=None, max_pages=2)
+        return Step(Phase.LOOK_BEHIND_END, state.end, fresh, ahead)
+
+    def _back_from_end(self, far: list[Row], requests: int) -> int:
+        """Return the offset from which to join rows that follow a false end: ever further back.
+
+        Raises:
+            UnreliableError: no page joins them, or too many requests.
+        """
+        state = self._state
+        state.unwritten = [*state.near, *far]
+        state.awaited = None if far else {row["id"] for row in state.near}
+        state.idle += 1
+        state.has_stepped_back = True
+        state.evidence = 0
+        end_of_list.check_budget(state, requests)
+        state.false_ends += 1
+        if state.false_ends > MAX_FALSE_ENDS:
+            msg = "rows follow the end of the list, and no page joins them to it"
+            raise UnreliableError(msg, dates_help=True)
+        return max(0, state.end - (state.overlap << state.false_ends))
+
+    def _end(self, fresh: list[Row]) -> Step:
+        """Return the step after the end of the list, behind which nothing follows.
+
+        Raises:
+            UnreliableError: by the total there are more rows.
+        """
+        state = self._state
+        end_of_list.check_total(state)
+        assert state.first, "the end was reached without a page"
+        length = len(state.first.rows)
+        is_whole = length == state.end or (state.trust_total and length == state.first.total)
+        if is_whole and length < state.limit:
+            return Step(Phase.DONE, 0, fresh)  # one response held the list: no order to check
+        return self._check_order(fresh)
+
+    def _check_order(self, fresh: list[Row]) -> Step:
+        """Ask for the first page again while the anchors may be those of a shuffled list."""
+        state = self._state
+        if state.order_odds >= SURE_ORDER or state.rereads == MAX_REREADS:
+            return Step(Phase.DONE, 0, fresh)
+        state.rereads += 1
+        return Step(Phase.CHECK_ORDER, 0, fresh)

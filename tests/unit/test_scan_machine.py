@@ -1,0 +1,150 @@
+"""The state machine of a scan without any fetching: which page leads from which phase to which."""
+
+from __future__ import annotations
+
+import pytest
+
+from bookio_api.scan.anchors import RecentPages
+from bookio_api.scan.machine import Machine
+from bookio_api.scan.pages import Page, Row
+from bookio_api.scan.state import Phase
+from tests.model_list import ModelList
+
+LIMIT, OVERLAP = 20, 8
+
+
+def machine(**options: bool) -> Machine:
+    """Return a machine that pages by 20 rows and shares 8."""
+    defaults = {"trust_total": True, "has_date_filters": False}
+    return Machine(LIMIT, OVERLAP, **{**defaults, **options})
+
+
+def rows(first: int, last: int) -> list[Row]:
+    """Return unchanged rows with these ids."""
+    return [{"id": key, "dateFrom": "2024-01-01"} for key in range(first, last + 1)]
+
+
+def receive(under_test: Machine, *pages: list[Row], total: int | None = None) -> list[list[int]]:
+    """Hand pages to a machine and return the ids that it emits for each."""
+    return [
+        [row["id"] for row in under_test.receive(Page(page, total), requests=at)]
+        for at, page in enumerate(pages, 1)
+    ]
+
+
+def test_pages_that_overlap_lead_forward():
+    """The next page is asked for one overlap before the end of the last, and adds what is new."""
+    scan = machine()
+    assert receive(scan, rows(1, 20), rows(13, 32)) == [[*range(1, 21)], [*range(21, 33)]]
+    assert (scan.phase, scan.asked) == (Phase.FORWARD, 24)
+
+
+def test_a_page_without_anchors_is_not_used():
+    """PROOF 5: the scan steps back two overlaps, then four, and emits nothing meanwhile."""
+    scan = machine()
+    assert receive(scan, rows(1, 20), rows(13, 32), rows(41, 60))[2] == []
+    assert (scan.phase, scan.asked) == (Phase.STEP_BACK, 32 - 2 * OVERLAP)
+    assert receive(scan, rows(51, 70)) == [[]]
+    assert (scan.phase, scan.asked) == (Phase.STEP_BACK, 32 - 4 * OVERLAP)
+
+
+def test_rows_that_are_no_longer_neighbours_are_no_anchors():
+    """PROOF 4: unchanged rows with new neighbours may have moved, so they prove no place."""
+    scan = machine()
+    strangers = rows(100, 109)
+    apart = [row for pair in zip(rows(13, 20), strangers, strict=False) for row in pair]
+    receive(scan, rows(1, 20), apart)
+    assert scan.phase is Phase.STEP_BACK
+
+
+def test_an_anchored_page_after_a_step_back_leads_forward():
+    """PROOF 3: what the page holds behind its anchors is new, and the scan goes on from there."""
+    scan = machine()
+    receive(scan, rows(1, 20), rows(41, 60))
+    assert receive(scan, rows(5, 30)) == [[*range(21, 31)]]
+    assert scan.phase is Phase.FORWARD
+
+
+def test_a_page_that_ends_in_a_known_row_is_followed_by_a_careful_join():
+    """CATCH_UP: the next page may hold more known rows than the overlap, and none comes twice."""
+    scan = machine()
+    receive(scan, rows(1, 20), rows(13, 32), rows(60, 79), rows(9, 28))
+    assert scan.phase is Phase.CATCH_UP
+    assert receive(scan, rows(21, 40)) == [[*range(33, 41)]]
+    assert scan.phase is Phase.FORWARD
+
+
+def test_a_counted_end_needs_no_look_behind_it():
+    """A trusted total that agrees with the rows ends the scan; the order was checked by then."""
+    scan = machine()
+    receive(scan, rows(1, 20), rows(13, 32), rows(25, 35), total=35)
+    assert scan.phase is Phase.DONE
+    assert scan.verdict.complete
+
+
+@pytest.mark.parametrize("total", [None, 5])
+def test_an_end_that_is_not_counted_is_looked_behind(total):
+    """PROOF 8: without a total, or one to be trusted, two pages behind the end must be empty."""
+    scan = machine(trust_total=False)
+    receive(scan, rows(1, 5), total=total)
+    if total is None:  # one short page is no sign of the end yet
+        assert (scan.phase, scan.asked) == (Phase.FORWARD, 3)
+        receive(scan, rows(4, 5))
+    assert (scan.phase, scan.asked) == (Phase.LOOK_BEHIND_END, 5)
+    receive(scan, [])
+    assert (scan.phase, scan.asked) == (Phase.LOOK_FURTHER, 10)
+    receive(scan, [])
+    assert scan.phase is Phase.DONE
+    assert scan.verdict.complete
+
+
+def test_rows_behind_a_false_end_lead_back():
+    """Rows that follow the end are not emitted there: the scan goes back to join them."""
+    scan = machine(trust_total=False)
+    receive(scan, rows(1, 15), total=15)
+    assert scan.phase is Phase.LOOK_BEHIND_END
+    assert receive(scan, rows(16, 20), []) == [[], []]
+    assert scan.phase is Phase.STEP_BACK
+    assert not scan.verdict.complete
+
+
+@pytest.mark.parametrize("has_date_filters", [True, False])
+def test_rows_that_change_places_end_the_pages_by_offset(has_date_filters):
+    """PROOF 6: an unstable order leads to DATE_WINDOWS or, without date filters, to INCOMPLETE."""
+    scan = machine(has_date_filters=has_date_filters)
+    receive(scan, rows(1, 20), rows(13, 32)[::-1])
+    assert scan.phase is (Phase.DATE_WINDOWS if has_date_filters else Phase.DONE)
+    assert not scan.verdict.complete
+    assert "order of the list is not stable" in scan.verdict.reason
+
+
+def test_few_anchors_are_not_enough_to_rule_out_a_shuffled_order():
+    """PROOF 6: a list of two pages with a short overlap has its first page read again."""
+    scan = Machine(8, 4, trust_total=True, has_date_filters=False)
+    receive(scan, rows(1, 8), rows(5, 10), total=10)
+    assert (scan.phase, scan.asked) == (Phase.CHECK_ORDER, 0)
+    receive(scan, rows(1, 8), total=10)
+    assert scan.phase is Phase.DONE
+    assert scan.verdict.complete
+
+
+def test_the_memory_of_huge_pages_is_bounded():
+    """Old pages are forgotten once more than the allowed rows are remembered; never the last."""
+    recent = RecentPages(max_pages=3, max_rows=100)
+    sizes = []
+    for first in (0, 60, 120, 180, 1000):
+        recent.add({row["id"]: row for row in rows(first, first + 49)})
+        sizes.append(len(recent))
+    assert sizes == [50, 100, 100, 100, 100]
+    recent.add({row["id"]: row for row in rows(2000, 2499)})
+    assert [row["id"] for row in recent.rows()] == [*range(2000, 2500)]
+
+
+def test_many_small_pages_are_bounded_too():
+    """Only the last pages are remembered, whatever their size."""
+    server = ModelList(100)
+    recent = RecentPages(max_pages=3)
+    for offset in range(0, 100, 10):
+        page = server.fetch(offset, 10, {}).rows
+        recent.add({row["id"]: row for row in page})
+    assert len(recent) == 30
