@@ -1,4 +1,4 @@
-"""Measure what PROOF.md states: `.venv/bin/python -m bench.scan_figures`, from the repository's root.
+"""Measures what PROOF.md states: ``python -m bench.scan_figures`` in the repository's root.
 
 Every trial is drawn from its seed, so the counts are the same on every machine; the times are not.
 """
@@ -17,6 +17,13 @@ TRIALS = 1000
 ROWS, PAGE = 2000, 100
 RATES = (0.0, 0.1, 0.43, 1.0, 4.0)
 CONCURRENCY = 4
+COLUMNS = (
+    "changes a request",
+    "plain paging missed a resident row",
+    "a COMPLETE scan missed one",
+    "INCOMPLETE",
+    "requests, against plain paging",
+)
 
 
 def model(seed: int, rate: float) -> ModelList:
@@ -42,13 +49,13 @@ def trial(seed: int, rate: float) -> Counter[str]:
     )
 
 
-def microseconds_a_row(*, trust_neighbours: bool) -> float:
+def microseconds_a_row(*, fast_path: bool) -> float:
     """Return what the scan itself costs for each row of a calm list.
 
-    Without trusting neighbours the overlap is too short for the fast path of ``joins``.
+    An overlap of 5 rows is too short for the fast path of ``joins``.
     """
     rows = [{"id": key, "dateFrom": "2024-05-01T08:00:00", "note": ""} for key in range(100_000)]
-    overlap = 10 if trust_neighbours else 5
+    overlap = 10 if fast_path else 5
     scan = Scan(
         lambda offset, limit, _: Page(rows[offset : offset + limit], len(rows)), overlap=overlap
     )
@@ -59,10 +66,8 @@ def microseconds_a_row(*, trust_neighbours: bool) -> float:
 
 def main() -> None:
     """Print the two tables."""
-    print(
-        "| changes a request | plain paging missed a resident row | a scan did | INCOMPLETE | requests, against plain paging |"
-    )
-    print("|---|---|---|---|---|")
+    print(f"| {' | '.join(COLUMNS)} |")
+    print(f"{'|---' * len(COLUMNS)}|")
     for rate in RATES:
         sums: Counter[str] = sum((trial(seed, rate) for seed in range(TRIALS)), Counter())
         ratio = sums["requests"] / sums["plain_requests"]
@@ -70,7 +75,7 @@ def main() -> None:
             f"| {rate} | {sums['plain_missed']} of {TRIALS} | {sums['missed']} of {TRIALS} "
             f"| {sums['incomplete']} | {ratio:.2f} |"
         )
-    fast, slow = (microseconds_a_row(trust_neighbours=each) for each in (True, False))
+    fast, slow = (microseconds_a_row(fast_path=each) for each in (True, False))
     print(f"\nThe join costs {fast:.2f} µs a row in a calm list, {slow:.2f} without the fast path.")
 
 
