@@ -181,6 +181,7 @@ class Machine:
     def _accept(self, page: Page, joined: Join) -> End:
         """Note a page that carries the scan on, and return what it says about the end.
 
+        PROOF 1: from here on every resident row up to the end of this page has been seen.
         The order of the assignments matters: what compares the page with the one before it comes
         before that one is replaced.
         """
