@@ -3,13 +3,21 @@
 It does no input and output: `Scan` fetches the page at ``asked`` and hands it to `receive`. What
 "PROOF n" and "A n" refer to stands in PROOF.md.
 
-    FIRST_PAGE ─► FORWARD ─► ... ─► LOOK_BEHIND_END ─► LOOK_FURTHER ─► CHECK_ORDER ─► DONE
-                   │    ▲                 ▲                 │            ▲
-     not anchored  │    │  anchored       │ seems the end   │ rows       │ all rows counted
-                   ▼    │                 │                 ▼            │
-                STEP_BACK ─► CATCH_UP ────┴─────────────────┴────────────┘
-
-Any phase can find that the list cannot be trusted: it ends in DATE_WINDOWS or, INCOMPLETE, in DONE.
+    phase             what came                             next phase
+    ────────────────  ────────────────────────────────────  ───────────────
+    FIRST_PAGE,       a page that is not anchored           STEP_BACK
+    FORWARD,          an anchored page that ends in a       FORWARD
+    CATCH_UP,           new row
+    STEP_BACK         one that ends in a known row          CATCH_UP
+                      the last page, all rows counted       CHECK_ORDER
+                      what seems to be the last page        LOOK_BEHIND_END
+    LOOK_BEHIND_END   rows or none                          LOOK_FURTHER
+    LOOK_FURTHER      rows, here or one page before         STEP_BACK
+                      none                                  CHECK_ORDER
+    CHECK_ORDER       too little against a shuffled order   CHECK_ORDER
+                      enough                                DONE, COMPLETE
+    any               what no list may do                   DATE_WINDOWS, or
+                                                            DONE, INCOMPLETE
 """
 
 from __future__ import annotations
@@ -24,8 +32,6 @@ from bookio_api.scan.pages import UnreliableError, Verdict
 from bookio_api.scan.state import MIN_SHARED, Phase, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bookio_api.scan.joins import Join
     from bookio_api.scan.pages import Page, Row
 
@@ -62,52 +68,26 @@ class Step(NamedTuple):
 
 
 class Machine:
-    """Decides what a scan asks for next, and what of each page is new."""
+    """Decides what a scan asks for next, and what of each page is new.
+
+    Others may read ``state`` and ``ahead``; only the machine changes them.
+    """
 
     def __init__(
         self, limit: int, max_overlap: int, *, trust_total: bool, has_date_filters: bool
     ) -> None:
         """Start before the first page. Without date filters no scan enters DATE_WINDOWS."""
-        self._state = State(limit, max_overlap, trust_total)
+        self.state = State(limit, max_overlap, trust_total)
         self._has_date_filters = has_date_filters
         self.ahead: Ahead | None = None
         self.verdict = Verdict(complete=False, reason="the list was not read to its end")
-
-    @property
-    def phase(self) -> Phase:
-        """Where the scan stands."""
-        return self._state.phase
-
-    @property
-    def asked(self) -> int:
-        """The offset of the page to fetch now."""
-        return self._state.asked
-
-    @property
-    def first_page(self) -> Page | None:
-        """The first response."""
-        return self._state.first
-
-    @property
-    def rows(self) -> int:
-        """How many different rows came, as far as the memory of recent pages tells."""
-        return self._state.rows
-
-    @property
-    def longest(self) -> int:
-        """Rows of the longest page so far."""
-        return self._state.longest
-
-    def remembered_rows(self) -> Iterator[Row]:
-        """Return the rows of the last accepted pages."""
-        return self._state.recent.rows()
 
     def receive(self, page: Page, requests: int) -> list[Row]:
         """Take the page at ``asked``, enter the next phase, and return the rows to emit.
 
         ``requests`` is how many were made so far.
         """
-        state = self._state
+        state = self.state
         state.unwritten = page.rows
         try:
             step = self._step(page, requests)
@@ -124,17 +104,17 @@ class Machine:
 
     def finish_by_date(self, problem: str = "") -> None:
         """Leave DATE_WINDOWS; an empty ``problem`` means that every window was read."""
-        assert self.phase is Phase.DATE_WINDOWS, f"{self.phase} does not read by date"
+        assert self.state.phase is Phase.DATE_WINDOWS, f"{self.state.phase} does not read by date"
         if problem:
             reason = f"{self.verdict.reason}; reading by date did not help: {problem}"
             self.verdict = Verdict(complete=False, reason=reason)
         else:
             self.verdict = Verdict(complete=True)
-        self._state.phase = Phase.DONE
+        self.state.phase = Phase.DONE
 
     def _step(self, page: Page, requests: int) -> Step:  # noqa: C901, PLR0911 (all transitions)
         """Return what follows from a page in the present phase: all transitions are here."""
-        state = self._state
+        state = self.state
         match state.phase:
             case Phase.FIRST_PAGE | Phase.FORWARD | Phase.CATCH_UP | Phase.STEP_BACK:
                 joined = join(state, page.rows)
@@ -171,7 +151,7 @@ class Machine:
 
     def _remember(self, joined: Join) -> None:
         """Note a page as accepted, wherever the scan stands."""
-        state = self._state
+        state = self.state
         state.recent.add(joined.by_id)
         state.rows += joined.unseen
         # PROOF 6: a shuffled list keeps n rows in sequence once in n! times.
@@ -185,7 +165,7 @@ class Machine:
         The order of the assignments matters: what compares the page with the one before it comes
         before that one is replaced.
         """
-        state, rows, news = self._state, page.rows, len(joined.fresh)
+        state, rows, news = self.state, page.rows, len(joined.fresh)
         self._remember(joined)
         state.repeats = end_of_list.count_repeats(state, rows)
         is_quiet = not news and not state.repeats.pages and end_of_list.ends_as_before(state, rows)
@@ -212,7 +192,7 @@ class Machine:
 
     def _move_to(self, rows: list[Row]) -> None:
         """Let the page that was asked for be the last one."""
-        state = self._state
+        state = self.state
         if state.asked == 0:
             state.top = rows
         if rows or state.asked == 0:  # an empty page cannot be overlapped: keep the one before it
@@ -222,7 +202,7 @@ class Machine:
 
     def _ahead(self, length: int) -> Ahead:
         """Return which pages are likely to follow a page of this length."""
-        state = self._state
+        state = self.state
         # 1. The total says where the list ends: everything up to there.
         if state.total is not None and state.total >= state.end:
             return Ahead(state.stride, until=state.total - state.overlap, max_pages=None)
@@ -237,7 +217,7 @@ class Machine:
         Raises:
             UnreliableError: too many restarts or requests.
         """
-        state = self._state
+        state = self.state
         state.idle += 1
         state.has_stepped_back = True
         end_of_list.check_budget(state, requests)
@@ -257,7 +237,7 @@ class Machine:
 
     def _look_behind_end(self, rows: list[Row], fresh: list[Row]) -> Step:
         """Return the step after a page with which the list seems to end."""
-        state = self._state
+        state = self.state
         # 1. Rows had followed an earlier end, nothing behind them, and all of them came since.
         if state.awaited is not None and not state.awaited:
             return self._end(fresh)
@@ -280,7 +260,7 @@ class Machine:
         Raises:
             UnreliableError: no page joins them, or too many requests.
         """
-        state = self._state
+        state = self.state
         state.unwritten = [*state.near, *far]
         state.awaited = None if far else {row["id"] for row in state.near}
         state.idle += 1
@@ -299,7 +279,7 @@ class Machine:
         Raises:
             UnreliableError: by the total there are more rows.
         """
-        state = self._state
+        state = self.state
         end_of_list.check_total(state)
         assert state.first, "the end was reached without a page"
         length = len(state.first.rows)
@@ -310,7 +290,7 @@ class Machine:
 
     def _check_order(self, fresh: list[Row]) -> Step:
         """Ask for the first page again while the anchors may be those of a shuffled list."""
-        state = self._state
+        state = self.state
         if state.order_odds >= SURE_ORDER or state.rereads == MAX_REREADS:
             return Step(Phase.DONE, 0, fresh)
         state.rereads += 1

@@ -90,7 +90,7 @@ class Scan:
     @property
     def rows(self) -> int:
         """How many different rows came, as far as the memory of recent pages tells."""
-        return self._by_date.rows if self._by_date else self._machine.rows
+        return self._by_date.rows if self._by_date else self._machine.state.rows
 
     @property
     def requests(self) -> int:
@@ -108,7 +108,7 @@ class Scan:
     @property
     def first_page(self) -> Page:
         """The first response, whose server time is the question's time."""
-        page = self._machine.first_page
+        page = self._machine.state.first
         if page is None:
             msg = "no page has been fetched yet"
             raise RuntimeError(msg)
@@ -122,10 +122,10 @@ class Scan:
         """
         self._started = self._clock()
         try:
-            while self._machine.phase not in {Phase.DATE_WINDOWS, Phase.DONE}:
+            while self._machine.state.phase not in {Phase.DATE_WINDOWS, Phase.DONE}:
                 if rows := self._next_rows():
                     yield rows
-            if self._machine.phase is Phase.DATE_WINDOWS:
+            if self._machine.state.phase is Phase.DATE_WINDOWS:
                 yield from self._read_by_date()
         finally:
             self._prefetch.close()
@@ -137,16 +137,16 @@ class Scan:
         rows = machine.receive(self._take(), self.requests)
         # Those pages are fetched while the caller works on the rows.
         if machine.ahead is not None:
-            self._prefetch.plan(machine.asked, *machine.ahead)
+            self._prefetch.plan(machine.state.asked, *machine.ahead)
         return rows
 
     def _take(self) -> Page:
         try:
-            return self._prefetch.take(self._machine.asked)
+            return self._prefetch.take(self._machine.state.asked)
         except RefusedError:
             # Whether a server lets us look behind the end is unknown (U): a refusal means nothing
             # is there. Anywhere else it is an error.
-            if self._machine.phase in {Phase.LOOK_BEHIND_END, Phase.LOOK_FURTHER}:
+            if self._machine.state.phase in {Phase.LOOK_BEHIND_END, Phase.LOOK_FURTHER}:
                 return Page([])
             raise
 
@@ -159,13 +159,13 @@ class Scan:
         self._by_date = DateWindows(
             self._fetch,
             self._limit,
-            longest=self._machine.longest,
+            longest=self._machine.state.longest,
             base=self._window,
             date_filters=self._date_filters,
             date_field=self._date_field,
         )
         try:
-            self._by_date.check_dates(self._machine.remembered_rows())
+            self._by_date.check_dates(self._machine.state.recent.rows())
             yield from self._by_date.pages()
             self._machine.finish_by_date()
         except UnreliableError as problem:

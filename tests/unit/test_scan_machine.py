@@ -36,16 +36,16 @@ def test_pages_that_overlap_lead_forward():
     """The next page is asked for one overlap before the end of the last, and adds what is new."""
     scan = machine()
     assert receive(scan, rows(1, 20), rows(13, 32)) == [[*range(1, 21)], [*range(21, 33)]]
-    assert (scan.phase, scan.asked) == (Phase.FORWARD, 24)
+    assert (scan.state.phase, scan.state.asked) == (Phase.FORWARD, 24)
 
 
 def test_a_page_without_anchors_is_not_used():
     """PROOF 5: the scan steps back two overlaps, then four, and emits nothing meanwhile."""
     scan = machine()
     assert receive(scan, rows(1, 20), rows(13, 32), rows(41, 60))[2] == []
-    assert (scan.phase, scan.asked) == (Phase.STEP_BACK, 32 - 2 * OVERLAP)
+    assert (scan.state.phase, scan.state.asked) == (Phase.STEP_BACK, 32 - 2 * OVERLAP)
     assert receive(scan, rows(51, 70)) == [[]]
-    assert (scan.phase, scan.asked) == (Phase.STEP_BACK, 32 - 4 * OVERLAP)
+    assert (scan.state.phase, scan.state.asked) == (Phase.STEP_BACK, 32 - 4 * OVERLAP)
 
 
 def test_rows_that_are_no_longer_neighbours_are_no_anchors():
@@ -54,7 +54,7 @@ def test_rows_that_are_no_longer_neighbours_are_no_anchors():
     strangers = rows(100, 109)
     apart = [row for pair in zip(rows(13, 20), strangers, strict=False) for row in pair]
     receive(scan, rows(1, 20), apart)
-    assert scan.phase is Phase.STEP_BACK
+    assert scan.state.phase is Phase.STEP_BACK
 
 
 def test_an_anchored_page_after_a_step_back_leads_forward():
@@ -62,23 +62,23 @@ def test_an_anchored_page_after_a_step_back_leads_forward():
     scan = machine()
     receive(scan, rows(1, 20), rows(41, 60))
     assert receive(scan, rows(5, 30)) == [[*range(21, 31)]]
-    assert scan.phase is Phase.FORWARD
+    assert scan.state.phase is Phase.FORWARD
 
 
 def test_a_page_that_ends_in_a_known_row_is_followed_by_a_careful_join():
     """CATCH_UP: the next page may hold more known rows than the overlap, and none comes twice."""
     scan = machine()
     receive(scan, rows(1, 20), rows(13, 32), rows(60, 79), rows(9, 28))
-    assert scan.phase is Phase.CATCH_UP
+    assert scan.state.phase is Phase.CATCH_UP
     assert receive(scan, rows(21, 40)) == [[*range(33, 41)]]
-    assert scan.phase is Phase.FORWARD
+    assert scan.state.phase is Phase.FORWARD
 
 
 def test_a_counted_end_needs_no_look_behind_it():
     """A trusted total that agrees with the rows ends the scan; the order was checked by then."""
     scan = machine()
     receive(scan, rows(1, 20), rows(13, 32), rows(25, 35), total=35)
-    assert scan.phase is Phase.DONE
+    assert scan.state.phase is Phase.DONE
     assert scan.verdict.complete
 
 
@@ -88,13 +88,13 @@ def test_an_end_that_is_not_counted_is_looked_behind(total):
     scan = machine(trust_total=False)
     receive(scan, rows(1, 5), total=total)
     if total is None:  # one short page is no sign of the end yet
-        assert (scan.phase, scan.asked) == (Phase.FORWARD, 3)
+        assert (scan.state.phase, scan.state.asked) == (Phase.FORWARD, 3)
         receive(scan, rows(4, 5))
-    assert (scan.phase, scan.asked) == (Phase.LOOK_BEHIND_END, 5)
+    assert (scan.state.phase, scan.state.asked) == (Phase.LOOK_BEHIND_END, 5)
     receive(scan, [])
-    assert (scan.phase, scan.asked) == (Phase.LOOK_FURTHER, 10)
+    assert (scan.state.phase, scan.state.asked) == (Phase.LOOK_FURTHER, 10)
     receive(scan, [])
-    assert scan.phase is Phase.DONE
+    assert scan.state.phase is Phase.DONE
     assert scan.verdict.complete
 
 
@@ -102,9 +102,9 @@ def test_rows_behind_a_false_end_lead_back():
     """Rows that follow the end are not emitted there: the scan goes back to join them."""
     scan = machine(trust_total=False)
     receive(scan, rows(1, 15), total=15)
-    assert scan.phase is Phase.LOOK_BEHIND_END
+    assert scan.state.phase is Phase.LOOK_BEHIND_END
     assert receive(scan, rows(16, 20), []) == [[], []]
-    assert scan.phase is Phase.STEP_BACK
+    assert scan.state.phase is Phase.STEP_BACK
     assert not scan.verdict.complete
 
 
@@ -113,7 +113,7 @@ def test_rows_that_change_places_end_the_pages_by_offset(has_date_filters):
     """PROOF 6: an unstable order leads to DATE_WINDOWS or, without date filters, to INCOMPLETE."""
     scan = machine(has_date_filters=has_date_filters)
     receive(scan, rows(1, 20), rows(13, 32)[::-1])
-    assert scan.phase is (Phase.DATE_WINDOWS if has_date_filters else Phase.DONE)
+    assert scan.state.phase is (Phase.DATE_WINDOWS if has_date_filters else Phase.DONE)
     assert not scan.verdict.complete
     assert "order of the list is not stable" in scan.verdict.reason
 
@@ -122,9 +122,9 @@ def test_few_anchors_are_not_enough_to_rule_out_a_shuffled_order():
     """PROOF 6: a list of two pages with a short overlap has its first page read again."""
     scan = Machine(8, 4, trust_total=True, has_date_filters=False)
     receive(scan, rows(1, 8), rows(5, 10), total=10)
-    assert (scan.phase, scan.asked) == (Phase.CHECK_ORDER, 0)
+    assert (scan.state.phase, scan.state.asked) == (Phase.CHECK_ORDER, 0)
     receive(scan, rows(1, 8), total=10)
-    assert scan.phase is Phase.DONE
+    assert scan.state.phase is Phase.DONE
     assert scan.verdict.complete
 
 
