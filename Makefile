@@ -57,6 +57,7 @@ lock: setup ## Pin what we ask for, with hashes
 	$(LOCK) requirements/meltano.in --output-file requirements/meltano.txt
 	$(LOCK) requirements/target-duckdb.in --output-file requirements/target-duckdb.txt
 	$(LOCK) requirements/target-postgres.in --output-file requirements/target-postgres.txt
+	$(LOCK) --no-strip-extras --emit-build-options requirements/marts.in --output-file requirements/marts.txt
 	$(LOCK) requirements/sbom.in --output-file requirements/sbom.txt
 
 audit: secrets ## Look for secrets in the tree, then for known vulnerabilities, which needs their database

@@ -1,0 +1,1 @@
+select * from {{ ref('patients') }} where new_patients + returning_patients <> patients
