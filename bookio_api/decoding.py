@@ -8,6 +8,7 @@ on the slow path, for a single row with half an emoji must not make its whole li
 | a byte order mark, UTF-16, UTF-32, the charset of ``Content-Type`` | the text that it encodes |
 | a byte that its encoding does not have; half a surrogate pair | U+FFFD |
 | a raw control character inside a string | itself |
+| U+0000, which PostgreSQL stores in no text | U+FFFD |
 | ``NaN``, ``Infinity`` | null |
 | a number beyond float64, or of more digits than Python converts | its text |
 
@@ -38,12 +39,14 @@ _TEXT_ENCODINGS = re.compile(
 """Codecs that read one character after another. Python has others, which take quadratic time
 (``punycode``) or give no text at all (``zlib``), and a header may name any of them."""
 
-_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u[dD][89a-fA-F]..|.)", re.DOTALL)
-"""An escape of a JSON string: a whole surrogate pair, half of one, or any other.
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u[dD][89a-fA-F]..|u0000|.)", re.DOTALL)
+"""An escape of a JSON string: a whole surrogate pair, half of one, U+0000, or any other.
 
 Matching whole escapes keeps the text ``\\\\ud83d``, a backslash before ``ud83d``, as it is.
 """
 _HALF_PAIR = len(r"\ud83d")
+_NUL = r"\u0000"
+_NUL_BYTES = _NUL.encode()
 
 _decode = msgspec.json.Decoder().decode
 
@@ -58,6 +61,7 @@ class Defect(StrEnum):
     SURROGATES = "half a surrogate pair, such as half an emoji (read as U+FFFD)"
     NUMBERS = "numbers that JSON cannot hold (read as null or text)"
     CONTROLS = "raw control characters"
+    NULS = "the character U+0000 (read as U+FFFD)"
 
 
 class BodyDecoder:
@@ -75,11 +79,16 @@ class BodyDecoder:
             ValueError: it is not JSON, or it is cut off.
             RecursionError: it is nested too deeply.
         """
-        try:
-            return _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            document, defects = _repaired(bytes(body), content_type)
-        self._report(defects, source)
+        surely: set[Defect] = set()
+        # U+0000 is valid JSON, so it is looked for; the text "\\u0000" with a backslash may look
+        # like it, and is no defect.
+        if _NUL_BYTES not in body:
+            try:
+                return _decode(body)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                surely = {Defect.CONTROLS}
+        document, defects = _repaired(bytes(body), content_type)
+        self._report(defects or surely, source)
         return document
 
     def _report(self, defects: set[Defect], source: str) -> None:
@@ -104,9 +113,20 @@ def is_html(body: bytes | bytearray) -> bool:
 def _repaired(body: bytes, content_type: str) -> tuple[Any, set[Defect]]:
     """Read a body that is not valid UTF-8 JSON, and return what was wrong with it."""
     text, defects = _text(body, content_type)
-    whole = _ESCAPE.sub(_without_half_pair, text)
-    if whole != text:
-        defects.add(Defect.SURROGATES)
+
+    def escape(match: re.Match[str]) -> str:
+        written = match[0]
+        if written == _NUL:
+            defects.add(Defect.NULS)
+        elif len(written) == _HALF_PAIR and written[2] in "dD":
+            defects.add(Defect.SURROGATES)
+        else:
+            return written
+        return REPLACEMENT
+
+    if "\0" in text:
+        defects.add(Defect.NULS)
+    whole = _ESCAPE.sub(escape, text.replace("\0", REPLACEMENT))
 
     def constant(_: str) -> None:
         defects.add(Defect.NUMBERS)
@@ -128,8 +148,7 @@ def _repaired(body: bytes, content_type: str) -> tuple[Any, set[Defect]]:
     reader = json.JSONDecoder(
         parse_constant=constant, parse_float=real, parse_int=integer, strict=False
     )
-    document = reader.decode(whole)
-    return document, defects or {Defect.CONTROLS}
+    return reader.decode(whole), defects
 
 
 def _text(body: bytes, content_type: str) -> tuple[str, set[Defect]]:
@@ -153,9 +172,3 @@ def _declared(content_type: str) -> str | None:
     except (LookupError, ValueError):
         return None
     return name if _TEXT_ENCODINGS.fullmatch(name) else None
-
-
-def _without_half_pair(escape: re.Match[str]) -> str:
-    """Return an escape as it is, but half of a surrogate pair as U+FFFD."""
-    text = escape[0]
-    return REPLACEMENT if len(text) == _HALF_PAIR and text[2] in "dD" else text

@@ -15,7 +15,9 @@ from bookio_api.decoding import BodyDecoder
 NAME = "Ľubomír Žltý, škôlka"
 """Has the same letters in UTF-8, windows-1250 and ISO 8859-2."""
 
-texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
+texts = st.text(
+    alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12
+)
 documents = st.dictionaries(
     texts,
     st.recursive(
@@ -96,7 +98,7 @@ def test_half_a_surrogate_pair_is_replaced(text: str, expected: str) -> None:
     [
         ("NaN", None), ("Infinity", None), ("-Infinity", None), ("1e999", "1e999"),
         ("-1e999", "-1e999"), ("9" * 5000, "9" * 5000), ("9" * 25, int("9" * 25)),
-        ('"a\tb\nc\x01d\x00e"', "a\tb\nc\x01d\x00e"), ('"a\x7f"', "a\x7f"),
+        ('"a\tb\nc\x01d\x00e"', "a\tb\nc\x01d\ufffde"), ('"a\x7f"', "a\x7f"),
     ],
     ids=lambda value: str(value)[:12],
 )  # fmt: skip
@@ -145,3 +147,25 @@ def test_each_kind_of_defect_is_reported_once(caplog: pytest.LogCaptureFixture) 
     assert len(warnings) == 2
     assert all(warning.startswith("list_calendars: ") for warning in warnings)
     assert "Jana" not in " ".join(warnings)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (rb'{"note": "a\u0000b"}', "a\ufffdb"),
+        (b'{"note": "a\0b"}', "a\ufffdb"),
+        (r'{"note": "a\u0000b"}'.encode("utf-16"), "a\ufffdb"),
+        (rb'{"note": "\\\u0000\u0000"}', "\\\ufffd\ufffd"),
+    ],
+)
+def test_nul_is_replaced_with_one_warning(
+    body: bytes, expected: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """U+0000 does not reach a loader: PostgreSQL would refuse the batch, now and ever after."""
+    assert decode(body) == {"note": expected}
+    assert [record.getMessage().count("U+0000") for record in caplog.records] == [1]
+
+
+def test_text_that_looks_like_nul_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    assert decode(rb'{"note": "C:\\u0000"}') == {"note": "C:\\u0000"}
+    assert not caplog.records
