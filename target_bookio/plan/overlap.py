@@ -1,0 +1,156 @@
+"""Pure: whether a blocked time covers bookings, or a term takes more of them than it has room for.
+
+Bookio accepts a blocked time over confirmed reservations, and whether it refuses every booking that
+is one too many (code 30) is not documented. So both are looked for before anything is sent.
+
+Times are wall times of one facility as Bookio writes them, ``YYYY-MM-DDTHH:MM:SS``, which order as
+text. A term includes its start and not its end, so bookings one after the other do not overlap.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bookio_api.contract import BLOCKED_TIMES, RESERVATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from target_bookio.plan.operations import Row
+
+_MAX_DAYS = 400
+"""A longer blocked time is looked at for this long only: somebody blocked a year by mistake."""
+
+
+class Service(NamedTuple):
+    """What a calendar says of a service. Either may be unknown."""
+
+    capacity: int | None
+    """How many reservations it takes in one term."""
+    duration: int | None
+    """Minutes (G); for reservations whose list does not show their end."""
+
+
+class _Term(NamedTuple):
+    key: str
+    start: str
+    end: str
+    service: int | None
+
+
+class Occupancy:
+    """The confirmed reservations of some facilities, by day.
+
+    Changed by its owner alone: ``put`` after every write that was made or, in a dry run, planned,
+    so that two new bookings of one run are seen to overlap.
+    """
+
+    def __init__(self, reservations: Iterable[Row], services: Mapping[int, Service]) -> None:
+        """Take reservations with wall times, and the services by id; see ``services_of``."""
+        self._services = services
+        self._days: dict[tuple[int | None, str], dict[str, _Term]] = defaultdict(dict)
+        self._places: dict[str, list[tuple[int | None, str]]] = {}
+        """The days on which each key is kept."""
+        for row in reservations:
+            self.put(f"id:{row.get('id')}", row)
+
+    def put(self, key: str, row: Row | None) -> None:
+        """Note a reservation as it is now; one that is not confirmed takes no place."""
+        for place in self._places.pop(key, ()):
+            self._days[place].pop(key, None)
+        term = self._term(key, row) if row else None
+        if row is None or term is None or row.get("status") not in {None, "CONFIRMED"}:
+            return
+        self._places[key] = [(row.get("facilityId"), day) for day in _days(term.start, term.end)]
+        for place in self._places[key]:
+            self._days[place][key] = term
+
+    def overlaps(self, stream: str, key: str, row: Row) -> tuple[str, ...]:
+        """Return the keys of the reservations that a row, as it would be, overlaps with.
+
+        For a blocked time those are all that it covers. For a reservation they are those of its
+        service at the fullest moment of its term, if they and it exceed the service's capacity.
+        """
+        term = self._term(key, row)
+        if term is None:
+            return ()
+        others = self._during(row.get("facilityId"), term)
+        if stream == BLOCKED_TIMES:
+            return tuple(sorted(other.key for other in others))
+        if stream != RESERVATIONS or row.get("status") not in {None, "CONFIRMED"}:
+            return ()
+        service = self._services.get(term.service or 0)
+        if service is None or service.capacity is None:
+            return ()
+        same = [other for other in others if other.service == term.service]
+        fullest = max((_at(moment, same) for moment in _moments(term, same)), key=len, default=[])
+        if len(fullest) + 1 <= service.capacity:
+            return ()
+        return tuple(sorted(other.key for other in fullest))
+
+    def _term(self, key: str, row: Row) -> _Term | None:
+        """Return when a row takes place, ``None`` where that cannot be told."""
+        start, end, service = row.get("dateFrom"), row.get("dateTo"), row.get("serviceId")
+        if not isinstance(start, str):
+            return None
+        service = service if isinstance(service, int) else None
+        if not isinstance(end, str):
+            known = self._services.get(service or 0)
+            end = _later(start, known.duration if known and known.duration else 1)
+        return _Term(key, start, end, service) if end and start < end else None
+
+    def _during(self, facility: int | None, term: _Term) -> list[_Term]:
+        """Return the reservations of a facility that touch a term, each once, but its own."""
+        found = {
+            other.key: other
+            for day in _days(term.start, term.end)
+            for other in self._days.get((facility, day), {}).values()
+            if other.key != term.key and other.start < term.end and term.start < other.end
+        }
+        return list(found.values())
+
+
+def services_of(calendars: Iterable[Row]) -> dict[int, Service]:
+    """Return the services of listed calendars, by id."""
+    return {
+        service["id"]: Service(_count(service.get("capacity")), _count(service.get("duration")))
+        for calendar in calendars
+        for service in calendar.get("services") or ()
+        if isinstance(service, dict) and type(service.get("id")) is int
+    }
+
+
+def _count(value: Any) -> int | None:  # noqa: ANN401 - whatever Bookio sent
+    return value if type(value) is int and value > 0 else None
+
+
+def _moments(term: _Term, others: Iterable[_Term]) -> Iterator[str]:
+    """Yield the moments of a term at which most can take place: its start, and theirs."""
+    yield term.start
+    yield from (other.start for other in others if other.start > term.start)
+
+
+def _at(moment: str, terms: Iterable[_Term]) -> list[_Term]:
+    return [term for term in terms if term.start <= moment < term.end]
+
+
+def _days(start: str, end: str) -> Iterator[str]:
+    """Yield the days that a term touches."""
+    try:
+        day, last = date.fromisoformat(start[:10]), date.fromisoformat(end[:10])
+    except ValueError:
+        return
+    for _ in range(_MAX_DAYS):
+        yield day.isoformat()
+        if day >= last:
+            return
+        day += timedelta(days=1)
+
+
+def _later(start: str, minutes: int) -> str | None:
+    try:
+        return (datetime.fromisoformat(start) + timedelta(minutes=minutes)).isoformat()
+    except (ValueError, OverflowError):
+        return None
