@@ -50,6 +50,7 @@ class Report:
         self._plan = ShownPlan(self._rejects_path) if settings["dry_run"] else None
         self._first_reject = ""
         self._new_rejects = 0
+        self._overlaps = 0
         self._started = time.monotonic()
         self.counts: Counter[str] = Counter()
 
@@ -64,6 +65,10 @@ class Report:
             self._rejects.add(outcome)
             key = json.dumps(outcome.key)
             logger.warning("%s %s: conflict, not written: %s", outcome.stream, key, outcome.message)
+        if outcome.overlaps:
+            self._overlaps += 1
+            key, others = json.dumps(outcome.key), ", ".join(outcome.overlaps)
+            logger.warning("%s %s: overlaps with %s", outcome.stream, key, others)
         if self._plan:
             self._plan.add(outcome)
         else:
@@ -120,5 +125,7 @@ class Report:
                 self._rejects_path,
                 self._first_reject,
             )
+        if self._overlaps:
+            logger.warning("%d records overlap with bookings, see above", self._overlaps)
         logger.info("summary: %s", summary)
         click.echo(f"target-bookio: {said}, {seconds} seconds", err=True)

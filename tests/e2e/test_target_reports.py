@@ -1,0 +1,126 @@
+"""What a run leaves for people and programs: the plan of a dry run, results, rejects."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli import Target, by_external_id, writes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bookio_sandbox.running import Sandbox
+    from tests.conftest import StartSandbox
+
+MOVED = "2027-01-07T09:00:00"
+
+
+@pytest.fixture
+def clinic(start_sandbox: StartSandbox) -> Sandbox:
+    return start_sandbox(size=20, seed=5, capacity_check=False, duplicate_check=False)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_dry_run_shows_old_and_new_and_who_gets_an_email(target: Target) -> None:
+    """A person can judge a plan: the terms and statuses that change, and the e-mails."""
+    assert target([target.booking(n) for n in range(3)]).code == 0
+    wishes = [
+        target.booking(0, dateFrom=MOVED),
+        target.booking(1, status="CANCELLED"),
+        target.booking(2, status="DID_NOT_COME"),
+        target.booking(3),
+    ]
+    shown = target(wishes, dry_run=True)
+    assert shown.code == 0, shown.stderr
+    assert f"dateFrom 2026-12-01T08:00:00 -> {MOVED}" in shown.stderr
+    assert "status CONFIRMED -> CANCELLED" in shown.stderr
+    assert "dateFrom (none) -> 2026-12-01T11:00:00" in shown.stderr
+    assert "2 patients would get 2 (status changes); 2 more may get one" in shown.stderr
+    assert "example.org" not in shown.stderr
+    plan = lines(target.rejects.with_name("plan.jsonl"))
+    [moved] = [line for line in plan if line["key"] == {"externalId": 9_000_000}]
+    change = {"field": "dateFrom", "old": "2026-12-01T08:00:00", "new": MOVED}
+    assert change in moved["changes"]
+
+
+def test_the_end_of_a_dry_run_is_not_taken_for_a_real_one(target: Target) -> None:
+    """Whoever reads the last lines only, person or program, sees that nothing was written."""
+    dry, real = target([target.booking(0)], dry_run=True), target([target.booking(0)])
+    assert "DRY RUN, nothing was written" in dry.stderr.splitlines()[-1]
+    [summary] = [line for line in dry.stderr.splitlines() if "summary: " in line]
+    assert "dry run, nothing was written" in summary
+    assert "dry run" not in real.stderr.casefold()
+    assert real.stderr.splitlines()[-1].startswith("target-bookio: 1 created, ")
+
+
+def test_results_say_what_became_of_every_record(
+    target: Target, clinic: Sandbox, tmp_path: Path
+) -> None:
+    """A program can follow each record: its outcome, Bookio's id, the code of a refusal."""
+    path = tmp_path / "out/results.jsonl"
+    target([target.booking(0), target.booking(1)], results_path=str(path))
+    records = [
+        target.booking(0),
+        target.booking(1, status="CANCELLED"),
+        target.booking(2, serviceId=1),
+        target.booking(3, locale=7),
+    ]
+    assert target(records, results_path=str(path)).code == 3
+    results = lines(path)
+    assert len({line["run"] for line in results}) == 2
+    by_key = {line["key"]["externalId"]: line for line in results}
+    outcomes = [by_key[9_000_000 + n]["outcome"] for n in range(4)]
+    assert outcomes == ["unchanged", "changed", "rejected", "rejected"]
+    row = by_external_id(clinic)[9_000_001]
+    assert by_key[9_000_001]["id"] == row["id"]
+    assert by_key[9_000_001]["operation"] == "change_reservation_status"
+    assert by_key[9_000_002]["code"] == 12
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not {"Jana", "example.org", "905123456"} & set(path.read_text().split('"'))
+
+
+def test_a_dry_run_writes_no_results(target: Target, tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    assert target([target.booking(0)], dry_run=True, results_path=str(path)).code == 0
+    assert not path.exists()
+
+
+def test_old_trouble_does_not_stop_new_bookings(target: Target, clinic: Sandbox) -> None:
+    """What earlier runs rejected is counted and not written again, and stops no run."""
+    bad = [target.booking(n, locale=7) for n in range(5)]
+    assert target(bad, max_rejects=4).code == 1
+    done = target([*bad, target.booking(9)], max_rejects=4)
+    assert done.code == 3, done.stderr
+    assert "5 rejected (5 of them known from earlier)" in done.stderr
+    assert 9_000_009 in by_external_id(clinic)
+    assert len(target.rejected()) == 5
+    assert target([*bad, target.booking(0, locale=8)], max_rejects=0).code == 1, "this one is new"
+
+
+def test_a_conflict_lasts_in_the_reject_file(target: Target, clinic: Sandbox) -> None:
+    """STATE passes a conflict, so a file must keep it; the exit code stays 0."""
+    target([target.booking(0)])
+    key = by_external_id(clinic)[9_000_000]["id"]
+    clinic.change("reservations", key, dateFrom="2027-02-01T08:00:00")
+    for _ in range(2):
+        done = target([target.booking(0, dateFrom=MOVED)])
+        assert done.code == 0, done.stderr
+    [line] = target.rejected()
+    assert (line["reason"], line["key"]) == ("conflict", {"externalId": 9_000_000})
+    assert "1 conflicts, 0 rejected" in done.stderr
+
+
+def test_a_reject_names_what_is_expected(target: Target, clinic: Sandbox) -> None:
+    """Whoever repairs a record learns the form that is expected, not only that it is wrong."""
+    target([target.booking(0, dateFrom="1.12.2026"), target.booking(1, status="gone")])
+    messages = [line["message"] for line in target.rejected()]
+    assert "expected a date and time such as 2026-12-01T08:00:00" in messages[0]
+    assert "expected one of CONFIRMED, CANCELLED, DID_NOT_COME" in messages[1]
+    assert writes(clinic) == []
