@@ -1,7 +1,7 @@
 """A small Singer tap: the rows of DuckDB queries, one stream for each query.
 
-Loaders turn what tap-bookio sends into UTC and drop the offset, so a TIMESTAMP leaves as UTC and
-says so. Columns leave under Bookio's own names, which DuckDB and its loaders put in lower case.
+Loaders turn what tap-bookio emits into UTC and drop the offset, so a TIMESTAMP is emitted as UTC
+with its offset. Columns get Bookio's own names, which DuckDB and its loaders put in lower case.
 """
 
 from __future__ import annotations
@@ -15,34 +15,28 @@ from singer_sdk import Stream
 from singer_sdk import typing as th
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
-from bookio_api.contract import OPERATIONS
 from bookio_api.errors import SettingsError
-from bookio_api.schemas import stream_schema, write_schema
 from bookio_singer.command import OneLineCommand
 from bookio_singer.sdk import SingerTap
+from tap_warehouse.columns import column_of, field_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     import click
 
-STREAMS = ("facilities", "calendars", "reservations", "blocked_times")
-SCHEMAS = [
-    *(stream_schema(stream) for stream in STREAMS),
-    *(write_schema(operation.body) for operation in OPERATIONS.values() if operation.body),
-]
-FIELDS = {field.lower(): field for schema in SCHEMAS for field in schema["properties"]}
+EXPECTED = "_bookio_expected"
+"""The field in which target-bookio takes what the source last read."""
+EXPECTED_FIELDS = ("dateFrom", "dateTo", "status")
 
-INTEGERS = {
-    f"{sign}{size}" for sign in ("", "u")
-    for size in ("tinyint", "smallint", "integer", "bigint", "hugeint")
-}  # fmt: skip
-NESTED = {"list": "array", "array": "array", "struct": "object", "map": "object"}
-AS_JSON = "to_json({0})::VARCHAR"
-ANYTHING = ["object", "array", "string", "number", "boolean"]
-QUOTING_ONLY_SQL = (duckdb.CatalogException, duckdb.BinderException, duckdb.ParserException,
-                    duckdb.IOException)  # fmt: skip
-"""What other errors of DuckDB say may quote a row."""
+_BLOCK_ROWS = 1000
+_QUOTING_ONLY_SQL = (
+    duckdb.CatalogException,
+    duckdb.BinderException,
+    duckdb.ParserException,
+    duckdb.IOException,
+)
+"""The errors of DuckDB whose text quotes the query or the file, never a row."""
 
 
 class Query(Stream):
@@ -51,32 +45,48 @@ class Query(Stream):
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # the columns' types are the schema
 
     def __init__(self, tap: SingerTap, name: str, query: str) -> None:
-        """Describe the query's columns."""
-        naive_is_utc = tap.config["naive_timestamps"] == "utc"
-        with warehouse(tap.config["filepath"], name) as connection:
+        """Describe the query's columns; ``SettingsError`` if it cannot be run."""
+        with _warehouse(tap.config["filepath"], name) as connection:
             rows = connection.sql(query)
             if rows is None:
                 msg = f"{name}: its query returns no rows: write a SELECT in queries"
                 raise SettingsError(msg)
-            columns = [column_of(kind, naive_is_utc=naive_is_utc) for kind in rows.types]
-            self._names = [FIELDS.get(column.lower(), column) for column in rows.columns]
-        values = ", ".join(sql.format(f"#{n}") for n, (_, sql) in enumerate(columns, 1))
-        self._query = f"SELECT {values} FROM ({query.strip().rstrip(';')}\n)"
-        self._as_json = [sql == AS_JSON for _, sql in columns]
-        properties = zip(self._names, (schema for schema, _ in columns), strict=True)
-        super().__init__(tap, {"type": "object", "properties": dict(properties)}, name)
+            names, kinds = rows.columns, rows.types
+        naive_is_utc = tap.config["naive_timestamps"] == "utc"
+        self._columns = [column_of(kind, naive_is_utc=naive_is_utc) for kind in kinds]
+        self._names = list(map(field_named, names))
+        self._expected = _expected_of(name, names, tap.config.get("expected_columns") or {})
+        values = ", ".join(column.sql.format(f"#{n}") for n, column in enumerate(self._columns, 1))
+        self._sql = f"SELECT {values} FROM ({query.strip().rstrip(';')}\n)"
+        super().__init__(tap, self._json_schema(), name)
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:  # noqa: ARG002
         """Yield the rows as objects."""
-        with warehouse(self.config["filepath"], self.name) as connection:
-            rows = connection.execute(self._query)
-            while block := rows.fetchmany(1000):
-                for row in block:
-                    values = (
-                        json.loads(value) if is_json and value is not None else value
-                        for value, is_json in zip(row, self._as_json, strict=True)
-                    )
-                    yield dict(zip(self._names, values, strict=True))
+        with _warehouse(self.config["filepath"], self.name) as connection:
+            rows = connection.execute(self._sql)
+            while block := rows.fetchmany(_BLOCK_ROWS):
+                yield from map(self._record, block)
+
+    def _record(self, row: tuple[Any, ...]) -> dict[str, Any]:
+        record: dict[str, Any] = {}
+        expected: dict[str, Any] = {}
+        for index, (value, column) in enumerate(zip(row, self._columns, strict=True)):
+            emitted = json.loads(value) if column.is_json and value is not None else value
+            if field := self._expected.get(index):
+                expected[field] = emitted
+            else:
+                record[self._names[index]] = emitted
+        return {**record, EXPECTED: expected} if self._expected else record
+
+    def _json_schema(self) -> dict[str, Any]:
+        own: dict[str, Any] = {}
+        expected: dict[str, Any] = {}
+        for index, column in enumerate(self._columns):
+            field = self._expected.get(index)
+            (expected if field else own)[field or self._names[index]] = column.schema
+        if expected:
+            own[EXPECTED] = {"type": ["object", "null"], "properties": expected}
+        return {"type": "object", "properties": own}
 
 
 class TapWarehouse(SingerTap):
@@ -84,14 +94,40 @@ class TapWarehouse(SingerTap):
 
     name = "tap-warehouse"
     config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
-        th.Property("filepath", th.StringType, required=True, description="The DuckDB file."),
-        th.Property("queries", th.ObjectType(additional_properties=th.StringType), required=True,
-                    description="A SELECT for each stream, by the stream's name."),
-        th.Property("naive_timestamps", th.StringType, default="utc",
-                    allowed_values=["utc", "facility"],
-                    description="What a TIMESTAMP without time zone holds: UTC, as Singer loaders "
-                    "write it, or the wall time of the record's facility."),
-    ).to_dict()  # fmt: skip
+        th.Property(
+            "filepath", th.StringType, required=True, title="File", description="The DuckDB file."
+        ),
+        th.Property(
+            "queries",
+            th.ObjectType(additional_properties=th.StringType),
+            required=True,
+            title="Queries",
+            description="A SELECT for each stream, by the stream's name.",
+        ),
+        th.Property(
+            "naive_timestamps",
+            th.StringType,
+            default="utc",
+            allowed_values=["utc", "facility"],
+            title="Naive timestamps",
+            description=(
+                "What a TIMESTAMP without time zone holds: UTC, as Singer loaders write it, or "
+                "the wall time of the record's facility."
+            ),
+        ),
+        th.Property(
+            "expected_columns",
+            th.ObjectType(additional_properties=th.StringType),
+            title="Expected columns",
+            description=(
+                "The columns that hold term and status as the warehouse last read them from "
+                'Bookio, by field: {"dateFrom": "loaded_from", "dateTo": "loaded_to", "status": '
+                '"loaded_status"}. They are sent as _bookio_expected, and target-bookio reports a '
+                "conflict where Bookio has changed since, so a stale warehouse reverts nobody. "
+                "Queries that return none of these columns are sent as they are."
+            ),
+        ),
+    ).to_dict()
 
     def discover_streams(self) -> list[Stream]:
         """Return a stream for each query."""
@@ -103,36 +139,38 @@ class TapWarehouse(SingerTap):
         return OneLineCommand.like(super().get_singer_command(), cls.logger)
 
 
-def column_of(kind: Any, *, naive_is_utc: bool) -> tuple[dict[str, Any], str]:  # noqa: ANN401
-    """Return a column's JSON Schema, and the SQL that makes of ``{0}`` what JSON can hold."""
-    types, sql, more = ["string"], "{0}::VARCHAR", {}
-    if str(kind) == "JSON":
-        types, sql = ANYTHING, AS_JSON
-    elif kind.id in NESTED:
-        types, sql = [NESTED[kind.id]], AS_JSON
-    elif kind.id in INTEGERS or (kind.id == "decimal" and dict(kind.children)["scale"] == 0):
-        types, sql = ["integer"], "{0}::HUGEINT"
-    elif kind.id == "boolean":
-        types, sql = ["boolean"], "{0}"
-    elif kind.id in {"float", "double", "decimal"}:  # JSON has no infinity
-        types, sql = ["number"], "CASE WHEN isfinite({0}::DOUBLE) THEN {0}::DOUBLE END"
-    elif kind.id.startswith("timestamp"):
-        sql = "replace({0}::TIMESTAMP::VARCHAR, ' ', 'T')"
-        if naive_is_utc or kind.id == "timestamp with time zone":
-            sql, more = f"{sql} || 'Z'", {"format": "date-time"}
-    return {"type": [*types, "null"], **more}, sql
+def _expected_of(stream: str, names: list[str], wanted: Mapping[str, str]) -> dict[int, str]:
+    """Return the fields of ``expected_columns``, by the index of their column.
+
+    Raises:
+        SettingsError: a field cannot be expected, or a query has only some of the columns.
+    """
+    if unknown := wanted.keys() - set(EXPECTED_FIELDS):
+        msg = (
+            f"expected_columns: {', '.join(sorted(unknown))} cannot be expected, only "
+            f"{', '.join(EXPECTED_FIELDS)}"
+        )
+        raise SettingsError(msg)
+    indexes = {name.lower(): index for index, name in enumerate(names)}
+    found = {indexes[c.lower()]: field for field, c in wanted.items() if c.lower() in indexes}
+    missing = [column for column in wanted.values() if column.lower() not in indexes]
+    if found and missing:
+        msg = f"expected_columns: the query of {stream} does not return {', '.join(missing)}"
+        raise SettingsError(msg)
+    return found
 
 
 @contextmanager
-def warehouse(path: str, stream: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the file to read; an error of DuckDB is one line."""
+def _warehouse(path: str, stream: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the file for reading; an error of DuckDB is one line."""
     try:
         with duckdb.connect(path, read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
     except duckdb.Error as error:
-        said = str(error).partition("\n")[0] if isinstance(error, QUOTING_ONLY_SQL) else (
-            f"{type(error).__name__}; run the query in DuckDB to see the row"
-        )  # fmt: skip
+        if isinstance(error, _QUOTING_ONLY_SQL):
+            said = str(error).partition("\n")[0]
+        else:
+            said = f"{type(error).__name__}; run the query in DuckDB to see the row"
         msg = f"{stream}: {said} (file {path}): correct filepath or queries of tap-warehouse"
         raise SettingsError(msg) from None

@@ -32,10 +32,17 @@ def file(tmp_path: Path) -> Path:
 def query(file: Path, tmp_path: Path) -> Callable[..., Run]:
     """Return the tap of the file; settings by name, the rest are queries by stream."""
 
-    def ask(*options: str, naive_timestamps: str | None = None, **queries: str) -> Run:
-        config = {"filepath": str(file), "queries": queries}
+    def ask(
+        *options: str,
+        naive_timestamps: str | None = None,
+        expected_columns: dict[str, str] | None = None,
+        **queries: str,
+    ) -> Run:
+        config: dict[str, Any] = {"filepath": str(file), "queries": queries}
         if naive_timestamps is not None:
             config["naive_timestamps"] = naive_timestamps
+        if expected_columns is not None:
+            config["expected_columns"] = expected_columns
         (tmp_path / "tap_warehouse.json").write_text(json.dumps(config))
         return run("python", TAP_WAREHOUSE, "--config", str(tmp_path / "tap_warehouse.json"),
                    *options)  # fmt: skip
@@ -190,6 +197,39 @@ def test_names_that_equal_a_field_but_for_case_are_bookio_s(file, query) -> None
     select = "SELECT 1 AS facilityid, 2 AS EXTERNALID, 'x' AS cancellationreason, 3 AS mine;"
     [record] = query(reservations=select).records("reservations")
     assert record == {"facilityId": 1, "externalId": 2, "cancellationReason": "x", "mine": 3}
+
+
+LOADED = {"dateFrom": "was_from", "status": "was_status"}
+
+
+def test_what_the_warehouse_last_read_goes_along_on_request(file, query) -> None:
+    """A stale warehouse says what it knew, so target-bookio can tell that it is stale."""
+    duckdb.connect(str(file)).close()
+    select = "SELECT 5 AS id, 'CANCELLED' AS status, 'CONFIRMED' AS WAS_STATUS, "
+    select += "TIMESTAMP '2027-05-02 10:00:00' AS was_from"
+    sync = query(expected_columns=LOADED, reservations=select, others="SELECT 1 AS id")
+    assert sync.code == 0, sync.stderr
+    expected = {"status": "CONFIRMED", "dateFrom": "2027-05-02T10:00:00Z"}
+    assert sync.records("reservations") == [
+        {"id": 5, "status": "CANCELLED", "_bookio_expected": expected}
+    ]
+    assert sync.records("others") == [{"id": 1}]
+    [schema] = [
+        m["schema"]["properties"]
+        for m in sync.messages
+        if m["type"] == "SCHEMA" and m["stream"] == "reservations"
+    ]
+    assert schema.keys() == {"id", "status", "_bookio_expected"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [({"note": "x"}, "note cannot be expected"), (LOADED, "does not return was_status")],
+)
+def test_columns_that_cannot_be_expected_are_one_line(file, query, columns, said) -> None:
+    duckdb.connect(str(file)).close()
+    select = "SELECT 5 AS id, TIMESTAMP '2027-05-02 10:00:00' AS was_from"
+    one_line(query(expected_columns=columns, reservations=select), said)
 
 
 @pytest.mark.parametrize(
