@@ -35,8 +35,9 @@ bench: setup ## Compare with stock connectors; writes docs/performance.md
 	$(BIN)/python bench/run.py --write
 
 torture: setup ## Run the random tests for long: 10,000 scans, 1,000 kills of each
-	BOOKIO_SCANS=10000 BOOKIO_KILLS=1000 BOOKIO_RECORDS=3000 $(BIN)/pytest -n auto \
-		tests/property tests/faults
+	BOOKIO_SCANS=10000 BOOKIO_KILLS=1000 BOOKIO_RECORDS=3000 \
+		BOOKIO_MODEL_TICKS=16 BOOKIO_MODEL_TROUBLE=2 $(BIN)/pytest -n auto \
+		tests/property tests/faults tests/model
 
 demo: setup ## From nothing to a DuckDB file, twice: a first load and an incremental one
 	$(BIN)/python demo/run.py
