@@ -1,5 +1,5 @@
 """A Bookio to run locally: the other end of the demo, the tests and the benchmarks.
 
-It knows the API only from ``bookio_api.contract`` and ``schemas/`` and shares no logic with the
-client, so that a bug of one side cannot be excused by the same bug on the other.
+It takes the API from ``bookio_api.contract``, ``bookio_api.errors`` and ``schemas/`` and shares no
+other code with the client: a bug that both had would go unnoticed.
 """

@@ -1,4 +1,4 @@
-"""``bookio-sandbox``: start a Bookio on this machine."""
+"""The command ``bookio-sandbox``: its options, its signals, and one line for what is wrong."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OSError, sqlite3.Error, SettingsError) as error:
         parser.error(str(error))
     running = server(bookio)
-    _at_signal(lambda: setattr(running, "should_exit", True))  # its loop may be half made
+    # A flag and no exception: the signal may come while uvicorn builds its loop.
+    _at_signal(lambda: setattr(running, "should_exit", True))
     print(base_url(listener), flush=True)
     running.run(sockets=[listener])
 
@@ -70,7 +71,7 @@ def _parser() -> _Parser:
     parser.add_argument(
         "--version", action="version", version=f"%(prog)s {version('singer-bookio')}"
     )
-    parser.add_argument("--port", type=int, default=8321, help="0 takes a free one (%(default)s)")
+    parser.add_argument("--port", type=int, default=8321, help="0 picks a free one (%(default)s)")
     parser.add_argument("--token", default="sandbox-token", help="(%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="decides the world (%(default)s)")
     parser.add_argument(
@@ -80,7 +81,7 @@ def _parser() -> _Parser:
         help=f"reservations: a number, empty, or {_sizes()} (%(default)s)",
     )
     parser.add_argument(
-        "--db", default=":memory:", help="SQLite file; one with a world is continued (memory)"
+        "--db", default=":memory:", help="SQLite file; an existing world is continued (memory)"
     )
     parser.add_argument(
         "--clock",
@@ -95,7 +96,7 @@ def _parser() -> _Parser:
         default=[],
         type=lambda text: text.partition("=")[::2],
         metavar="NAME=METHOD /path",
-        help="serve an operation elsewhere than the contract guesses; may be repeated",
+        help="serve an operation at another method and path; may be repeated",
     )
     parser.add_argument(
         "--variant",
@@ -107,7 +108,7 @@ def _parser() -> _Parser:
 
 
 def _add_behaviour(parser: _Parser) -> None:
-    group = parser.add_argument_group("behaviour, where the real one is unknown")
+    group = parser.add_argument_group("behaviour where that of the real Bookio is unknown")
     hints = get_type_hints(Behaviour, include_extras=True)
     for field in msgspec.structs.fields(Behaviour):
         kind, meta = get_args(hints[field.name])
@@ -126,7 +127,7 @@ def _sizes() -> str:
 
 
 def _size(text: str) -> int | None:
-    """Return the number of reservations; None for a world without anything."""
+    """Return the number of reservations; None for an empty world."""
     if text == "empty":
         return None
     try:
@@ -147,6 +148,6 @@ def _moment(text: str) -> datetime:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        msg = f"{text!r} is not a moment with offset, as 2026-06-29T12:00:00Z"
+        msg = f"{text!r} is not a time with an offset, for instance 2026-06-29T12:00:00Z"
         raise argparse.ArgumentTypeError(msg)
     return moment

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from email.message import Message
 
-_TIMEOUT = 30
+TIMEOUT_S = 30
 _OPTIONS = {field.name for field in fields(Options)}
 
 
 class Reply(NamedTuple):
-    """An answer of Bookio; ``result`` is what its envelope holds."""
+    """A response of Bookio; ``result`` is the content of its envelope."""
 
     status: int
     headers: Message
@@ -33,13 +33,14 @@ class Reply(NamedTuple):
 
 
 class Sandbox:
-    """A running sandbox: where it is, and its control surface."""
+    """A running sandbox: its address and its control routes."""
 
-    def __init__(self, url: str, token: str) -> None:
-        """Know the sandbox at the base URL ``url``."""
+    def __init__(self, url: str, token: str, timeout_s: float = TIMEOUT_S) -> None:
+        """Address the sandbox at the base URL ``url``; wait so long for each response."""
         self.url = url
         self.token = token
         self._address = urlsplit(url).netloc
+        self._timeout_s = timeout_s
 
     def ask(
         self,
@@ -50,19 +51,20 @@ class Sandbox:
         body: object = None,
         token: str | None = None,
     ) -> Reply:
-        """Ask one of Bookio's operations, with no client in between that mends anything."""
+        """Call one of Bookio's operations directly, without the client's retries and checks."""
         wanted = OPERATIONS[operation]
         target = urlsplit(self.url).path + wanted.path.format_map(path or {})
         headers = {"Authorization": f"Bearer {token or self.token}"}
-        answer, content = self._send(
+        answer, content = self.send(
             wanted.method, f"{target}?{urlencode(query or {})}", body, headers
         )
         return Reply(answer.status, answer.headers, json.loads(content)["result"])
 
-    def _send(
+    def send(
         self, method: str, target: str, body: object, headers: Mapping[str, str]
     ) -> tuple[http.client.HTTPResponse, bytes]:
-        connection = http.client.HTTPConnection(self._address, timeout=_TIMEOUT)
+        """Send any request and return the response and its content."""
+        connection = http.client.HTTPConnection(self._address, timeout=self._timeout_s)
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, target, data, dict(headers))
@@ -74,7 +76,7 @@ class Sandbox:
     def control(self, path: str, body: object = None, method: str | None = None) -> Any:  # noqa: ANN401
         """Call ``/_sandbox{path}``: GET, or POST with a body. ``ValueError`` if refused."""
         method = method or ("GET" if body is None else "POST")
-        answer, content = self._send(method, f"/_sandbox{path}", body, {})
+        answer, content = self.send(method, f"/_sandbox{path}", body, {})
         if answer.status != HTTPStatus.OK:
             raise ValueError(content.decode())
         return json.loads(content)
@@ -90,12 +92,12 @@ class Sandbox:
         return counts
 
     def insert(self, stream: str, **row: object) -> int:
-        """Insert a row, made up where no field is given; return its id."""
+        """Insert a row, with made-up values for the fields not given; return its id."""
         (row_id,) = self.control("/rows", [{"stream": stream, "insert": row}])
         return int(row_id)
 
     def change(self, stream: str, row_id: int, **row: object) -> None:
-        """Change fields of a row as a person in Bookio would."""
+        """Change fields of a row, as a user of Bookio would."""
         self.control("/rows", [{"stream": stream, "change": {"id": row_id, **row}}])
 
     def remove(self, stream: str, row_id: int) -> None:
@@ -103,7 +105,7 @@ class Sandbox:
         self.control("/rows", [{"stream": stream, "remove": row_id}])
 
     def advance(self, *, seconds: float = 0, days: int = 0) -> dict[str, int]:
-        """Move the clock; days bring changes, whose counts by kind are returned."""
+        """Move the clock; each day brings changes. Return their number by kind."""
         passing = {"advance_seconds": seconds, "advance_days": days}
         changes: dict[str, int] = self.control("/clock", passing)["changes"]
         return changes
@@ -130,7 +132,7 @@ class Sandbox:
         return [r for r in found if operation in {None, r["operation"]}]
 
     def emails(self) -> list[dict[str, Any]]:
-        """Return the e-mails that patients got, oldest first."""
+        """Return the e-mails sent to patients, oldest first."""
         emails: list[dict[str, Any]] = self.control("/emails")
         return emails
 
@@ -159,7 +161,7 @@ def in_process(*arguments: str, token: str = "sandbox-token") -> Iterator[Sandbo
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         url = cast("IO[str]", process.stdout).readline().strip()
         if not url:
-            msg = "bookio-sandbox did not start; it has said why on stderr"
+            msg = "bookio-sandbox did not start; stderr has the reason"
             raise RuntimeError(msg)
         try:
             yield Sandbox(url, token)

@@ -1,4 +1,4 @@
-"""Puts a world behind a loopback port."""
+"""Serves a world on a loopback port."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class Options:
     token: str = "sandbox-token"  # noqa: S105
     seed: int = 1
     size: int | None = 0
-    """Reservations; 0 has facilities and calendars only, None nothing at all."""
+    """Number of reservations; 0 means facilities and calendars only, None an empty world."""
     clock: datetime = DEFAULT_START
     db: str = ":memory:"
-    """A file that holds a world already is continued, whatever the other options say."""
+    """A file with a world in it is continued; then seed, size and clock do not count."""
     variant: str | None = None
     """Another Bookio, by the name of its file under ``variants/``; options given beside it win."""
     endpoints: dict[str, str] = field(default_factory=dict)
-    """Other methods and paths than the contract guesses, as ``endpoint_overrides`` has them."""
+    """Other methods and paths than the contract's, in the form of ``endpoint_overrides``."""
 
 
 def listen(port: int) -> socket.socket:
-    """Return a listening socket on loopback. ``OSError`` is one line."""
+    """Return a listening socket on loopback. ``OSError`` has a one-line message."""
     # asyncio sets TCP_NODELAY only if the protocol is named; without it a page takes 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -66,13 +66,12 @@ def base_url(listener: socket.socket) -> str:
 def open_world(options: Options, behaviour: Mapping[str, Any]) -> Bookio:
     """Open the world of a file, or build the one of a seed.
 
-    ``behaviour`` holds the fields of ``Behaviour`` that are not to be the default.
-
-    ``ValueError`` and ``SettingsError`` are one line.
+    ``behaviour`` has the fields of ``Behaviour`` that differ from the default.
+    ``ValueError`` and ``SettingsError`` have a one-line message.
     """
     variant = load_variant(options.variant) if options.variant else Variant(description="")
     operations = with_overrides({**variant.endpoints, **options.endpoints})
-    behaves = Behaviour().changed({**variant.behaviour, **behaviour})
+    behaving = Behaviour().changed({**variant.behaviour, **behaviour})
     try:
         store = Store(options.db)
     except sqlite3.Error as error:
@@ -90,7 +89,7 @@ def open_world(options: Options, behaviour: Mapping[str, Any]) -> Bookio:
     return Bookio(
         store,
         clock,
-        behaves,
+        behaving,
         token=options.token,
         seed=options.seed,
         operations=operations,
@@ -99,7 +98,7 @@ def open_world(options: Options, behaviour: Mapping[str, Any]) -> Bookio:
 
 
 def server(bookio: Bookio) -> uvicorn.Server:
-    """Return the server, to run on a listening socket."""
+    """Return the HTTP server; run it on a listening socket."""
     config = uvicorn.Config(
         build_app(bookio, control_routes(bookio)),
         http=Protocol,

@@ -1,4 +1,4 @@
-"""Bookio's paths: token, envelope, errors, and what the behaviour makes of them."""
+"""Bookio's paths: checks the token, answers in the envelope, and applies the behaviour."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from bookio_api.contract import OPERATIONS, PRODUCTION_URL
+from bookio_api.contract import FACILITIES, OPERATIONS, PRODUCTION_URL
 from bookio_sandbox.api.errors import (
     BAD_TOKEN,
     FORBIDDEN,
@@ -47,7 +47,7 @@ DEFAULT_SHAPE = Shape()
 
 
 class Bookio:
-    """The whole sandbox: a world, a clock, a behaviour, and what it was asked."""
+    """The whole sandbox: a world, a clock, a behaviour, and the log of requests."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Bookio:
         operations: Mapping[str, Operation] = OPERATIONS,
         shape: Shape = DEFAULT_SHAPE,
     ) -> None:
-        """Serve ``store`` at the paths of ``operations`` to whoever sends ``token``."""
+        """Serve ``store`` at the paths of ``operations`` to requests with ``token``."""
         self.operations = operations
         self._shape = shape
         self.store = store
@@ -69,7 +69,7 @@ class Bookio:
         self.script = Script()
         self.requests: deque[dict[str, Any]] = deque(maxlen=LOGGED_REQUESTS)
         services = Services(store)
-        self._zones = {f.row["id"]: ZoneInfo(f.row["timeZone"]) for f in store.rows("facilities")}
+        self._zones = {f.row["id"]: ZoneInfo(f.row["timeZone"]) for f in store.rows(FACILITIES)}
         self.life = Life(store, clock, services, seed)
         self._lists = Lists(store, random.Random(f"lists {seed}"))
         self._writes = Writes(store, clock, services)
@@ -78,7 +78,7 @@ class Bookio:
         self.behave(behaviour)
 
     def behave(self, behaviour: Behaviour) -> None:
-        """Answer like this from now on."""
+        """Behave like this from now on."""
         self.behaviour = behaviour
         self._chances = parse_faults(behaviour.faults)
 
@@ -166,7 +166,7 @@ class Bookio:
         return TwistedResponse(twist, response)
 
     async def unknown_path(self, request: Request, error: Exception) -> Response:
-        """Answer a path or a method that Bookio has not."""
+        """Answer a request for an unknown path or method."""
         http = cast("HTTPException", error)
         self._log(None, request)["status"] = http.status_code
         response = self.refused(Refusal(UNKNOWN_PATH, http.detail), http.status_code)
@@ -175,7 +175,7 @@ class Bookio:
 
 
 def build_app(bookio: Bookio, control: Sequence[Route]) -> ASGIApp:
-    """Return the ASGI app: Bookio's paths, and the control routes apart from them."""
+    """Return the ASGI app: Bookio's paths, and the control routes under a path of their own."""
     app = Starlette(
         routes=[
             Mount("/_sandbox", routes=control),

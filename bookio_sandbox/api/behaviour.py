@@ -1,4 +1,4 @@
-"""What nobody knows about Bookio (evidence U), as options: a client must stand them all."""
+"""What is unknown about Bookio (evidence U), as options: a client must cope with each of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     order: Annotated[Order, Meta(description="sort order of lists; random differs per request")] = (
         "id"
     )
-    page_cap: Annotated[int, Meta(ge=1, description="most rows in a page, whatever limit asks")] = (
+    page_cap: Annotated[int, Meta(ge=1, description="most rows in a page, whatever the limit")] = (
         MAX_PAGE_SIZE
     )
     total: Annotated[bool, Meta(description="send pagination.total")] = True
@@ -50,19 +50,19 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         tuple[str, ...], Meta(description="operations that the token may not use (code 403)")
     ] = ()
     date: Annotated[bool, Meta(description="send the Date header")] = True
-    latency_ms: Annotated[float, Meta(ge=0, description="wait before every answer")] = 0
+    latency_ms: Annotated[float, Meta(ge=0, description="delay of every answer")] = 0
     faults: Annotated[
         str, Meta(description="e.g. reset-after=0.1,429=0.05: a probability per request")
     ] = ""
 
     def changed(self, changes: dict[str, Any]) -> Behaviour:
-        """Return a copy with new values. ``ValueError`` is one line that says which is wrong."""
+        """Return a copy with new values. ``ValueError`` says in one line which value is wrong."""
         behaviour = msgspec.convert(
             msgspec.to_builtins(self) | changes, type=Behaviour, strict=False
         )
         unknown = set(behaviour.forbid) - set(OPERATIONS)
         if unknown:
-            msg = f"forbid names no operation of Bookio: {', '.join(sorted(unknown))}"
+            msg = f"forbid names an unknown operation: {', '.join(sorted(unknown))}"
             raise ValueError(msg)
         parse_faults(behaviour.faults)
         return behaviour

@@ -1,4 +1,4 @@
-"""What Bookio refuses, as one exception; the app turns it into an answer."""
+"""Bookio's refusals: one exception, which the app turns into a response."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ HTTP_STATUS = {
 
 
 class Refusal(Exception):  # noqa: N818
-    """Bookio says no: a code of its table and its ``errors``."""
+    """Bookio refuses a request: a code from its table of errors, and ``errors``."""
 
     def __init__(self, code: int, *errors: str) -> None:
-        """Keep both for the answer."""
+        """Refuse with this code and these messages."""
         super().__init__(*errors)
         self.code = code
         self.errors = errors

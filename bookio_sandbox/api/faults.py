@@ -1,8 +1,8 @@
 """Lost, late and broken answers: by chance (``--faults``) or by script (``/_sandbox/script``).
 
-The grammar of ``--faults`` is ``kind=probability`` with commas; ``FAULTS`` lists the kinds. Each
-request to one of Bookio's paths draws once, from the seed. "after" means that the request has
-been carried out before its answer is lost, "before" that it has not.
+``--faults`` takes ``kind=probability``, separated by commas; `FAULTS` lists the kinds. Each request
+to one of Bookio's paths draws once, from the seed. "after" means that the request is carried out
+before its answer is lost, "before" that it is not.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 TRANSPORT = "bookio_sandbox"
-"""The ASGI extension that carries the connection."""
+"""Name of the ASGI extension that holds the connection."""
 
 _CHUNKS = 20
 
 
 class Twist(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What becomes of one answer.
+    """What happens to one answer.
 
-    Without ``status``, ``body``, ``code`` and ``drop`` the true answer is sent, perhaps late, slow
-    or cut off.
+    Without ``status``, ``body``, ``code`` and ``drop`` the real answer is sent, perhaps late,
+    slowly, or cut short.
     """
 
     status: int | None = None
@@ -45,19 +45,19 @@ class Twist(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     drop: Literal["reset", "close", "hang"] | None = None
     """No answer: RST, FIN, or silence until the client gives up."""
     apply: bool | None = None
-    """Whether the request is carried out; by default only if its true answer is sent."""
+    """Whether the request is carried out; by default only if its real answer is sent."""
     delay: float = 0
     """Seconds before the answer."""
     spread: float = 0
     """Seconds over which the body trickles."""
     keep: Annotated[float, Meta(ge=0, le=1)] = 1
-    """Share of the body that is sent before the connection closes."""
+    """Fraction of the body that is sent before the connection closes."""
     times: Annotated[int, Meta(ge=1)] = 1
-    """Requests that a scripted twist is for."""
+    """How many requests a scripted twist applies to."""
 
     @property
     def replaces(self) -> bool:
-        """Whether the true answer is not sent."""
+        """Whether something else is sent than the real answer."""
         given = (self.status, self.body, self.body_base64, self.code, self.drop)
         return any(value is not None for value in given)
 
@@ -92,19 +92,19 @@ FAULTS = {
 
 
 def parse_faults(text: str) -> dict[str, float]:
-    """Read ``reset-after=0.1,429=0.05``. ``ValueError`` is one line."""
+    """Parse ``reset-after=0.1,429=0.05``. ``ValueError`` has a one-line message."""
     chances: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         kind, _, probability = part.partition("=")
         if kind not in FAULTS:
-            msg = f"faults has no kind {kind!r}; use {', '.join(FAULTS)}"
+            msg = f"faults has no kind {kind!r}; use one of {', '.join(FAULTS)}"
             raise ValueError(msg)
         try:
             chances[kind] = float(probability)
         except ValueError:
             chances[kind] = -1
         if not 0 <= chances[kind] <= 1:
-            msg = f"faults wants a probability from 0 to 1, not {part!r}"
+            msg = f"faults takes a probability from 0 to 1, not {part!r}"
             raise ValueError(msg)
     if sum(chances.values()) > 1:
         msg = "the probabilities of faults add up to more than 1"
@@ -113,10 +113,10 @@ def parse_faults(text: str) -> dict[str, float]:
 
 
 class Script:
-    """Answers that a test has queued, by operation."""
+    """Twists that a test has queued, by operation."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start with empty queues."""
         self._queues: dict[str, deque[Twist]] = {}
 
     def add(self, operation: str, twists: list[Twist]) -> None:
@@ -126,7 +126,7 @@ class Script:
             queue.extend([twist] * twist.times)
 
     def clear(self) -> None:
-        """Forget all that are still queued."""
+        """Drop all that are still queued."""
         self._queues.clear()
 
     def next(self, operation: str) -> Twist | None:
@@ -146,10 +146,10 @@ def draw(chances: dict[str, float], rng: random.Random) -> str | None:
 
 
 class TwistedResponse(Response):
-    """Sends an answer as its twist has it."""
+    """Sends an answer the way its twist says."""
 
     def __init__(self, twist: Twist, answer: Response) -> None:
-        """Bend ``answer``, which is the true one or an error."""
+        """Twist ``answer``, which is the real one or an error."""
         body = twist.body_base64
         if body is None:
             body = bytes(answer.body) if twist.body is None else twist.body.encode()
@@ -185,7 +185,7 @@ class TwistedResponse(Response):
 async def _hang_up(how: str, scope: Scope, receive: Receive) -> None:
     transport: asyncio.Transport = scope["extensions"][TRANSPORT]["transport"]
     if how == "reset":
-        linger = struct.pack("ii", 1, 0)
+        linger = struct.pack("ii", 1, 0)  # on, for 0 seconds: close with RST instead of FIN
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         transport.abort()
     elif how == "close":
@@ -195,9 +195,9 @@ async def _hang_up(how: str, scope: Scope, receive: Receive) -> None:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP with the connection put into the scope, so that it can be cut."""
+    """uvicorn's HTTP protocol; puts the connection into the scope, so that it can be cut."""
 
     def on_message_begin(self) -> None:
-        """Add the connection to the scope of a request that begins."""
+        """Add the connection to the scope of a new request."""
         super().on_message_begin()
         self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bookio_api.contract import MAX_PAGE_SIZE, RESERVATION_STATUSES
+from bookio_api.contract import FACILITIES, MAX_PAGE_SIZE, RESERVATION_STATUSES, RESOURCES
 from bookio_sandbox.api.errors import NOT_FOUND, VALIDATION, Refusal
 from bookio_sandbox.api.validation import day, whole_number
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from bookio_sandbox.world.store import Store
 
 Condition = tuple[str, object]
-"""SQL with one parameter, and its value."""
+"""SQL with one placeholder, and its value."""
 
+STREAM_OF_LIST = {resource.list_operation: name for name, resource in RESOURCES.items()}
 _PAGING = ("offset", "limit")
 
 _ORDERS = {
@@ -44,8 +45,8 @@ class Lists:
         self._rng = rng
 
     def answer(self, operation: Operation, query: Mapping[str, str], behaviour: Behaviour) -> bytes:
-        """Return the encoded ``data`` of a list. ``Refusal`` for a filter that cannot be."""
-        stream = operation.name.removeprefix("list_")
+        """Return the encoded ``data`` of a list. ``Refusal`` for an invalid filter."""
+        stream = STREAM_OF_LIST[operation.name]
         filters = [name for name in operation.query if name in query and name not in _PAGING]
         conditions = [self._condition(name, query[name], behaviour) for name in filters]
         where = " AND ".join(sql for sql, _ in conditions) or "1"
@@ -80,7 +81,7 @@ class Lists:
     def _condition(self, name: str, text: str, behaviour: Behaviour) -> Condition:
         if name == "facilityId":
             facility = whole_number(name, text)
-            if self._store.get("facilities", facility) is None:
+            if self._store.get(FACILITIES, facility) is None:
                 raise Refusal(NOT_FOUND, f"facilityId: there is no facility {facility}")
             return "facility_id = ?", facility
         return _FILTERS[name](name, text, behaviour)
@@ -138,9 +139,8 @@ _FILTERS: dict[str, Callable[[str, str, Behaviour], Condition]] = {
     "status": _status,
     "onlyUnsynced": _unsynced,
     "lastSync": _last_sync,
-    "from": _range_start,
-    "dateFrom": _range_start,
-    "to": _range_end,
-    "dateTo": _range_end,
     "date": _on_date,
 }
+for _resource in RESOURCES.values():
+    if _resource.date_filters:
+        _FILTERS.update(zip(_resource.date_filters, (_range_start, _range_end), strict=True))

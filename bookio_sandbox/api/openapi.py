@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of Bookio as the contract and the schemas have it."""
+"""The OpenAPI 3.1 description of Bookio, generated from the contract and the schemas."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from bookio_api.contract import MAX_PAGE_SIZE, OPERATIONS, PRODUCTION_URL, RESERVATION_STATUSES
 from bookio_api.schemas import stream_schema, write_schema
+from bookio_sandbox.api.lists import STREAM_OF_LIST
 
 if TYPE_CHECKING:
     from bookio_api.contract import Operation
@@ -53,7 +54,7 @@ _ERROR = {
 
 @cache
 def openapi() -> Json:
-    """Return the description; shared, do not change it."""
+    """Return the description; it is cached, so do not change it."""
     paths: dict[str, Json] = {}
     for operation in OPERATIONS.values():
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -101,7 +102,7 @@ def _json(description: str, schema: Json) -> Json:
 def _envelope(operation: Operation) -> Json:
     data: Json = {"type": "object"}
     if operation.rows:
-        rows = _as_sent(stream_schema(operation.name.removeprefix("list_")))
+        rows = _as_sent(stream_schema(STREAM_OF_LIST[operation.name]))
         data["properties"] = {operation.rows: {"type": "array", "items": rows}}
         data["required"] = [operation.rows]
     if operation.paged:
@@ -120,7 +121,7 @@ def _envelope(operation: Operation) -> Json:
 
 
 def _as_sent(schema: Json) -> Json:
-    """Turn a record's schema into Bookio's: datetimes without offset, the postcode a number."""
+    """Turn a stream's schema into Bookio's: datetimes without offset, the postcode as a number."""
     if schema.get("format") == "date-time":
         return _WALL
     properties = {

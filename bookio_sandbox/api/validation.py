@@ -1,4 +1,4 @@
-"""What Bookio checks before it looks at its rows (code 10)."""
+"""Checks of a request that need no look at the rows (code 10)."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _VALIDATORS = {
 
 
 def whole_number(name: str, text: str, lowest: int = -INT64, highest: int = INT64 - 1) -> int:
-    """Read a number of a path or a query. ``Refusal`` if it is none, or out of bounds."""
+    """Parse a number in a path or a query. ``Refusal`` if it is invalid or out of bounds."""
     if re.fullmatch(r"-?[0-9]{1,19}", text) and lowest <= int(text) <= highest:
         return int(text)
     raise Refusal(VALIDATION, f"{name}: must be a whole number from {lowest} to {highest}")
 
 
 def day(name: str, text: str) -> str:
-    """Read a date of a query, ``2018-06-29``. ``Refusal`` if there is no such day."""
+    """Return a date in a query, ``2018-06-29``. ``Refusal`` if there is no such day."""
     try:
         known = date.fromisoformat(text).isoformat()
     except ValueError:
         known = None
     if text != known:
-        raise Refusal(VALIDATION, f"{name}: must be a date as 2018-06-29")
+        raise Refusal(VALIDATION, f"{name}: must be a date such as 2018-06-29")
     return text
 
 
@@ -51,7 +51,7 @@ def path_id(path: Mapping[str, str]) -> int:
 
 
 def validated(name: str, body: bytes) -> dict[str, Any]:
-    """Return the known fields of a write's body, ``{}`` if it takes none."""
+    """Return the known fields of a write's body, ``{}`` if the write has no body."""
     if name not in _VALIDATORS:
         return {}
     try:
@@ -61,25 +61,25 @@ def validated(name: str, body: bytes) -> dict[str, Any]:
             for error in _VALIDATORS[name].iter_errors(values)
         ]
     except (msgspec.DecodeError, RecursionError, ValueError):
-        raise Refusal(VALIDATION, "the body is no JSON that can be read") from None
+        raise Refusal(VALIDATION, "the body is not valid JSON") from None
     if errors:
         raise Refusal(VALIDATION, *errors)
     for field in ("dateFrom", "dateTo", "validFrom", "validTo"):
         if values.get(field) is not None:
-            _refuse_no_datetime(field, values[field])
+            _check_datetime(field, values[field])
     known = write_schema(OPERATIONS[name].body or "")["properties"]
     return {k: int(v) if isinstance(v, float) else v for k, v in values.items() if k in known}
 
 
-def _refuse_no_datetime(field: str, text: str) -> None:
+def _check_datetime(field: str, text: str) -> None:
     try:
         datetime.fromisoformat(text)
     except ValueError:
-        raise Refusal(VALIDATION, f"{field}: {text} is no date") from None
+        raise Refusal(VALIDATION, f"{field}: {text} is not a valid date") from None
 
 
-def refuse_backwards(start: str, end: str) -> None:
-    """Refuse a term that ends before it begins."""
+def check_term(start: str, end: str) -> None:
+    """Refuse a term that does not end after its start."""
     if end <= start:
         raise Refusal(VALIDATION, f"dateTo: {end} is not after dateFrom")
 
@@ -89,4 +89,4 @@ def later(start: datetime, minutes: int) -> str:
     try:
         return (start + timedelta(minutes=minutes)).isoformat()
     except OverflowError:
-        raise Refusal(VALIDATION, "dateFrom: is too late") from None
+        raise Refusal(VALIDATION, "dateFrom: is too far in the future") from None

@@ -1,4 +1,4 @@
-"""The ten writes: validation, then what Bookio knows, then the change."""
+"""The ten writes: validate the body, check it against the rows, then change them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from bookio_api.contract import BLOCKED_TIMES, CALENDARS, FACILITIES, RESERVATIONS
 from bookio_sandbox.api.errors import DUPLICATE, NO_CAPACITY, NOT_FOUND, Refusal
-from bookio_sandbox.api.validation import later, path_id, refuse_backwards, validated
+from bookio_sandbox.api.validation import check_term, later, path_id, validated
 from bookio_sandbox.world.clock import wall_time
 from bookio_sandbox.world.services import public_number
 
@@ -25,7 +26,7 @@ Row = dict[str, Any]
 
 
 class Write(NamedTuple):
-    """A write that has passed validation."""
+    """A write whose body is valid."""
 
     row_id: int
     """The id in its path; 0 if there is none."""
@@ -58,7 +59,7 @@ class Writes:
     def answer(
         self, name: str, path: Mapping[str, str], body: bytes, behaviour: Behaviour
     ) -> bytes:
-        """Carry out a write and return the encoded ``data``. ``Refusal`` if Bookio says no."""
+        """Carry out a write and return the encoded ``data``. ``Refusal`` if Bookio refuses it."""
         row = self._handlers[name](Write(path_id(path), validated(name, body), behaviour))
         if behaviour.write_answer == "nothing":
             return b"{}"
@@ -67,20 +68,20 @@ class Writes:
     def _create_calendar(self, write: Write) -> Row:
         self._facility(write.values["facilityId"])
         services = self._services.with_ids(write.values["services"])
-        return self._insert("calendars", write.values | {"services": services})
+        return self._insert(CALENDARS, write.values | {"services": services})
 
     def _modify_calendar(self, write: Write) -> Row:
-        calendar = self._known("calendars", write.row_id)
+        calendar = self._existing(CALENDARS, write.row_id)
         self._facility(write.values["facilityId"])
         services = self._services.with_ids(write.values["services"])
-        return self._update("calendars", calendar, write.values | {"services": services})
+        return self._update(CALENDARS, calendar, write.values | {"services": services})
 
     def _end_calendar(self, write: Write) -> Row:
-        calendar = self._known("calendars", write.row_id)
+        calendar = self._existing(CALENDARS, write.row_id)
         facility_id = calendar.row["facilityId"]
         if write.values.get("facilityId", facility_id) != facility_id:
             raise Refusal(NOT_FOUND, "facilityId: the calendar belongs to another facility")
-        return self._update("calendars", calendar, {"validTo": write.values["validTo"]})
+        return self._update(CALENDARS, calendar, {"validTo": write.values["validTo"]})
 
     def _create_reservation(self, write: Write) -> Row:
         booked = write.values
@@ -89,7 +90,7 @@ class Writes:
         if service is None:
             raise Refusal(NOT_FOUND, "serviceId: the facility has no such service")
         start = datetime.fromisoformat(booked["dateFrom"])
-        row_id = self._store.next_id("reservations")
+        row_id = self._store.next_id(RESERVATIONS)
         row = {
             "id": row_id,
             "number": public_number(row_id),
@@ -106,10 +107,10 @@ class Writes:
             self._refuse_duplicate(row)
         if write.behaviour.capacity_check:
             self._refuse_full(row)
-        return self._insert("reservations", row)
+        return self._insert(RESERVATIONS, row)
 
     def _change_status(self, write: Write) -> Row:
-        reservation = self._known("reservations", write.row_id)
+        reservation = self._existing(RESERVATIONS, write.row_id)
         row = reservation.row
         status = write.values["status"]
         if status == "CONFIRMED" and write.behaviour.capacity_check:
@@ -122,13 +123,13 @@ class Writes:
         self._store.send_email(
             row, status, write.values.get("cancellationReason"), self._clock.now_ms()
         )
-        return self._update("reservations", reservation, changes)
+        return self._update(RESERVATIONS, reservation, changes)
 
     def _change_term(self, write: Write) -> Row:
-        reservation = self._known("reservations", write.row_id)
+        reservation = self._existing(RESERVATIONS, write.row_id)
         start = datetime.fromisoformat(write.values["dateFrom"])
         end = write.values.get("dateTo") or later(start, reservation.row["duration"])
-        refuse_backwards(write.values["dateFrom"], end)
+        check_term(write.values["dateFrom"], end)
         term = {
             "dateFrom": write.values["dateFrom"],
             "dateTo": end,
@@ -136,26 +137,26 @@ class Writes:
         }
         if write.behaviour.capacity_check and reservation.row["status"] != "CANCELLED":
             self._refuse_full(reservation.row | term)
-        return self._update("reservations", reservation, term)
+        return self._update(RESERVATIONS, reservation, term)
 
     def _confirm_sync(self, write: Write) -> Row:
-        reservation = self._known("reservations", write.row_id)
+        reservation = self._existing(RESERVATIONS, write.row_id)
         synced = reservation._replace(unsynced=False)
-        return self._update("reservations", synced, write.values)
+        return self._update(RESERVATIONS, synced, write.values)
 
     def _create_blocked_time(self, write: Write) -> Row:
         self._facility(write.values["facilityId"])
-        refuse_backwards(write.values["dateFrom"], write.values["dateTo"])
-        return self._insert("blocked_times", write.values)
+        check_term(write.values["dateFrom"], write.values["dateTo"])
+        return self._insert(BLOCKED_TIMES, write.values)
 
     def _change_blocked_time(self, write: Write) -> Row:
-        blocked = self._known("blocked_times", write.row_id)
-        refuse_backwards(write.values["dateFrom"], write.values["dateTo"])
-        return self._update("blocked_times", blocked, write.values)
+        blocked = self._existing(BLOCKED_TIMES, write.row_id)
+        check_term(write.values["dateFrom"], write.values["dateTo"])
+        return self._update(BLOCKED_TIMES, blocked, write.values)
 
     def _remove_blocked_time(self, write: Write) -> Row:
-        blocked = self._known("blocked_times", write.row_id)
-        self._store.remove("blocked_times", write.row_id)
+        blocked = self._existing(BLOCKED_TIMES, write.row_id)
+        self._store.remove(BLOCKED_TIMES, write.row_id)
         return blocked.row
 
     def _insert(self, stream: str, values: Row) -> Row:
@@ -164,19 +165,19 @@ class Writes:
         return row
 
     def _update(self, stream: str, stored: Stored, changes: Row) -> Row:
-        """Change a row; one that waits for confirm sync goes on waiting."""
+        """Change a row; it stays unsynced if it was."""
         row = stored.row | changes
         self._store.put(stream, row, self._clock.now_ms(), unsynced=stored.unsynced)
         return row
 
-    def _known(self, stream: str, row_id: int) -> Stored:
+    def _existing(self, stream: str, row_id: int) -> Stored:
         stored = self._store.get(stream, row_id)
         if stored is None:
             raise Refusal(NOT_FOUND, f"there is no {stream[:-1].replace('_', ' ')} {row_id}")
         return stored
 
     def _facility(self, facility_id: int) -> Row:
-        stored = self._store.get("facilities", facility_id)
+        stored = self._store.get(FACILITIES, facility_id)
         if stored is None:
             raise Refusal(NOT_FOUND, f"facilityId: there is no facility {facility_id}")
         return stored.row
@@ -185,16 +186,16 @@ class Writes:
         return wall_time(self._clock.now_ms(), ZoneInfo(facility["timeZone"]))
 
     def _refuse_duplicate(self, row: Row) -> None:
-        """Refuse what another booking is already; what Bookio itself looks at is unknown."""
+        """Refuse a booking that exists already; what Bookio itself compares is unknown (U)."""
         same_number = self._store.count(
-            "reservations",
+            RESERVATIONS,
             "facility_id = ? AND external_id = ?",
             (row["facilityId"], row["externalId"]),
         )
         if same_number:
-            raise Refusal(DUPLICATE, f"externalId: {row['externalId']} is booked already")
+            raise Refusal(DUPLICATE, f"externalId: {row['externalId']} is already booked")
         same_visit = self._store.count(
-            "reservations",
+            RESERVATIONS,
             "email = ? AND date_from = ? AND facility_id = ? AND status != 'CANCELLED'",
             (row["email"], row["dateFrom"], row["facilityId"]),
         )
@@ -204,7 +205,7 @@ class Writes:
     def _refuse_full(self, row: Row) -> None:
         service = self._services.of_facility(row["facilityId"]).get(row["serviceId"])
         taken = self._store.count(
-            "reservations",
+            RESERVATIONS,
             "service_id = ? AND date_from < ? AND date_to > ?"
             " AND status != 'CANCELLED' AND id != ?",
             (row["serviceId"], row["dateTo"], row["dateFrom"], row["id"]),

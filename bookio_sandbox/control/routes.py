@@ -1,4 +1,4 @@
-"""``/_sandbox/``: what a demo or a test does behind Bookio's back. JSON in, JSON out, no token."""
+"""``/_sandbox/``: how a demo or a test controls the sandbox. JSON in, JSON out, no token."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from bookio_sandbox.api.app import Bookio
 
 
-class Scripted(msgspec.Struct, forbid_unknown_fields=True):
-    """Answers for the next requests of an operation (``*``: of any)."""
+class ScriptBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Twists for the next requests of an operation (``*``: of any)."""
 
     operation: str
     answers: list[Twist]
 
 
-class Passing(msgspec.Struct, forbid_unknown_fields=True):
-    """How the clock moves."""
+class ClockBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How to move the clock."""
 
     advance_seconds: float = 0
     advance_days: int = 0
@@ -84,7 +84,7 @@ class _Control:
         return {"now": now.isoformat(), "now_ms": self._bookio.clock.now_ms()}
 
     def move_clock(self, body: bytes) -> dict[str, Any]:
-        wanted = msgspec.json.decode(body, type=Passing)
+        wanted = msgspec.json.decode(body, type=ClockBody)
         clock = self._bookio.clock
         if wanted.set is not None:
             clock.set(wanted.set)
@@ -104,13 +104,13 @@ class _Control:
     def rows(self, stream: str) -> list[dict[str, Any]]:
         return [
             stored.row | {"_modified": stored.modified, "_unsynced": stored.unsynced}
-            for stored in self._bookio.store.rows(_stream(stream))
+            for stored in self._bookio.store.rows(_checked_stream(stream))
         ]
 
     def change_rows(self, body: bytes) -> list[int | None]:
         changes = msgspec.json.decode(body, type=list[Change])
         for change in changes:
-            _stream(change.stream)
+            _checked_stream(change.stream)
         return [self._bookio.life.apply(change) for change in changes]
 
     def requests(self) -> list[dict[str, Any]]:
@@ -126,9 +126,9 @@ class _Control:
         self._bookio.store.clear_emails()
 
     def script(self, body: bytes) -> None:
-        wanted = msgspec.json.decode(body, type=Scripted)
+        wanted = msgspec.json.decode(body, type=ScriptBody)
         if wanted.operation != "*":
-            _operation(wanted.operation)
+            _checked_operation(wanted.operation)
         self._bookio.script.add(wanted.operation, wanted.answers)
 
     def forget_script(self) -> None:
@@ -136,9 +136,9 @@ class _Control:
 
     def hook(self, body: bytes) -> None:
         hook = msgspec.json.decode(body, type=Hook)
-        _operation(hook.operation)
+        _checked_operation(hook.operation)
         for change in hook.changes:
-            _stream(change.stream)
+            _checked_stream(change.stream)
         self._bookio.life.add(hook)
 
     def forget_hooks(self) -> None:
@@ -162,15 +162,15 @@ def _endpoint(handler: Callable[..., Any]) -> Callable[[Request], Any]:
     return endpoint
 
 
-def _stream(name: str) -> str:
+def _checked_stream(name: str) -> str:
     if name not in STREAMS:
-        msg = f"there is no stream {name!r}; use {', '.join(STREAMS)}"
+        msg = f"there is no stream {name!r}; use one of {', '.join(STREAMS)}"
         raise ValueError(msg)
     return name
 
 
-def _operation(name: str) -> str:
+def _checked_operation(name: str) -> str:
     if name not in OPERATIONS:
-        msg = f"there is no operation {name!r}; use {', '.join(OPERATIONS)}"
+        msg = f"there is no operation {name!r}; use one of {', '.join(OPERATIONS)}"
         raise ValueError(msg)
     return name

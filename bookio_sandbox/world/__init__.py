@@ -1,1 +1,1 @@
-"""Clinics, people and their bookings, made up from a seed."""
+"""Clinics, patients and their bookings, all made up from a seed."""

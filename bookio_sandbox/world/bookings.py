@@ -1,7 +1,7 @@
-"""Reservations of a seed: when people go to a doctor, and what becomes of it.
+"""The reservations of a seed: when patients see a doctor, and how the booking ends.
 
-A booking is a half-hour slot of a doctor's day. The slots are drawn by weight (weekday, hour,
-growth, nearness), none twice, so no doctor is overbooked; ids follow the moment of booking.
+A booking takes a half-hour slot of a doctor's day. Slots are drawn by weight (weekday, hour,
+growth, nearness), none twice, so that no doctor is overbooked. Ids follow the time of booking.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 PAST = timedelta(days=548)
-"""Eighteen months, which the world reaches back."""
+"""How far the world reaches back: eighteen months."""
 AHEAD = timedelta(days=42)
 """How far people book ahead."""
 
@@ -55,7 +55,7 @@ _REASONS = ("Choroba", "Nemôžem prísť", "Iný termín", "Cestujem", "Chyba v
 
 
 class Doctor(NamedTuple):
-    """A calendar as the generator needs it."""
+    """What the generator needs to know of a calendar."""
 
     facility_id: int
     zone: ZoneInfo
@@ -65,7 +65,7 @@ class Doctor(NamedTuple):
 
 
 class Bookings:
-    """Makes reservations up."""
+    """Makes up reservations."""
 
     def __init__(
         self, doctors: list[Doctor], people: People, rng: random.Random, now: datetime
@@ -78,7 +78,7 @@ class Bookings:
         self._now_ms = epoch_ms(now)
 
     def rows(self, count: int) -> Iterator[Stored]:
-        """Yield reservations by id. Fewer than ``count`` only if the doctors have no more time."""
+        """Yield reservations by id; fewer than ``count`` only if the doctors have no more slots."""
         booked = []
         for number, start in self._slots(count):
             start_ms = epoch_ms(start.replace(tzinfo=self._doctors[number].zone))
@@ -113,7 +113,7 @@ class Bookings:
     ) -> Stored:
         rng = self._rng
         service = rng.choice(doctor.services)
-        status, modified = self._fate(created_ms, start_ms)
+        status, modified = self._outcome(created_ms, start_ms)
         recently = modified > self._now_ms - _RECENTLY
         unsynced = rng.random() < (_UNSYNCED_RECENTLY if recently else _UNSYNCED_LATER)
         cancelled = status == "CANCELLED"
@@ -129,7 +129,7 @@ class Bookings:
             "duration": service["duration"],
             "created": wall_time(created_ms, doctor.zone),
             "cancelTime": wall_time(modified, doctor.zone) if cancelled else None,
-            **self._people.one(rng)._asdict(),
+            **self._people.pick(rng)._asdict(),
             "note": rng.choice(_NOTES) if rng.random() < _WITH_NOTE else None,
             "externalId": None if unsynced else 500_000 + row_id,
         }
@@ -137,8 +137,8 @@ class Bookings:
             row["cancellationReason"] = rng.choice(_REASONS)
         return Stored(row, modified, unsynced)
 
-    def _fate(self, created_ms: int, start_ms: int) -> tuple[str, int]:
-        """Return what became of a booking, and when (epoch ms)."""
+    def _outcome(self, created_ms: int, start_ms: int) -> tuple[str, int]:
+        """Return the status of a booking, and when it was set (epoch ms)."""
         chance = self._rng.random()
         if chance < _CANCELLED:
             return "CANCELLED", self._rng.randrange(created_ms, min(self._now_ms, start_ms))
@@ -148,7 +148,7 @@ class Bookings:
 
 
 def is_workday(day: date) -> bool:
-    """Tell whether clinics are open all day."""
+    """Return whether clinics are open all day."""
     return day.weekday() < 5 and (day.month, day.day) not in HOLIDAYS  # noqa: PLR2004
 
 

@@ -1,4 +1,4 @@
-"""The sandbox's own time, and its two forms: epoch milliseconds and wall time."""
+"""The sandbox's clock, and its two forms of time: epoch milliseconds and wall time."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ DEFAULT_START = datetime(2026, 9, 16, 6, tzinfo=UTC)
 
 
 class Clock:
-    """Starts at a given moment, ticks, and can be moved in both directions."""
+    """Starts at a given time, ticks, and can be moved forward and back."""
 
     def __init__(self, start: datetime = DEFAULT_START) -> None:
         """Start ticking at ``start``, which carries an offset."""
         self.set(start)
 
     def set(self, moment: datetime) -> None:
-        """Go on ticking from ``moment``, which carries an offset."""
+        """Continue from ``moment``, which carries an offset."""
         self._start = moment.astimezone(UTC)
         self._started = time.monotonic()
 
     def advance(self, seconds: float) -> None:
-        """Jump by seconds, negative ones too. ``OverflowError`` beyond the calendar."""
+        """Move by seconds, which may be negative. ``OverflowError`` beyond the calendar."""
         self.set(self.now() + timedelta(seconds=seconds))
 
     def now(self) -> datetime:
-        """Return the moment in UTC."""
+        """Return the time in UTC."""
         return self._start + timedelta(seconds=time.monotonic() - self._started)
 
     def now_ms(self) -> int:
-        """Return the moment in epoch milliseconds."""
+        """Return the time in epoch milliseconds."""
         return epoch_ms(self.now())
 
     def http_date(self) -> bytes:
-        """Return the moment as the ``Date`` header has it."""
+        """Return the time in the format of the ``Date`` header."""
         return format_datetime(self.now(), usegmt=True).encode()
 
 
 def epoch_ms(moment: datetime) -> int:
-    """Return epoch milliseconds of a moment that carries an offset."""
+    """Return the epoch milliseconds of a datetime that carries an offset."""
     return int(moment.timestamp() * 1000)
 
 
 def wall_time(moment_ms: int, zone: ZoneInfo) -> str:
-    """Return the time on a facility's wall, ``2018-06-29T12:00:00``, as Bookio sends it."""
+    """Return a facility's wall time, ``2018-06-29T12:00:00``, in Bookio's format."""
     moment = datetime.fromtimestamp(moment_ms // 1000, zone)
     return moment.replace(tzinfo=None).isoformat()

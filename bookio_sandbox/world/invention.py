@@ -1,4 +1,4 @@
-"""Rows made up on the spot, around whatever fields are given."""
+"""Makes up whole rows around the fields that are given."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from bookio_api.contract import BLOCKED_TIMES, CALENDARS, FACILITIES, RESERVATIONS
 from bookio_sandbox.world.clock import wall_time
 from bookio_sandbox.world.people import People
 from bookio_sandbox.world.services import DEFAULT_DURATION, public_number
@@ -28,7 +29,7 @@ class Invention:
     def __init__(
         self, store: Store, clock: Clock, services: Services, rng: random.Random, seed: int
     ) -> None:
-        """Fit rows into ``store`` at the time of ``clock``."""
+        """Make up rows that fit ``store`` at the time of ``clock``."""
         self._store = store
         self._clock = clock
         self._services = services
@@ -36,24 +37,24 @@ class Invention:
         self._people = People(seed, 200)
 
     def row(self, stream: str, given: Row) -> Row:
-        """Return a whole row that holds the ``given`` fields."""
+        """Return a whole row with the ``given`` fields in it."""
         row_id = self._store.next_id(stream)
-        if stream == "facilities":
+        if stream == FACILITIES:
             row = {"id": row_id, "name": f"Ambulancia {row_id}", "timeZone": "Europe/Bratislava"}
             return row | given
-        facilities = self._store.ids("facilities")
+        facilities = self._store.ids(FACILITIES)
         facility_id = facilities[0] if facilities else None
         row = {"id": row_id, "facilityId": facility_id, **given}
         invent = {
-            "calendars": self._calendar,
-            "reservations": self._reservation,
-            "blocked_times": self._blocked_time,
+            CALENDARS: self._calendar,
+            RESERVATIONS: self._reservation,
+            BLOCKED_TIMES: self._blocked_time,
         }
         return row | invent[stream](row) | given
 
-    def wall(self, facility_id: int) -> str:
-        """Return the time on a facility's wall now."""
-        facility = self._store.get("facilities", facility_id)
+    def wall_time_now(self, facility_id: int) -> str:
+        """Return the present wall time of a facility."""
+        facility = self._store.get(FACILITIES, facility_id)
         zone = ZoneInfo(facility.row["timeZone"] if facility else "UTC")
         return wall_time(self._clock.now_ms(), zone)
 
@@ -92,9 +93,9 @@ class Invention:
             "dateFrom": start.isoformat(),
             "dateTo": (start + timedelta(minutes=minutes)).isoformat(),
             "duration": minutes,
-            "created": self.wall(row["facilityId"]),
+            "created": self.wall_time_now(row["facilityId"]),
             "cancelTime": None,
-            **self._people.one(self._rng)._asdict(),
+            **self._people.pick(self._rng)._asdict(),
             "note": None,
             "externalId": None,
         }

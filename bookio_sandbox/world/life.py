@@ -1,4 +1,4 @@
-"""Changes that Bookio's own users make: a day's worth, between two pages, or as a test orders."""
+"""Changes that Bookio's users make: for a day, between two pages, or as a test wants them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bookio_api.contract import BLOCKED_TIMES, FACILITIES, RESERVATIONS
 from bookio_sandbox.world.invention import Invention
 
 if TYPE_CHECKING:
@@ -29,33 +30,33 @@ _CHURN = {
 class Change(msgspec.Struct, forbid_unknown_fields=True):
     """One change of one row: ``insert``, ``change`` or ``remove``.
 
-    An inserted row needs no field: the rest is made up. ``_modified`` (epoch ms) and ``_unsynced``
-    in ``insert`` and ``change`` set what Bookio keeps to itself.
+    An inserted row needs no field: what is missing is made up. ``_modified`` (epoch ms) and
+    ``_unsynced`` in ``insert`` and ``change`` set what Bookio does not show.
     """
 
     stream: str
     insert: Row | None = None
     change: Row | None = None
-    """With ``id`` and the fields that change."""
+    """The ``id``, and the fields that change."""
     remove: int | None = None
 
 
 class Hook(msgspec.Struct, forbid_unknown_fields=True):
-    """What happens just before a list is read: ``changes``, and ``churn`` seeded random ones."""
+    """Changes just before a list is read: ``changes``, and ``churn`` random ones from the seed."""
 
     operation: str
     skip: int = 0
-    """List requests to let pass first."""
+    """How many list requests to let pass first."""
     times: int = 1
-    """List requests that it happens before."""
+    """How many list requests it precedes."""
     changes: list[Change] = []
     churn: int = 0
     kinds: tuple[str, ...] = ()
-    """Of ``Life.kinds``; by default those that fit the list."""
+    """Keys of ``Life.kinds``; by default those that fit the list."""
 
 
 class Life:
-    """Changes rows as people would."""
+    """Changes rows as the users of Bookio would."""
 
     def __init__(self, store: Store, clock: Clock, services: Services, seed: int) -> None:
         """Change rows of ``store``; ``seed`` decides which."""
@@ -75,7 +76,7 @@ class Life:
         }
 
     def days(self, count: int) -> dict[str, int]:
-        """Let days pass; return how many changes of each kind they brought."""
+        """Let days pass; return the number of changes by kind."""
         done = dict.fromkeys(self.kinds, 0)
         for _ in range(count):
             plan = self._plan()
@@ -85,7 +86,7 @@ class Life:
         return done
 
     def _plan(self) -> list[str]:
-        booked = 4 + self._store.counts()["reservations"] // 500
+        booked = 4 + self._store.counts()[RESERVATIONS] // 500
         plan = ["book"] * booked + ["block", "unblock"]
         plan += ["cancel"] * (1 + booked // 6) + ["move"] * (1 + booked // 8)
         plan += ["no-show"] * (1 + booked // 10)
@@ -93,10 +94,10 @@ class Life:
         return plan
 
     def add(self, hook: Hook) -> None:
-        """Run a hook from now on. ``ValueError`` if it names no kind of change."""
+        """Install a hook. ``ValueError`` if it names an unknown kind of change."""
         hook.kinds = hook.kinds or _CHURN.get(hook.operation, ())
         if not set(hook.kinds) <= set(self.kinds) or (hook.churn and not hook.kinds):
-            msg = f"kinds must be of {', '.join(self.kinds)}"
+            msg = f"kinds must be some of {', '.join(self.kinds)}"
             raise ValueError(msg)
         self.hooks.append(hook)
 
@@ -115,7 +116,7 @@ class Life:
                 self.hooks.remove(hook)
 
     def apply(self, change: Change) -> int | None:
-        """Make one change; return the row's id, None if there is no such row."""
+        """Make one change; return the row's id, or None if there is no such row."""
         if change.remove is not None:
             return change.remove if self._store.remove(change.stream, change.remove) else None
         fields = dict(change.change or change.insert or {})
@@ -134,13 +135,13 @@ class Life:
         return row_id
 
     def _book(self) -> bool:
-        return self._insert("reservations", _unsynced=True)
+        return self._insert(RESERVATIONS, _unsynced=True)
 
     def _block(self) -> bool:
-        return self._insert("blocked_times")
+        return self._insert(BLOCKED_TIMES)
 
     def _insert(self, stream: str, **fields: object) -> bool:
-        facilities = self._store.ids("facilities")
+        facilities = self._store.ids(FACILITIES)
         if not facilities:
             return False
         fields["facilityId"] = self._rng.choice(facilities)
@@ -151,7 +152,7 @@ class Life:
         return row is not None and self._edit(
             row,
             status="CANCELLED",
-            cancelTime=self._invention.wall(row["facilityId"]),
+            cancelTime=self._invention.wall_time_now(row["facilityId"]),
             cancellationReason="Nemôžem prísť",
         )
 
@@ -168,26 +169,24 @@ class Life:
     def _no_show(self) -> bool:
         now = self._clock.now()
         lately = (f"{now - timedelta(days=7):%Y-%m-%dT%H:%M:%S}", f"{now:%Y-%m-%dT%H:%M:%S}")
-        row = self._pick(
-            "reservations", "date_from BETWEEN ? AND ? AND status = 'CONFIRMED'", lately
-        )
+        row = self._pick(RESERVATIONS, "date_from BETWEEN ? AND ? AND status = 'CONFIRMED'", lately)
         return row is not None and self._edit(row, status="DID_NOT_COME")
 
     def _remove(self) -> bool:
-        row = self._pick("reservations")
-        return row is not None and self._store.remove("reservations", row["id"])
+        row = self._pick(RESERVATIONS)
+        return row is not None and self._store.remove(RESERVATIONS, row["id"])
 
     def _unblock(self) -> bool:
-        row = self._pick("blocked_times")
-        return row is not None and self._store.remove("blocked_times", row["id"])
+        row = self._pick(BLOCKED_TIMES)
+        return row is not None and self._store.remove(BLOCKED_TIMES, row["id"])
 
     def _edit(self, row: Row, **fields: object) -> bool:
         change = {"id": row["id"], "_unsynced": True, **fields}
-        return self.apply(Change("reservations", change=change)) is not None
+        return self.apply(Change(RESERVATIONS, change=change)) is not None
 
     def _upcoming(self) -> Row | None:
         now = f"{self._clock.now():%Y-%m-%dT%H:%M:%S}"
-        return self._pick("reservations", "date_from > ? AND status = 'CONFIRMED'", [now])
+        return self._pick(RESERVATIONS, "date_from > ? AND status = 'CONFIRMED'", [now])
 
     def _pick(self, stream: str, where: str = "1", values: Sequence[str] = ()) -> Row | None:
         ids = self._store.ids(stream, where, values)

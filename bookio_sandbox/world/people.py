@@ -1,4 +1,4 @@
-"""Patients who do not exist: Slovak names, phones that could be dialled, mail to nowhere."""
+"""Made-up patients: Slovak names, valid mobile numbers, addresses in reserved mail domains."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Person(NamedTuple):
 
 
 class People:
-    """A town of patients, who come again."""
+    """A fixed number of patients, who come again."""
 
     def __init__(self, seed: int, count: int) -> None:
-        """Invent ``count`` of them."""
+        """Make up ``count`` patients."""
         faker = Faker("sk_SK")
         faker.seed_instance(seed)
         self._rng = random.Random(f"people {seed}")
@@ -38,8 +38,8 @@ class People:
         ]
         self._known = [self._person(number) for number in range(count)]
 
-    def one(self, rng: random.Random) -> Person:
-        """Return one of them."""
+    def pick(self, rng: random.Random) -> Person:
+        """Return one of the patients."""
         return rng.choice(self._known)
 
     def doctor(self) -> str:

@@ -1,8 +1,10 @@
-"""The services that calendars offer: what a booking needs to know of them."""
+"""The services that calendars offer, as far as a booking needs them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bookio_api.contract import CALENDARS
 
 if TYPE_CHECKING:
     from bookio_sandbox.world.store import Store
@@ -30,18 +32,18 @@ class Services:
         self._known: dict[int, dict[int, Service]] = {}
 
     def of_facility(self, facility_id: int) -> dict[int, Service]:
-        """Return what a facility offers, by service id."""
-        if self._seen != self._store.changes["calendars"]:
-            self._seen = self._store.changes["calendars"]
+        """Return the services of a facility by id."""
+        if self._seen != self._store.changes[CALENDARS]:
+            self._seen = self._store.changes[CALENDARS]
             self._known = {}
-            for calendar, *_ in self._store.rows("calendars"):
+            for calendar, *_ in self._store.rows(CALENDARS):
                 offered = self._known.setdefault(calendar["facilityId"], {})
                 for service in calendar["services"]:
                     offered[service["id"]] = _service(service)
         return self._known.get(facility_id, {})
 
     def with_ids(self, services: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the services of a request, each with an id; a new one where it has none."""
+        """Return the services of a request; those without an id get a new one."""
         self.of_facility(0)
         known = (service_id for offered in self._known.values() for service_id in offered)
         next_id = max(known, default=_FIRST_ID - 1) + 1
@@ -52,7 +54,7 @@ class Services:
 
 
 def _service(sent: dict[str, Any]) -> Service:
-    """Read a service; what a calendar may say of one is unknown, so anything goes."""
+    """Parse a service. Its fields are unknown (U), so nothing is refused."""
     return Service(
         str(sent.get("name", "")),
         _number(sent.get("duration"), DEFAULT_DURATION),
@@ -65,5 +67,5 @@ def _number(value: object, default: int) -> int:
 
 
 def public_number(row_id: int) -> str:
-    """Return the public reservation number of an id, for instance ``a47b89``."""
+    """Return the public number of a reservation id, for instance ``a47b89``."""
     return f"{row_id * 0x9E3779 & 0xFFFFFF:06x}"

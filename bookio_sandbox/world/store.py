@@ -1,6 +1,6 @@
-"""Rows in SQLite, encoded once: a list answer is bytes joined, never rows serialised anew."""
+"""The rows, in SQLite and already encoded: the body of a list is joined from their bytes."""
 
-# ruff: noqa: S608 - what is put into a query by name is a constant of this package
+# ruff: noqa: S608 - names in queries are constants of this package
 from __future__ import annotations
 
 import sqlite3
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from bookio_api.contract import BLOCKED_TIMES, CALENDARS, FACILITIES, RESERVATIONS, RESOURCES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_FIRST_IDS = {"facilities": 101, "calendars": 301, "reservations": 1001, "blocked_times": 401}
-
-STREAMS = tuple(_FIRST_IDS)
+STREAMS = tuple(RESOURCES)
+_FIRST_IDS = {FACILITIES: 101, CALENDARS: 301, RESERVATIONS: 1001, BLOCKED_TIMES: 401}
 
 _COLUMNS = {
     "facility_id": "facilityId",
@@ -60,11 +61,11 @@ CREATE TABLE IF NOT EXISTS emails (
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value)
 """
 
-_KEPT_RESULTS = 64
+_MAX_CACHED_RESULTS = 64
 
 
 class Stored(NamedTuple):
-    """A row as Bookio sends it, with what it keeps to itself."""
+    """A row as Bookio sends it, with the two facts that it does not send."""
 
     row: dict[str, Any]
     modified: int
@@ -76,11 +77,11 @@ class Store:
     """Every row of the world."""
 
     def __init__(self, path: str = ":memory:") -> None:
-        """Open or create; ``sqlite3.Error`` if the file cannot be used."""
+        """Open or create a file. ``sqlite3.Error`` if it cannot be used."""
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
         if tables and "facts" not in tables:
-            msg = "it holds something else than a sandbox's world"
+            msg = "it is not the world of a sandbox"
             raise sqlite3.DatabaseError(msg)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = OFF")
@@ -95,12 +96,12 @@ class Store:
         self._db.close()
 
     def fact(self, name: str) -> Any:  # noqa: ANN401
-        """Return something remembered beside the rows, or None."""
+        """Return a value that was remembered, or None."""
         found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return found and found[0]
 
     def remember(self, name: str, value: object) -> None:
-        """Keep something beside the rows."""
+        """Store a value beside the rows."""
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     def latest(self) -> int:
@@ -111,21 +112,21 @@ class Store:
         return found
 
     def load(self, stream: str, rows: Iterable[Stored]) -> None:
-        """Put many rows in one transaction."""
+        """Insert many rows in one transaction."""
         self._db.execute("BEGIN")
         self._db.executemany(_INSERT.format(stream=stream), map(_values, rows))
         self._db.execute("COMMIT")
         self._changed(stream)
 
     def index(self) -> None:
-        """Build the indexes; cheaper after a big ``load``."""
+        """Build the indexes; this is cheaper after a big ``load`` than before."""
         for stream in STREAMS:
             for columns in _INDEXES:
                 name = f"{stream}_{columns.replace(', ', '_')}"
                 self._db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {stream} ({columns})")
 
     def put(self, stream: str, row: dict[str, Any], modified: int, *, unsynced: bool) -> None:
-        """Insert or replace the row of ``row["id"]``."""
+        """Insert the row, or replace the one with its id."""
         values = _values(Stored(row, modified, unsynced))
         self._db.execute(_INSERT.format(stream=stream), values)
         self._changed(stream)
@@ -161,10 +162,10 @@ class Store:
         values: Sequence[object] = (),
         order: str = "id",
     ) -> Sequence[int]:
-        """Return ids in order; kept until a row changes, so that deep pages cost no more."""
+        """Return ids in order; cached until a row changes, so that deep pages cost no more."""
         key = (stream, where, *values, order)
         if key not in self._results:
-            if len(self._results) >= _KEPT_RESULTS:
+            if len(self._results) >= _MAX_CACHED_RESULTS:
                 self._results.pop(next(iter(self._results)))
             found = self._db.execute(
                 f"SELECT id FROM {stream} WHERE {where} ORDER BY {order}", values
@@ -186,7 +187,7 @@ class Store:
         return found[0] + 1 if found else _FIRST_IDS[stream]
 
     def count(self, stream: str, where: str = "1", values: Sequence[object] = ()) -> int:
-        """Return how many rows there are."""
+        """Return the number of rows that match."""
         query = f"SELECT count(*) FROM {stream} WHERE {where}"
         found: int = self._db.execute(query, values).fetchone()[0]
         return found

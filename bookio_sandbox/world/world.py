@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from bookio_api.contract import BLOCKED_TIMES, CALENDARS, FACILITIES, RESERVATIONS
 from bookio_sandbox.world.bookings import AHEAD, HOLIDAYS, PAST, Bookings, Doctor, is_workday
 from bookio_sandbox.world.clock import epoch_ms
 from bookio_sandbox.world.people import People, ascii_letters
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from bookio_sandbox.world.store import Store
 
 SIZES = {"small": 2_000, "medium": 20_000, "large": 200_000}
-"""Reservations of the named sizes; 0 has facilities and calendars only."""
+"""Number of reservations by name of a size."""
 
 Row = dict[str, Any]
 
@@ -64,15 +65,15 @@ class World:
         """Write every stream."""
         facilities = self._facilities()
         calendars = self._calendars(facilities)
-        self._store.load("facilities", map(self._old, facilities))
-        self._store.load("calendars", map(self._old, calendars))
+        self._store.load(FACILITIES, map(self._unchanged, facilities))
+        self._store.load(CALENDARS, map(self._unchanged, calendars))
         if self._size:
             doctors = self._doctors(facilities, calendars)
             bookings = Bookings(doctors, self._people, self._rng, self._now)
-            self._store.load("reservations", bookings.rows(self._size))
-            self._store.load("blocked_times", self._blocked_times(facilities, doctors))
+            self._store.load(RESERVATIONS, bookings.rows(self._size))
+            self._store.load(BLOCKED_TIMES, self._blocked_times(facilities, doctors))
 
-    def _old(self, row: Row) -> Stored:
+    def _unchanged(self, row: Row) -> Stored:
         return Stored(row, epoch_ms(self._now - PAST), unsynced=False)
 
     def _facilities(self) -> list[Row]:
@@ -133,7 +134,7 @@ class World:
         return doctors
 
     def _blocked_times(self, facilities: list[Row], doctors: list[Doctor]) -> Iterator[Stored]:
-        """Holidays throughout, lunch around now, and the doctors' leave."""
+        """Yield public holidays, lunch breaks around the present, and the doctors' leave."""
         days = [self._first + timedelta(days=n) for n in range((PAST + AHEAD).days)]
         blocked = [
             (facility["id"], f"{day}T00:00:00", f"{day}T23:59:00", HOLIDAYS[day.month, day.day])

@@ -1,4 +1,4 @@
-"""schemathesis against the OpenAPI of the contract: whatever comes in, the sandbox stands."""
+"""schemathesis against the OpenAPI description: the sandbox copes with whatever it receives."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ TERM = {"dateFrom": "2027-01-04T09:00:00", "dateTo": "2027-01-04T09:30:00"}
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[Sandbox]:
-    """Return one sandbox that takes all the blows; its statuses are those of HTTP."""
+    """Return one sandbox for all requests; the HTTP status of its errors fits their code."""
     with in_thread(size=30, error_style="status", capacity_check=False) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def known(world: Sandbox) -> dict[str, int]:
-    """Return ids that exist, by the names of their parameters; rows of the test's own."""
+    """Return ids that exist, by the names of their parameters; the rows are this test's own."""
     bookable = world.rows("calendars")[0]
     return {
         "facilityId": bookable["facilityId"],
@@ -43,7 +43,7 @@ def known(world: Sandbox) -> dict[str, int]:
 
 
 def aim(case: schemathesis.Case, known: dict[str, int]) -> None:
-    """Let a valid request hit rows that exist, at times that exist: JSON Schema knows neither."""
+    """Aim a valid request at existing rows and times, of which JSON Schema knows nothing."""
     times = {"validFrom": TERM["dateFrom"], "validTo": TERM["dateTo"], **TERM}
     for part, hits in (
         (case.path_parameters, known),
@@ -62,9 +62,10 @@ def aim(case: schemathesis.Case, known: dict[str, int]) -> None:
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-def test_the_sandbox_keeps_its_contract(
+def test_the_sandbox_follows_its_openapi_description(
     world: Sandbox, known: dict[str, int], case: schemathesis.Case
 ) -> None:
+    """Valid requests succeed or are refused as documented, invalid ones are refused."""
     valid = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
     if valid:
         aim(case, known)

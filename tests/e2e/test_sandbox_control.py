@@ -1,4 +1,4 @@
-"""The sandbox's control surface and its command line."""
+"""The sandbox's control routes and its command line."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 def test_the_clock_ticks_jumps_and_can_be_set(sandbox: Sandbox) -> None:
+    """The clock can be advanced, moved back and set."""
     before = sandbox.now_ms()
     sandbox.advance(seconds=3600)
     assert 3_600_000 <= sandbox.now_ms() - before < 3_660_000
@@ -30,7 +31,8 @@ def test_the_clock_ticks_jumps_and_can_be_set(sandbox: Sandbox) -> None:
     assert sandbox.control("/clock")["now"].startswith("2026-03-29T00:59:59")
 
 
-def test_a_day_brings_changes_and_says_which(start_sandbox: StartSandbox) -> None:
+def test_a_day_makes_changes_and_counts_them(start_sandbox: StartSandbox) -> None:
+    """Two days change as many rows as the counts by kind say, at times within those days."""
     sandbox = start_sandbox(size=1000, seed=3)
     before = {stream: rows_by_id(sandbox, stream) for stream in ("reservations", "blocked_times")}
     since = sandbox.now_ms()
@@ -52,7 +54,9 @@ def rows_by_id(sandbox: Sandbox, stream: str) -> dict[int, dict[str, Any]]:
     return {row["id"]: row for row in sandbox.rows(stream)}
 
 
-def test_a_seed_decides_the_days_too(start_sandbox: StartSandbox) -> None:
+def test_a_seed_decides_the_changes_of_a_day(start_sandbox: StartSandbox) -> None:
+    """The same seed makes the same changes, another seed makes others."""
+
     def after_a_day(seed: int) -> tuple[dict[str, int], list[dict[str, Any]]]:
         sandbox = start_sandbox(size=300, seed=seed)
         changes = sandbox.advance(days=1)
@@ -65,6 +69,7 @@ def test_a_seed_decides_the_days_too(start_sandbox: StartSandbox) -> None:
 
 
 def test_rows_are_inserted_changed_and_removed(start_sandbox: StartSandbox) -> None:
+    """What is done to rows through the control routes shows in the lists, unknown fields too."""
     sandbox = start_sandbox(size=None)
     assert set(sandbox.counts().values()) == {0}
     zone = "Atlantic/Canary"
@@ -80,7 +85,8 @@ def test_rows_are_inserted_changed_and_removed(start_sandbox: StartSandbox) -> N
     assert sandbox.counts()["reservations"] == 0
 
 
-def test_the_request_log_tells_what_was_asked(sandbox: Sandbox) -> None:
+def test_the_request_log_has_every_request(sandbox: Sandbox) -> None:
+    """Each entry has query, path, status, error code and whether the token was right."""
     sandbox.ask("list_reservations", query={"limit": 5, "lang": "en"})
     sandbox.ask("remove_blocked_time", path={"blockedTimeId": 3}, token="wrong")
     listed, removed = sandbox.requests()
@@ -93,6 +99,7 @@ def test_the_request_log_tells_what_was_asked(sandbox: Sandbox) -> None:
 
 
 def test_a_hook_changes_rows_between_pages(start_sandbox: StartSandbox) -> None:
+    """A hook removes a row before the second request, not before the first."""
     sandbox = start_sandbox(size=120)
     first, *_ = sandbox.rows("reservations")
     change = {"stream": "reservations", "remove": first["id"]}
@@ -102,6 +109,7 @@ def test_a_hook_changes_rows_between_pages(start_sandbox: StartSandbox) -> None:
 
 
 def test_churn_changes_rows_before_every_page(start_sandbox: StartSandbox) -> None:
+    """Churn lasts for as many requests as asked."""
     sandbox = start_sandbox(size=120, seed=2)
     sandbox.hook("list_reservations", churn=5, times=3)
     seen = [sandbox.rows("reservations")]
@@ -125,25 +133,27 @@ def test_churn_changes_rows_before_every_page(start_sandbox: StartSandbox) -> No
         ("/hooks", {"operation": "list_calendars", "churn": 1}, "kinds"),
     ],
 )
-def test_a_wrong_order_is_refused_in_words(
+def test_an_invalid_control_request_is_refused(
     sandbox: Sandbox, path: str, body: object, words: str
 ) -> None:
+    """The message names what is invalid."""
     with pytest.raises(ValueError, match=words):
         sandbox.control(path, body)
 
 
-def test_an_endpoint_can_be_elsewhere(start_sandbox: StartSandbox) -> None:
+def test_an_operation_can_be_served_at_another_path(start_sandbox: StartSandbox) -> None:
+    """The old path is then unknown, and the new one is logged under the operation."""
     sandbox = start_sandbox(endpoints={"list_calendars": "GET /agendas"})
     assert sandbox.ask("list_calendars").status == 405
     (missed,) = sandbox.requests()
     assert (missed["operation"], missed["path"]) == (None, "/public/api/v1/calendars")
-    answer, _ = sandbox._send("GET", "/public/api/v1/agendas", None, {})
+    answer, _ = sandbox.send("GET", "/public/api/v1/agendas", None, {})
     assert answer.status == 400
     assert sandbox.requests()[-1]["operation"] == "list_calendars"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``bookio-sandbox`` with options that end it at once."""
+    """Run ``bookio-sandbox`` with options with which it ends at once."""
     command = [sys.executable, "-m", "bookio_sandbox", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
@@ -164,7 +174,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("--nonsense", "--nonsense"),
     ],
 )
-def test_a_bad_option_is_one_clear_line(option: str, words: str) -> None:
+def test_an_invalid_option_is_reported_in_one_line(option: str, words: str) -> None:
+    """The line names the option or its value; nothing is served."""
     done = run("--port=0", "--size=0", option)
     assert done.returncode != 0
     assert done.stdout == ""
@@ -173,7 +184,8 @@ def test_a_bad_option_is_one_clear_line(option: str, words: str) -> None:
     assert words in line
 
 
-def test_a_port_in_use_is_one_clear_line() -> None:
+def test_a_port_in_use_is_reported_in_one_line() -> None:
+    """The line names address and port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run("--size=0", f"--port={port}")
@@ -182,7 +194,8 @@ def test_a_port_in_use_is_one_clear_line() -> None:
     assert f"127.0.0.1:{port}" in line
 
 
-def test_help_names_every_option() -> None:
+def test_help_lists_options_and_faults() -> None:
+    """Options generated from the behaviour and the kinds of faults are in the help."""
     done = run("--help")
     assert done.returncode == 0
     for option in ("--port", "--seed", "--no-total", "--error-style", "--faults", "reset-after"):
@@ -190,7 +203,8 @@ def test_help_names_every_option() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
+def test_a_signal_ends_the_process_with_0(number: signal.Signals) -> None:
+    """SIGTERM and SIGINT leave nothing on stderr."""
     command = [sys.executable, "-m", "bookio_sandbox", "--port=0", "--size=0", "--token=T"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -204,7 +218,8 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
         assert process.stderr.read() == ""
 
 
-def test_a_signal_before_the_first_request_ends_it_cleanly() -> None:
+def test_a_signal_before_the_first_request_ends_the_process_with_0() -> None:
+    """A signal that comes while the server still starts is not lost."""
     command = [sys.executable, "-m", "bookio_sandbox", "--port=0", "--size=0"]
     for _ in range(3):
         with subprocess.Popen(
@@ -219,10 +234,12 @@ def test_a_signal_before_the_first_request_ends_it_cleanly() -> None:
 
 
 def test_the_version_is_that_of_the_distribution() -> None:
+    """--version prints the version of singer-bookio."""
     assert run("--version").stdout.startswith("bookio-sandbox 0.")
 
 
-def test_a_world_in_a_file_goes_on(tmp_path: Path) -> None:
+def test_a_world_in_a_file_is_continued(tmp_path: Path) -> None:
+    """Rows and clock are as they were left, whatever size and seed say."""
     file = tmp_path / "world.sqlite3"
     with in_process("--size=50", f"--db={file}") as sandbox:
         sandbox.advance(days=1)
@@ -232,12 +249,13 @@ def test_a_world_in_a_file_goes_on(tmp_path: Path) -> None:
         assert abs(sandbox.now_ms() - left) < 60_000
 
 
-def test_a_foreign_database_is_left_alone(tmp_path: Path) -> None:
+def test_a_database_of_another_program_is_not_touched(tmp_path: Path) -> None:
+    """It is refused, and its file does not change."""
     file = tmp_path / "journal.sqlite3"
     with sqlite3.connect(file) as db:
         db.execute("CREATE TABLE intents (id)")
     before = file.read_bytes()
     done = run("--port=0", f"--db={file}")
     assert done.returncode != 0
-    assert "something else" in done.stderr
+    assert "not the world of a sandbox" in done.stderr
     assert file.read_bytes() == before

@@ -1,4 +1,4 @@
-"""Lost, late and broken answers, by chance and by script: applied or not, as the kind says."""
+"""Lost, late and broken answers, by chance and by script, of requests applied or not."""
 
 from __future__ import annotations
 
@@ -9,23 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bookio_sandbox.api.faults import FAULTS
+from bookio_sandbox.running import Sandbox
 
 if TYPE_CHECKING:
     from conftest import StartSandbox
 
-    from bookio_sandbox.running import Sandbox
-
 LOST = ("reset", "close", "timeout")
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give up early on an answer that never comes."""
-    monkeypatch.setattr("bookio_sandbox.running._TIMEOUT", 0.2)
-
-
 def block(sandbox: Sandbox) -> str:
-    """Create a blocked time; return what came of it."""
+    """Create a blocked time; return the outcome that the client sees."""
     body = {
         "facilityId": sandbox.rows("facilities")[0]["id"],
         "dateFrom": "2026-10-05T09:00:00",
@@ -44,7 +37,6 @@ def block(sandbox: Sandbox) -> str:
     return str(reply.result.get("errorCode", reply.status))
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("kind", "outcome", "applied"),
     [
@@ -67,22 +59,27 @@ def block(sandbox: Sandbox) -> str:
         ("slow-body", "200", 1),
     ],
 )
-def test_each_fault(sandbox: Sandbox, kind: str, outcome: str, applied: int) -> None:
+def test_fault(sandbox: Sandbox, kind: str, outcome: str, applied: int) -> None:
+    """The client sees the outcome, and the request is applied exactly if the kind says so."""
     sandbox.behave(faults=f"{kind}=1")
-    assert block(sandbox) == outcome
+    impatient = Sandbox(sandbox.url, sandbox.token, timeout_s=0.2)
+    assert block(impatient if outcome == "timeout" else sandbox) == outcome
     assert len(sandbox.rows("blocked_times")) == applied
     (request,) = sandbox.requests("create_blocked_time")
     assert request["applied"] is bool(applied)
     assert (request["status"] is None) is kind.startswith(LOST)
 
 
-def test_no_fault_is_untested() -> None:
-    marks = test_each_fault.pytestmark  # type: ignore[attr-defined]
+def test_every_fault_is_tested() -> None:
+    """The cases above are all kinds of faults."""
+    marks = test_fault.pytestmark  # type: ignore[attr-defined]
     (cases,) = [mark.args[1] for mark in marks if mark.name == "parametrize"]
     assert [kind for kind, *_ in cases] == list(FAULTS)
 
 
-def test_chances_follow_the_seed(start_sandbox: StartSandbox) -> None:
+def test_a_seed_decides_the_faults(start_sandbox: StartSandbox) -> None:
+    """The same seed draws the same faults, another seed draws others."""
+
     def outcomes(seed: int) -> list[str]:
         sandbox = start_sandbox(seed=seed, faults="reset-before=0.3,666=0.2")
         return [block(sandbox) for _ in range(40)]
@@ -93,7 +90,8 @@ def test_chances_follow_the_seed(start_sandbox: StartSandbox) -> None:
     assert set(first) == {"reset", "666", "200"}
 
 
-def test_scripted_answers_come_in_order_and_once(sandbox: Sandbox) -> None:
+def test_scripted_answers_come_in_order(sandbox: Sandbox) -> None:
+    """Each is used as often as asked and for its operation alone; then real answers follow."""
     scripted = [{"code": 30}, {"status": 200, "body": '{"result": {"success": false}}', "times": 2}]
     sandbox.script("list_calendars", *scripted)
     assert sandbox.ask("list_facilities").result["success"] is True
@@ -103,7 +101,8 @@ def test_scripted_answers_come_in_order_and_once(sandbox: Sandbox) -> None:
     assert results[3]["success"] is True
 
 
-def test_a_scripted_answer_has_any_bytes_and_headers(sandbox: Sandbox) -> None:
+def test_a_scripted_answer_may_have_any_bytes_and_headers(sandbox: Sandbox) -> None:
+    """Bytes that are not UTF-8 reach the client as they are."""
     answer = {"status": 302, "headers": {"location": "https://example.com/"}, "body_base64": "/w=="}
     sandbox.script("*", answer)
     with pytest.raises(UnicodeDecodeError):
@@ -120,6 +119,7 @@ def test_a_scripted_answer_has_any_bytes_and_headers(sandbox: Sandbox) -> None:
         ("666=.6,429=.6", "more than"),
     ],
 )
-def test_wrong_faults_are_refused(sandbox: Sandbox, faults: str, words: str) -> None:
+def test_invalid_faults_are_refused(sandbox: Sandbox, faults: str, words: str) -> None:
+    """The message names the part that is invalid."""
     with pytest.raises(ValueError, match=words):
         sandbox.behave(faults=faults)

@@ -1,4 +1,4 @@
-"""The seeded world: the same for a seed, and like life."""
+"""The seeded world: the same for a seed, and plausible."""
 
 from __future__ import annotations
 
@@ -46,13 +46,15 @@ def zones(world: Streams) -> dict[int, ZoneInfo]:
     return {row["id"]: ZoneInfo(row["timeZone"]) for row in world["facilities"]}
 
 
-def test_a_seed_gives_one_world(world: Streams) -> None:
+def test_a_seed_decides_the_world(world: Streams) -> None:
+    """The same seed builds the same rows, another seed builds others."""
     assert make(11) == world
     assert make(12)["reservations"] != world["reservations"]
 
 
 @pytest.mark.parametrize("size", [0, 1, 40, 700])
 def test_the_size_is_the_number_of_reservations(size: int) -> None:
+    """There are facilities and calendars at any size, also 0."""
     rows = make(1, size)
     assert len(rows["reservations"]) == size
     assert rows["facilities"]
@@ -60,6 +62,7 @@ def test_the_size_is_the_number_of_reservations(size: int) -> None:
 
 
 def test_there_are_facilities_in_two_time_zones(world: Streams) -> None:
+    """Postcodes are numbers, as in the vendor's sample (C)."""
     assert len(world["facilities"]) > 3
     assert {row["timeZone"] for row in world["facilities"]} >= {
         "Europe/Bratislava",
@@ -68,7 +71,8 @@ def test_there_are_facilities_in_two_time_zones(world: Streams) -> None:
     assert all(isinstance(row["address"]["postcode"], int) for row in world["facilities"])
 
 
-def test_every_phone_can_be_dialled_and_no_email_reaches_anyone(world: Streams) -> None:
+def test_phones_are_valid_and_email_domains_are_reserved(world: Streams) -> None:
+    """No e-mail address can belong to a real person."""
     for row in world["reservations"]:
         assert re.fullmatch(r"\+4219\d{8}", row["phone"])
         assert phonenumbers.is_valid_number(phonenumbers.parse(row["phone"]))
@@ -79,11 +83,13 @@ def test_every_phone_can_be_dialled_and_no_email_reaches_anyone(world: Streams) 
 
 
 def test_patients_come_again(world: Streams) -> None:
+    """Patients have several reservations, but not all the same ones."""
     visits = Counter(row["email"] for row in world["reservations"])
     assert SIZE / 20 < len(visits) < SIZE / 2
 
 
-def test_eighteen_months_that_grow(world: Streams) -> None:
+def test_reservations_span_eighteen_months_and_grow(world: Streams) -> None:
+    """They end six weeks ahead, and a month has more than a year before."""
     starts = sorted(row["dateFrom"] for row in world["reservations"])
     assert starts[0] < "2025-04"
     assert "2026-09-20" < starts[-1] < "2026-10-29"
@@ -91,7 +97,8 @@ def test_eighteen_months_that_grow(world: Streams) -> None:
     assert year[1] > 1.2 * year[0]
 
 
-def test_weekdays_and_hours_have_a_pattern(world: Streams) -> None:
+def test_reservations_follow_weekdays_and_opening_hours(world: Streams) -> None:
+    """Mondays and mornings are busy, Sundays are free."""
     starts = [datetime.fromisoformat(row["dateFrom"]) for row in world["reservations"]]
     weekdays = Counter(start.weekday() for start in starts)
     assert weekdays[0] > weekdays[4] > 4 * weekdays[5]
@@ -101,7 +108,8 @@ def test_weekdays_and_hours_have_a_pattern(world: Streams) -> None:
     assert hours[9] > 2 * hours[16]
 
 
-def test_what_becomes_of_bookings(world: Streams) -> None:
+def test_statuses_are_frequent_as_in_a_clinic(world: Streams) -> None:
+    """Only cancelled rows have a time and a reason, only unsynced ones lack an externalId."""
     rows = world["reservations"]
     statuses = Counter(row["status"] for row in rows)
     assert set(statuses) == set(RESERVATION_STATUSES)
@@ -115,7 +123,8 @@ def test_what_becomes_of_bookings(world: Streams) -> None:
     assert 0.01 < sum(row["_unsynced"] for row in rows) / SIZE < 0.2
 
 
-def test_time_runs_forward(world: Streams, zones: dict[int, ZoneInfo]) -> None:
+def test_times_of_a_row_are_in_order(world: Streams, zones: dict[int, ZoneInfo]) -> None:
+    """Booked before it starts, before it ends; ids follow the time of booking."""
     now = epoch_ms(DEFAULT_START)
     created = []
     for row in world["reservations"]:
@@ -131,13 +140,15 @@ def test_time_runs_forward(world: Streams, zones: dict[int, ZoneInfo]) -> None:
     assert created == sorted(created)
 
 
-def test_no_two_bookings_share_a_public_number(world: Streams) -> None:
+def test_public_numbers_are_unique(world: Streams) -> None:
+    """Each reservation has its own six hexadecimal digits."""
     numbers = [row["number"] for row in world["reservations"]]
     assert len(set(numbers)) == SIZE
     assert all(re.fullmatch(r"[0-9a-f]{6}", number) for number in numbers)
 
 
-def test_bookings_fit_the_calendars_and_no_term_is_overbooked(world: Streams) -> None:
+def test_reservations_fit_their_calendars(world: Streams) -> None:
+    """Each has a service of its facility, and no term is taken twice."""
     services = {
         service["id"]: (calendar["facilityId"], service["duration"], service["name"])
         for calendar in world["calendars"]
@@ -150,7 +161,8 @@ def test_bookings_fit_the_calendars_and_no_term_is_overbooked(world: Streams) ->
     assert max(terms.values()) == 1
 
 
-def test_nobody_books_into_a_blocked_time(world: Streams) -> None:
+def test_no_reservation_is_on_a_holiday(world: Streams) -> None:
+    """There are lunch breaks, leave and holidays, and holidays are free of reservations."""
     notes = Counter(row["note"] for row in world["blocked_times"])
     assert {"Obed", "Dovolenka", "Štedrý deň"} <= set(notes)
     holidays = [row for row in world["blocked_times"] if row["dateTo"].endswith("T23:59:00")]
