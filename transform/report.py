@@ -3,6 +3,8 @@
     python transform/report.py --database warehouse/bookio.duckdb --output output/report
     python transform/report.py --database "host=… user=… dbname=…" --output output/report
 
+Without ``--database`` it draws the file that ``BOOKIO_WAREHOUSE`` names, as dbt does.
+
 Every figure comes from a table in schema ``marts``; nothing is computed here but sums and their
 ratios. Runs in the environment of requirements/marts.txt.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import html
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +72,11 @@ class Figure:
 def main() -> None:
     """Write the page and the picture."""
     parser = argparse.ArgumentParser(description="Draw the marts.")
-    parser.add_argument("--database", required=True, help="a DuckDB file, or a PostgreSQL DSN")
+    parser.add_argument(
+        "--database",
+        default=os.environ.get("BOOKIO_WAREHOUSE", "warehouse/bookio.duckdb"),
+        help="a DuckDB file, or a PostgreSQL DSN",
+    )
     parser.add_argument("--output", type=Path, required=True, help="path without an ending")
     options = parser.parse_args()
     figures = make_figures(read_marts(options.database))
