@@ -45,11 +45,16 @@ class Facilities:
         self._wanted = settings.get("facility_ids") or []
         self._default = zone(settings.get("default_timezone") or DEFAULT_TIMEZONE)
 
+    server_time_ms: int | None = None
+    """Bookio's clock when it listed the facilities, in epoch ms; set by `rows`."""
+    out_of_scope: tuple[Facility, ...] = ()
+    """Facilities that the token sees and ``facility_ids`` leaves out; set by `rows`."""
+
     @cached_property
     def rows(self) -> list[dict[str, Any]] | None:
         """Rows of the facilities in scope, or ``None`` if the token may not list them."""
         try:
-            listed = self._client.list_page("list_facilities", {}).rows
+            page = self._client.list_page("list_facilities", {})
         except (PermissionDeniedError, AuthError) as error:
             if isinstance(error, AuthError):
                 self._check_token(error)
@@ -58,7 +63,8 @@ class Facilities:
                 self._default.key,
             )
             return None
-        by_id = {row["id"]: row for row in listed}
+        self.server_time_ms = page.server_time_ms
+        by_id = {row["id"]: row for row in page.rows}
         missing = [wanted for wanted in self._wanted if wanted not in by_id]
         if missing:
             msg = (
@@ -66,7 +72,10 @@ class Facilities:
                 f"it sees {_shown(by_id)}"
             )
             raise SettingsError(msg)
-        return [row for key, row in by_id.items() if not self._wanted or key in self._wanted]
+        in_scope = [row for key, row in by_id.items() if not self._wanted or key in self._wanted]
+        others = (row for row in by_id.values() if row not in in_scope)
+        self.out_of_scope = tuple(map(self._facility, others))
+        return in_scope
 
     @cached_property
     def in_scope(self) -> list[Facility]:

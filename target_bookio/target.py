@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
@@ -13,35 +12,26 @@ from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.singerlib.exceptions import SingerReadError
 
 from bookio_api.errors import BookioError, SettingsError
-from bookio_api.facilities import Facilities
 from bookio_api.localtime import zone
 from bookio_singer.command import OneLineCommand
 from bookio_singer.sdk import ConfigInput, SingerTarget
 from bookio_singer.settings import client_from
-from target_bookio.apply.reconciler import Delivery
-from target_bookio.apply.resolver import Settler
-from target_bookio.apply.row_queue import Ledger
-from target_bookio.apply.sender import Sender
 from target_bookio.field_names import shown_name
-from target_bookio.journal.account import Account
-from target_bookio.journal.database import Database
-from target_bookio.journal.store import Journal
-from target_bookio.private_files import own_files
 from target_bookio.reader import LineReader, ParsedLine, input_lines, replayed_lines
-from target_bookio.refresh.lookup import Lookup
 from target_bookio.reporting.outcome import Outcome, OutcomeKind
-from target_bookio.reporting.rejects import Rejects
-from target_bookio.reporting.report import Report
-from target_bookio.reporting.results import Results
-from target_bookio.reporting.run_stamp import RunStamp
+from target_bookio.run import Run, open_run
 from target_bookio.settings import SETTINGS
 from target_bookio.sinks import BookioSink
 from target_bookio.stream_names import resource_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from contextlib import AbstractContextManager
+    from types import FrameType
 
     from singer_sdk import Sink
+
+    from bookio_api.client import BookioClient
 
 RECORDS_PER_STATE = 5000
 """After so many records, the next STATE has all before it delivered, so that it may leave."""
@@ -67,77 +57,23 @@ class TargetBookio(SingerTarget):
         """Take what the SDK passes."""
         super().__init__(**kwargs)
         self.max_parallelism = 1  # a stream at a time; delivery has threads of its own
-        self._closing = ExitStack()
         self._records_since_state = 0
+        self._run: Run | None = None
+        """The run that `read` feeds."""
+        self._client: BookioClient | None = None
+        """What a signal stops."""
         self._state_that_left: dict[str, Any] | None = None
+        self._state_that_waits: dict[str, Any] | None = None
 
-    def open(self, *, read_only: bool = False) -> None:
-        """Check the connection, open journal and rejects, settle what an earlier run left.
+    @property
+    def run(self) -> Run:
+        """The run that reads this input."""
+        assert self._run is not None, "records come only while a run reads them"
+        return self._run
 
-        Raises:
-            BookioError: nothing has been written.
-        """
-        settings, closing = self.config, self._closing
-        read_only = read_only or settings["dry_run"]
-        files = own_files(settings, create=not read_only)
-        self.client = client_from(settings)
-        closing.callback(self.client.close)
-        facilities = Facilities(self.client, settings)
-        ids = ", ".join(str(f.id) for f in facilities.in_scope if f.id is not None)
-        self.logger.info("the token is good; facilities %s", ids or "not listed")
-        account = Account(
-            self.client.api_url, settings["auth_token"], settings.get("previous_auth_token")
-        )
-        journal = Journal(Database(files.journal, account, keep=not read_only))
-        closing.callback(journal.close)
-        if (days := settings.get("retention_days")) and not read_only:
-            journal.forget_before(days)
-        stamp = RunStamp()
-        rejects = Rejects(
-            files.rejects,
-            stamp=stamp,
-            digest=journal.digest,
-            include_records=settings["rejects_include_records"],
-            retention_days=days,
-            read_only=read_only,
-        )
-        closing.callback(rejects.close)
-        results = Results(None if read_only else files.results, stamp)
-        closing.callback(results.close)
-        self.report = Report(rejects, results, settings)
-        closing.callback(self.report.close)
-        self._make(facilities, journal)
-        if not read_only:
-            self.settler.settle_left_over()
-
-    def _make(self, facilities: Facilities, journal: Journal) -> None:
-        """Make what carries records out."""
-        settings, closing = self.config, self._closing
-        executor = ThreadPoolExecutor(settings["max_concurrency"], thread_name_prefix="write")
-        closing.callback(executor.shutdown, cancel_futures=True)
-        ledger = Ledger(journal)
-        lookup = Lookup(self.client, facilities, executor, settings["max_concurrency"])
-        sender = Sender(
-            client=self.client,
-            ledger=ledger,
-            report=self.report,
-            executor=executor,
-            concurrency=settings["max_concurrency"],
-        )
-        self.settler = Settler(lookup=lookup, ledger=ledger, report=self.report, sender=sender)
-        self.delivery = Delivery(
-            facilities=facilities,
-            lookup=lookup,
-            ledger=ledger,
-            report=self.report,
-            sender=sender,
-            settler=self.settler,
-            settings=settings,
-        )
-
-    def close(self) -> None:
-        """Let what is on its way land, and close everything."""
-        self._closing.close()
+    def deliver(self, stream: str, records: Iterable[Mapping[str, Any]]) -> None:
+        """Carry out records that a sink has collected."""
+        self.run.deliver(stream, records)
 
     def get_sink(self, stream_name: str, **kwargs: Any) -> Sink:  # noqa: ANN401 - the SDK's own
         """Return the sink of a stream, if Bookio takes writes of it."""
@@ -155,17 +91,21 @@ class TargetBookio(SingerTarget):
         at: ParsedLine = reader.at
         return at
 
-    def read(self, messages: Iterable[ParsedLine]) -> None:
-        """Read to the end of the input.
+    def read(self, run: Run, messages: Iterable[ParsedLine]) -> None:
+        """Read to the end of the input, and carry out all of it.
 
         Raises:
             BookioError: the input is no Singer stream, or the run cannot go on.
         """
+        self._run = run
         try:
             self.listen(cast("Any", messages))  # the reader takes parsed lines
         except (SingerSDKError, SingerReadError) as error:
             msg = f"line {self._at.number} of the input cannot be used ({type(error).__name__})"
             raise SettingsError(msg) from None
+        run.finish()
+        if self._state_that_waits is not None:
+            self.emit_state(self._state_that_waits)
 
     def accept_record(self, message: dict[str, Any]) -> bool:
         """Count records, so that a STATE is not held back indefinitely."""
@@ -185,7 +125,7 @@ class TargetBookio(SingerTarget):
         aliases = [
             stream_map.stream_alias for stream_map in self.mapper.stream_maps.get(stream, ())
         ]
-        self.report.add(
+        self.run.report.add(
             Outcome(
                 kind=OutcomeKind.REJECTED,
                 stream=resource_of(aliases[0] if aliases else stream),
@@ -197,7 +137,7 @@ class TargetBookio(SingerTarget):
                 fields=fields,
             )
         )
-        self.report.check_limits()
+        self.run.report.check_limits()
 
     def after_state(self) -> None:
         """Now and then deliver all that came before a STATE, so that it may leave."""
@@ -210,11 +150,15 @@ class TargetBookio(SingerTarget):
         self.drain_all()
 
     def emit_state(self, state: dict[str, Any]) -> None:
-        """Let a STATE leave once, unless nothing was written for it."""
-        if not self.config["dry_run"] and state != self._state_that_left:
-            self.report.commit()
-            self._state_that_left = state
-            super().emit_state(state)
+        """Let a STATE leave once, as soon as nothing before it waits for an outcome."""
+        if self.config["dry_run"] or state == self._state_that_left:
+            return
+        if not self.run.is_settled:
+            self._state_that_waits = state
+            return
+        self.run.commit()
+        self._state_that_left, self._state_that_waits = state, None
+        super().emit_state(state)
 
     def settings_problems(self) -> list[str]:
         """Check what JSON Schema cannot."""
@@ -228,9 +172,27 @@ class TargetBookio(SingerTarget):
     def on_signal(self, signum: int) -> None:
         """Send nothing more, let what is on its way land, and let no STATE leave."""
         self.logger.error("stopped by signal %d; run again with the last STATE", signum)
-        if "client" in self.__dict__:
-            (self.client.close if self._stopped else self.client.stop)()  # twice: do not wait
+        if self._client is not None:
+            (self._client.close if self._stopped else self._client.stop)()  # twice: do not wait
         self._stopped = True
+
+    def handle_hangup(self) -> None:
+        """Take a SIGHUP for a SIGTERM, unless it is ignored on purpose (nohup)."""
+
+        def hang_up(signum: int, _frame: FrameType | None) -> None:
+            self.on_signal(signum)
+            sys.exit(1)
+
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, hang_up)
+
+    def open_run(self, *, read_only: bool = False) -> AbstractContextManager[Run]:
+        """Return the run of these settings, to be used in a ``with`` statement."""
+
+        def on_open(client: BookioClient) -> None:
+            self._client = client
+
+        return open_run(self.config, read_only=read_only, on_open=on_open)
 
     @classmethod
     def invoke(  # type: ignore[override]
@@ -249,13 +211,12 @@ class TargetBookio(SingerTarget):
             return
         given = config or ConfigInput()
         target = cls(config=given.config, parse_env_config=given.parse_env)
-        try:
-            target.open(read_only=test)
+        target.handle_hangup()
+        with target.open_run(read_only=test) as run:
             if not test:
-                target.read(replayed_lines(Path(replay)) if replay else input_lines(file_input))
-        finally:
-            target.close()
-        if target.report.counts["rejected"]:
+                lines = replayed_lines(Path(replay)) if replay else input_lines(file_input)
+                target.read(run, lines)
+        if run.report.counts["rejected"]:
             sys.exit(REJECTED)
 
     @classmethod

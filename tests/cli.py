@@ -90,6 +90,7 @@ class Target:
             "api_url": sandbox.url,
             "journal_path": str(self.journal),
             "rejects_path": str(self.rejects),
+            "resend_after_seconds": 2,
         }
         self.config = folder / "target.json"
         self.facility = sandbox.rows("facilities")[0]["id"]

@@ -1,114 +1,162 @@
-"""Settles writes of which no answer told what became of them: a look-up tells, or nobody can."""
+"""Tells what became of a write whose outcome is unknown, from what the lists show by now.
+
+It reads mirror and lists and returns a verdict; it changes nothing and writes nothing.
+Rules 14 to 16 and 21 to 23 of docs/design/write-back.md.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections import defaultdict
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
 
-from bookio_api.errors import DuplicateError, TransportError
-from target_bookio.apply.outcomes import in_doubt, refused, written
-from target_bookio.desired import CALENDARS
-from target_bookio.journal.store import CONFIRMED, IN_DOUBT
-from target_bookio.plan.planner import UNCHANGED, plan
-from target_bookio.refresh.lookup import settle
+from bookio_api.contract import CALENDARS
+from target_bookio.plan.operations import EFFECTS, Effect, without_ids
 
 if TYPE_CHECKING:
-    from target_bookio.apply.row_queue import Ledger, Work
-    from target_bookio.apply.sender import Sender
-    from target_bookio.journal.store import Entry
-    from target_bookio.plan.operations import Digest, Row
-    from target_bookio.refresh.lookup import Lookup, Verdict
-    from target_bookio.reporting.report import Report
+    from collections.abc import Mapping
 
-logger = logging.getLogger(__name__)
-
-MAX_DOUBTS = 4
-"""How often one record may be sent without a clear outcome."""
-IN_DOUBT_MESSAGE = (
-    "no answer came and the lists do not tell whether it was applied; it will not be sent again: "
-    "look for it in Bookio"
-)
-FAILING_MESSAGE = (
-    f"Bookio failed on it {MAX_DOUBTS} times and does not have it; try again later, "
-    "or ask Bookio about it"
-)
-DUPLICATE_MESSAGE = (
-    "Bookio says that it holds this reservation, but lists none with this externalId"
-)
+    from target_bookio.journal.entry import Entry, Intent
+    from target_bookio.journal.store import Journal
+    from target_bookio.refresh.mirror import Mirror, Seen
+    from target_bookio.refresh.refresher import Refresher, Shown
 
 
-class Settler:
-    """Settles the doubts of one run, and what an earlier one left."""
+class Finding(StrEnum):
+    """What is known of a write in doubt."""
 
-    def __init__(self, *, lookup: Lookup, ledger: Ledger, report: Report, sender: Sender) -> None:
-        """Take what the run consists of."""
-        self._lookup = lookup
-        self._ledger = ledger
-        self._report = report
-        self._sender = sender
-
-    def settle_left_over(self) -> None:
-        """Settle what an earlier run left without an outcome, before anything else is written."""
-        by_stream: dict[str, list[Entry]] = defaultdict(list)
-        for entry in self._ledger.left_over():
-            by_stream[entry.stream].append(entry)
-        for stream, entries in by_stream.items():
-            logger.info("%s: looking up %d writes of an earlier run", stream, len(entries))
-            verdicts = settle(self._lookup, self._ledger.digest, entries)
-            for entry in entries:
-                self._ledger.settled(entry, verdicts[entry.key])
-        self._ledger.commit()
-
-    def settle(self, doubtful: list[Work]) -> None:
-        """Look up what nobody knows, and decide by what that shows."""
-        if not doubtful:
-            return
-        self._sender.commit()
-        by_key = {work.intent.key: work for work in doubtful if work.intent}
-        intents = [work.intent for work in doubtful if work.intent]
-        verdicts = settle(
-            self._lookup, self._ledger.digest, intents,
-            lambda entry, row: _covers(by_key[entry.key], row, self._ledger.digest),
-        )  # fmt: skip
-        arrived = [self._settle_one(work, verdicts[key]) for key, work in by_key.items()]
-        if self._sender.is_silenced and not any(arrived):
-            msg = (
-                f"stopped: {len(doubtful)} writes got no answer and none of them arrived; the "
-                "journal knows them, run again when Bookio answers"
-            )
-            raise TransportError(msg)
-        self._sender.resume()
-
-    def _settle_one(self, work: Work, verdict: Verdict) -> bool:
-        """Decide by what a look-up has shown of a write; True if it has arrived."""
-        work.row = verdict.row
-        operation = work.intent.step if work.intent else ""
-        if work.refusal and isinstance(work.refusal, DuplicateError):
-            self._ledger.take_back(work)
-            if verdict.row is None:  # else the next round sees what the row lacks
-                self._report.add(refused(work.finish(), DUPLICATE_MESSAGE, operation, code=40))
-        elif verdict.state == CONFIRMED:
-            self._ledger.done(work)
-            self._report.add(written(work.finish(), work.plan, None, work.row_id))
-            return True
-        elif work.refusal:
-            self._ledger.take_back(work)
-            raise work.refusal
-        elif verdict.state == IN_DOUBT:
-            work.looked_up = ""
-            self._report.add(in_doubt(work.finish(), IN_DOUBT_MESSAGE, operation))
-        elif work.doubts < MAX_DOUBTS:
-            self._ledger.take_back(work, verdict.row)
-            self._report.retried()
-        else:
-            self._ledger.refused(work, verdict.row)
-            self._report.add(refused(work.finish(), FAILING_MESSAGE, operation))
-        return False
+    LANDED = "landed"
+    NOT_LANDED = "not landed"
+    """Proven: the row is planned afresh (rule 16)."""
+    OPEN = "open"
+    """It may land yet, or a list may be late."""
+    UNTELLABLE = "untellable"
+    """No list can tell. It is never sent again."""
 
 
-def _covers(work: Work, row: Row | None, digest: Digest) -> bool:
-    """Whether a calendar says all that its record does; Bookio adds to it, so no digest tells."""
-    wanted = work.desired or work.waiting[0]
-    is_calendar = row is not None and wanted.stream == CALENDARS
-    return is_calendar and plan(wanted, row, {}, digest).kind == UNCHANGED
+class Verdict(NamedTuple):
+    """What became of a write."""
+
+    finding: Finding
+    row_id: int | None = None
+    by_value: bool = False
+    """Found because the row has the value that was sent: a person may have done the same."""
+
+
+class Resolver:
+    """Judges the doubts of one run."""
+
+    def __init__(
+        self, journal: Journal, mirror: Mirror, refresher: Refresher, resend_after_ms: int
+    ) -> None:
+        """Take where to look."""
+        self._journal = journal
+        self._mirror = mirror
+        self._refresher = refresher
+        self.resend_after_ms = resend_after_ms
+
+    def deadline(self, intent: Intent) -> int:
+        """Return Bookio's time from when a full scan decides (rules 2 and 3)."""
+        return intent.ended_at + self.resend_after_ms
+
+    def is_final(self, entry: Entry) -> bool:
+        """Whether a COMPLETE full scan began late enough to decide (rules 3 and 15)."""
+        assert entry.intent is not None, "only a doubt is resolved"
+        return self._full_scan_at(entry) >= self.deadline(entry.intent)
+
+    def resolve(self, entry: Entry) -> Verdict:
+        """Judge a doubt by the last refresh."""
+        intent = entry.intent
+        assert intent is not None, "only a doubt is resolved"
+        effect = EFFECTS[intent.operation]
+        if effect is Effect.CREATE:
+            return self._resolve_creation(entry, intent)
+        if entry.remote_id is None:
+            return Verdict(Finding.UNTELLABLE if self.is_final(entry) else Finding.OPEN)
+        if effect is Effect.REMOVE:
+            return self._resolve_removal(entry, entry.remote_id)
+        return self._resolve_change(entry, intent, entry.remote_id)
+
+    def _full_scan_at(self, entry: Entry) -> int:
+        # A creation is absent only if no facility has it.
+        effect = EFFECTS[entry.intent.operation] if entry.intent else None
+        facility = None if effect is Effect.CREATE else entry.facility_id
+        return self._refresher.full_scan_at(entry.stream, facility)
+
+    def _resolve_creation(self, entry: Entry, intent: Intent) -> Verdict:
+        found = self._find_new(entry)
+        if found is not None:
+            return Verdict(Finding.LANDED, found.id)
+        if entry.stream == CALENDARS or self._mirror.shows_our_numbers(entry.stream):
+            finding = Finding.NOT_LANDED if self.is_final(entry) else Finding.OPEN
+            return Verdict(finding)
+        # The lists may hide externalId, of all rows or only of ours (rules 21 to 23).
+        alike = [
+            seen
+            for seen in self._mirror.alike(entry.stream, intent.person, intent.place)
+            if seen.first_seen_at > intent.sent_at and self._is_free(entry, seen)
+        ]
+        same = [s for s in alike if (s.person, s.place) == (intent.person, intent.place)]
+        if same:
+            return Verdict(Finding.LANDED, min(seen.id for seen in same))
+        if not self.is_final(entry):
+            return Verdict(Finding.OPEN)
+        return Verdict(Finding.UNTELLABLE if alike else Finding.NOT_LANDED)
+
+    def _find_new(self, entry: Entry) -> Seen | None:
+        if entry.external_id is not None:
+            held = self._mirror.holders(entry.stream, entry.external_id)
+            return held[0] if held else None
+        kind, _, rest = entry.key.partition(":")
+        if kind != "name":
+            return None
+        facility, _, name = rest.partition(":")
+        named = self._mirror.named(entry.stream, int(facility), name)
+        return named[0] if named else None
+
+    def _is_free(self, entry: Entry, seen: Seen) -> bool:
+        """Whether a row shows no number and belongs to no other key (rule 21)."""
+        owner = self._journal.get(entry.stream, f"id:{seen.id}")
+        return seen.row.get("externalId") is None and (owner is None or owner.key == entry.key)
+
+    def _resolve_removal(self, entry: Entry, row_id: int) -> Verdict:
+        if self._mirror.get(entry.stream, row_id) is None:
+            return Verdict(Finding.LANDED, row_id)
+        if not self.is_final(entry):
+            return Verdict(Finding.OPEN, row_id)
+        return Verdict(Finding.LANDED if self.is_gone(entry) else Finding.NOT_LANDED, row_id)
+
+    def is_gone(self, entry: Entry) -> bool:
+        """Whether the lists that were read for a row since its request do not show it.
+
+        Within the row's window the mirror keeps what such a list does not show.
+        """
+        return (entry.stream, entry.remote_id or 0) not in self._refresher.shown
+
+    def _resolve_change(self, entry: Entry, intent: Intent, row_id: int) -> Verdict:
+        shown = self._refresher.shown.get((entry.stream, row_id))
+        if shown is not None and self._shows(shown, intent.intended):
+            return Verdict(Finding.LANDED, row_id, by_value=True)
+        if not self.is_final(entry):
+            return Verdict(Finding.OPEN, row_id)
+        if shown is None or shown.started_at < self.deadline(intent):
+            # The full scan did not list it. A row that was to be cancelled is gone either way.
+            cancelled = intent.intended.get("status") == self._journal.digest("CANCELLED")
+            return Verdict(Finding.LANDED if cancelled else Finding.NOT_LANDED, row_id)
+        if not self._shows(shown, intent.before):
+            return Verdict(Finding.UNTELLABLE, row_id)
+        # The value from before: it never landed, or it did and a person undid it (rule 15). Only
+        # lastSync tells these apart. Without it a second e-mail is the greater harm.
+        touched = self._refresher.was_touched(
+            entry.stream, entry.facility_id, row_id, intent.sent_at
+        )
+        if touched or (touched is None and EFFECTS[intent.operation] is Effect.STATUS):
+            return Verdict(Finding.UNTELLABLE, row_id)
+        return Verdict(Finding.NOT_LANDED, row_id)
+
+    def _shows(self, shown: Shown, values: Mapping[str, str]) -> bool:
+        """Whether a listed row has all these values; what Bookio decides (empty) is not asked."""
+        wanted = {name: digest for name, digest in values.items() if digest}
+        return bool(wanted) and all(
+            name in shown.row and self._journal.digest(without_ids(shown.row[name])) == digest
+            for name, digest in wanted.items()
+        )

@@ -1,223 +1,127 @@
-"""Sends what was planned: the intent first, then the steps, then the outcome."""
+"""Sends requests on threads, and returns what came of them. Decides and notes nothing."""
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import wait
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bookio_api.errors import (
-    BookioError,
-    DuplicateError,
-    NotFoundError,
-    OutcomeUnknownError,
-    RefusedError,
-    UnknownPathError,
-)
-from target_bookio.apply.outcomes import refused, written
-from target_bookio.plan import operations
-from target_bookio.plan.operations import CREATE
+from bookio_api.contract import RESOURCES
+from bookio_api.errors import BookioError, OutcomeUnknownError
+from target_bookio.plan.operations import Effect, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from concurrent.futures import Executor
 
     from bookio_api.client import BookioClient
-    from target_bookio.apply.row_queue import Ledger, Work
-    from target_bookio.plan.operations import Row
-    from target_bookio.reporting.report import Report
-
-MAX_SILENCE = 10
-"""So many writes in a row without a clear answer, and no more is sent until a look-up tells."""
-MIN_WINDOW = 256
-"""So many intents, at least, are noted with one disk flush."""
-
-_ID_PARAMETER = {
-    "reservations": "reservationId",
-    "blocked_times": "blockedTimeId",
-    "calendars": "calendarId",
-}
-_ROW = {"reservations": "reservation", "blocked_times": "blockedTime", "calendars": "calendar"}
-"""Where a creation's answer may hold the new row (U)."""
 
 
-class Sent(NamedTuple):
-    """What came of sending the steps of one plan."""
+class Shipment(NamedTuple):
+    """One request that is committed to the journal."""
 
-    work: Work
-    row: Row | None
+    ticket: int
+    """Which of the caller's requests it is."""
+    stream: str
+    step: Step
+    row_id: int | None
+    external_id: int | None
+    """The clinic's number, to tell whether an answer is about this row."""
+
+
+class Result(NamedTuple):
+    """What came of one request."""
+
+    ticket: int
+    row_id: int | None
+    """The row's id; of a new row only if the answer told it (U)."""
     error: BookioError | None = None
-    operation: str = ""
-    """The step that failed."""
-    left: bool = True
-    """Whether anything was sent at all."""
+    server_time_ms: int | None = None
+    was_sent: bool = True
+    """Whether anything may have left at all."""
 
 
 class Sender:
-    """Sends the plans of one run, many at a time."""
+    """Sends what it is given, as many at a time as its executor has threads."""
 
-    def __init__(
-        self,
-        *,
-        client: BookioClient,
-        ledger: Ledger,
-        report: Report,
-        executor: Executor,
-        concurrency: int,
-    ) -> None:
-        """Take what the run consists of; the executor has as many threads as ``concurrency``."""
+    def __init__(self, client: BookioClient, executor: Executor, concurrency: int) -> None:
+        """Take the client and its threads."""
         self._client = client
-        self._ledger = ledger
-        self._report = report
         self._executor = executor
-        self._concurrency = concurrency
-        self._window = max(MIN_WINDOW, 8 * concurrency)
-        self._silence = 0
-        self._stopping = False
+        self._results: SimpleQueue[Result] = SimpleQueue()
+        """Filled by the threads, emptied by `receive`."""
+        self._is_stopped = False
+        """Set by the owner's thread, read by all: what has not begun is not sent."""
+        self.max_ahead = 2 * concurrency
+        """So many requests are committed at most: a kill leaves no more of them in doubt."""
+        self.in_flight = 0
 
-    @property
-    def is_silenced(self) -> bool:
-        """Whether sending stopped because no answer came any more."""
-        return self._silence >= MAX_SILENCE
+    def send(self, shipment: Shipment) -> None:
+        """Send a request as soon as a thread is free."""
+        self.in_flight += 1
+        self._executor.submit(self._send, shipment)
 
-    def resume(self) -> None:
-        """Send again: a look-up has shown that writes arrive."""
-        self._silence = 0
+    def receive(self) -> list[Result]:
+        """Wait for a result, and return all that have come."""
+        results = [self._results.get()]
+        while not self._results.empty():
+            results.append(self._results.get())
+        self.in_flight -= len(results)
+        return results
 
-    def commit(self) -> None:
-        """Put rejects and journal on the disk."""
-        self._report.commit()
-        self._ledger.commit()
+    def rest(self) -> list[Result]:
+        """Return the results that nobody has received; the threads must have ended."""
+        results = []
+        while not self._results.empty():
+            results.append(self._results.get())
+        return results
 
-    def send(self, works: Iterable[Work]) -> list[Work]:
-        """Send plans, noting intents some way ahead; return those without an outcome.
+    def stop(self) -> None:
+        """Send nothing more; what is on its way may still land."""
+        self._is_stopped = True
 
-        What is left when too many answers are missing is not sent, see ``is_silenced``.
-
-        Raises:
-            BookioError: the run cannot go on.
-        """
-        pending = deque(works)
-        ready: SimpleQueue[Work | None] = SimpleQueue()
-        arrived: SimpleQueue[Sent] = SimpleQueue()
-        threads = [
-            self._executor.submit(self._carry_out_all, ready, arrived)
-            for _ in range(min(self._concurrency, len(pending)))
-        ]
-        doubtful: list[Work] = []
-        flying = 0
+    def _send(self, shipment: Shipment) -> None:
+        if self._is_stopped:
+            self._results.put(Result(shipment.ticket, shipment.row_id, was_sent=False))
+            return
         try:
-            while flying or (pending and self._may_go_on()):
-                if pending and flying <= self._window // 2 and self._may_go_on():
-                    flying += self._release(pending, ready)
-                sent = arrived.get()
-                flying -= 1
-                if not self._note(sent):
-                    doubtful.append(sent.work)
-        except BaseException:  # a fatal error or a signal, which comes between any two instructions
-            self._stopping = True
-            raise
-        finally:
-            for _ in threads:
-                ready.put(None)
-            wait(threads)  # what is on its way may still land
-            while not arrived.empty():
-                self._note(arrived.get())
-        self._report.check_limits()
-        return doubtful
-
-    def _release(self, pending: deque[Work], ready: SimpleQueue[Work | None]) -> int:
-        """Note the next intents, and let them be sent once they are on the disk."""
-        works = [pending.popleft() for _ in range(min(self._window, len(pending)))]
-        for work in works:
-            self._ledger.sending(work)
-        self.commit()
-        for work in works:
-            ready.put(work)
-        return len(works)
-
-    def _may_go_on(self) -> bool:
-        return not (self.is_silenced or self._report.over_limit or self._stopping)
-
-    def _carry_out_all(self, ready: SimpleQueue[Work | None], arrived: SimpleQueue[Sent]) -> None:
-        """Carry out what gets ready, until there is nothing more. Runs on a thread."""
-        while (work := ready.get()) is not None:
-            arrived.put(self._carry_out(work))
-
-    def _carry_out(self, work: Work) -> Sent:
-        """Send the steps of a plan, one after another."""
-        if not self._may_go_on():
-            return Sent(work, work.row, left=False)
-        row, row_id, operation = work.row, work.row_id, ""
-        try:
-            for step in work.plan.steps:
-                operation = step.operation
-                path = {} if step.group == CREATE else {_ID_PARAMETER[work.stream]: row_id or 0}
-                answer = self._client.call(operation, path=path, body=step.body)
-                row_id = _new_id(work, answer.data) if step.group == CREATE else row_id
-                row = operations.after(step, row, row_id)
+            self._results.put(self._call(shipment))
         except BookioError as error:
-            return Sent(work, row, error, operation)
+            self._results.put(Result(shipment.ticket, shipment.row_id, error))
         except BaseException as error:  # noqa: BLE001 - nobody else would hear of it
-            msg = f"{operation}: unexpected {type(error).__name__}"
-            return Sent(work, row, OutcomeUnknownError(msg), operation)
-        return Sent(work, row)
+            msg = f"{shipment.step.operation}: unexpected {type(error).__name__}"
+            unknown = OutcomeUnknownError(msg)
+            self._results.put(Result(shipment.ticket, shipment.row_id, unknown))
 
-    def _note(self, sent: Sent) -> bool:
-        """Note what came of a write; False if a look-up must tell.
-
-        Raises:
-            BookioError: what fails here fails for every record.
-        """
-        work, error = sent.work, sent.error
-        work.refusal = None
-        if not sent.left:
-            self._ledger.take_back(work)
-            return True
-        if isinstance(error, OutcomeUnknownError):
-            self._silence += not work.doubts  # a row that fails again and again is no silence
-            work.doubts += 1
-            self._ledger.in_doubt(work)
-            return False
-        self._silence = 0
-        removing = sent.operation == "remove_blocked_time"
-        gone = removing and isinstance(error, NotFoundError)
-        if removing and isinstance(error, UnknownPathError):
-            work.refusal = error
-        if work.row is None and isinstance(error, DuplicateError):
-            work.refusal = error
-        if work.refusal:
-            return False
-        if error is None or gone:
-            work.row = None if gone else sent.row
-            self._ledger.done(work)
-            self._report.add(written(work.finish(), work.plan, None, work.row_id))
-            if work.row is not None and work.row_id is None:
-                work.looked_up = ""
-        elif isinstance(error, RefusedError):
-            self._ledger.refused(work, sent.row)
-            self._report.add(
-                refused(
-                    work.finish(),
-                    str(error),
-                    sent.operation,
-                    code=error.code,
-                    fields=error.fields,
-                )
-            )
-            work.looked_up = ""
-        else:
-            self._ledger.take_back(work, sent.row)
-            if not self._stopping:
-                raise error
-        return True
+    def _call(self, shipment: Shipment) -> Result:
+        step, resource = shipment.step, RESOURCES[shipment.stream]
+        is_creation = step.effect is Effect.CREATE
+        path = {} if is_creation else {resource.id_parameter: shipment.row_id or 0}
+        response = self._client.call(step.operation, path=path, body=step.body)
+        row_id = shipment.row_id
+        if is_creation:
+            row_id = new_id(resource.answered_as, response.data, shipment.external_id)
+        return Result(shipment.ticket, row_id, server_time_ms=response.server_time_ms)
 
 
-def _new_id(work: Work, data: Mapping[str, Any]) -> int | None:
+class DryRunSender(Sender):
+    """Answers as if all had been carried out, and sends nothing. New rows get ids below zero."""
+
+    _last_id = 0
+
+    def send(self, shipment: Shipment) -> None:
+        """Answer at once."""
+        self.in_flight += 1
+        row_id = shipment.row_id
+        if shipment.step.effect is Effect.CREATE:
+            self._last_id -= 1
+            row_id = self._last_id
+        self._results.put(Result(shipment.ticket, row_id))
+
+
+def new_id(answered_as: str, data: Mapping[str, Any], external_id: int | None) -> int | None:
     """Return the id that a creation answers, if it does (U), and is about our row."""
-    row = data.get(_ROW[work.stream], data)
+    row = data.get(answered_as, data)
     if not isinstance(row, dict) or type(row.get("id")) is not int:
         return None
-    ours = work.waiting[0].external_id
-    return int(row["id"]) if row.get("externalId", ours) in {ours, str(ours)} else None
+    ours = row.get("externalId", external_id) in {external_id, str(external_id)}
+    return int(row["id"]) if ours else None

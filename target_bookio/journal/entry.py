@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 UNKNOWN = ""
 """In `Entry.agreed`: nobody knows what was last agreed, so every difference is a conflict."""
 
 EXISTS = "create"
 """In `Entry.agreed`: the row was created from here; the digest is that of its fixed fields."""
+
+
+PERSON, PLACE = "person", "place"
+"""In `Entry.agreed`: what identifies a new booking until a list has shown its id (rule 21)."""
 
 
 class IntentState(StrEnum):

@@ -7,9 +7,12 @@ remembers keeps patients from being e-mailed twice.
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from target_bookio.private_files import FileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SETTING = "journal_path"
 

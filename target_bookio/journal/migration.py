@@ -8,12 +8,15 @@ file or the new one, and a dry run rolls it back.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from target_bookio.journal.entry import EXISTS, Intent, IntentState
 from target_bookio.journal.schema import SCHEMA, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _OLD_ENTRIES = (
     "SELECT stream, key, state, facility_id, remote_id, external_id, desired, step, intended, "

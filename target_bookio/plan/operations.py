@@ -2,97 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from target_bookio.desired import BLOCKED_TIMES, CALENDARS, RESERVATIONS
+from bookio_api.contract import BLOCKED_TIMES, CALENDARS, RESERVATIONS, RESOURCES
 
 if TYPE_CHECKING:
     from target_bookio.desired import Desired
 
 Row = Mapping[str, Any]
-"""A row as Bookio lists it."""
+"""A row as the mirror has it."""
 
-CREATE, TERM, STATUS, SYNC, REMOVE, MODIFY, END = (
-    "create", "term", "status", "sync", "remove", "modify", "end",
-)  # fmt: skip
-"""What a step changes."""
+Digest = Callable[[object], str]
+"""A keyed hash of a JSON value."""
 
-FIXED = {
+
+class Effect(StrEnum):
+    """What a request changes."""
+
+    CREATE = "create"
+    TERM = "term"
+    STATUS = "status"
+    SYNC = "sync"
+    REMOVE = "remove"
+    MODIFY = "modify"
+    END = "end"
+
+
+EFFECTS = {
+    "confirm_sync": Effect.SYNC,
+    "change_reservation_term": Effect.TERM,
+    "change_blocked_time_term": Effect.TERM,
+    "change_reservation_status": Effect.STATUS,
+    "modify_calendar": Effect.MODIFY,
+    "end_calendar": Effect.END,
+    **{resource.create: Effect.CREATE for resource in RESOURCES.values() if resource.create},
+    **{resource.remove: Effect.REMOVE for resource in RESOURCES.values() if resource.remove},
+}
+
+_DIGESTED = {
     RESERVATIONS: (
         "name", "surname", "email", "phone", "locale", "serviceId", "facilityId", "note",
     ),
     BLOCKED_TIMES: ("facilityId", "note"),
     CALENDARS: (),
 }  # fmt: skip
-"""Fields that no operation changes once the row is there."""
-
-_CHANGED = {
-    TERM: ("dateFrom", "dateTo"),
-    STATUS: ("status",),
-    SYNC: ("externalId",),
-    MODIFY: ("name", "note", "validFrom", "validTo", "services", "intervals"),
-    END: ("validTo",),
-}
-"""The fields of each group, which are those that the journal keeps a digest of."""
-
-Digest = Callable[[object], str]
-"""A keyed hash of a JSON value."""
+"""The fixed fields in the order in which journals digest them. Never to be changed: a journal that
+was written years ago would take every row for another one."""
 
 
 class Step(NamedTuple):
     """One request."""
 
     operation: str
-    group: str
     body: Mapping[str, Any] | None = None
     """The request body. The id for the path is that of the row."""
 
     @property
+    def effect(self) -> Effect:
+        """What it changes."""
+        return EFFECTS[self.operation]
+
+    @property
     def changed(self) -> tuple[str, ...]:
         """Fields that may be others once the step is done."""
-        return _CHANGED.get(self.group, ())
+        for resource in RESOURCES.values():
+            if self.operation in resource.changes:
+                return resource.changes[self.operation]
+        return ()
 
 
 def intended(step: Step, digest: Digest) -> dict[str, str]:
     """Return what tells later whether a step was carried out: digests by field.
 
-    Under ``create`` and ``remove`` is that of whether there is a row. What Bookio will decide,
-    such as the end of a reservation that is moved, is empty.
+    What Bookio will decide, such as the end of a reservation that is moved, is empty.
     """
-    if step.group in {CREATE, REMOVE}:
-        return {step.group: digest(step.group == CREATE)}
     body = step.body or {}
     wanted = {name: body[name] for name in step.changed if name in body}
-    return {name: "" if value is None else digest(value) for name, value in wanted.items()}
+    return {
+        name: "" if value is None else digest(without_ids(value)) for name, value in wanted.items()
+    }
 
 
-def digests(
-    desired: Desired, row: Row, digest: Digest, names: Iterable[str] = ()
-) -> dict[str, str]:
-    """Return what we note as written, by field: what the record says, and ``names``, as it is."""
-    noted = {name for group in _CHANGED.values() for name in group}
-    fields = noted & {*desired.values, *names}
-    held = {name: digest(row[name]) for name in fields if row.get(name) is not None}
-    return {**held, CREATE: digest(fixed_values(desired))}
+def values_before(step: Step, row: Row | None, digest: Digest) -> dict[str, str]:
+    """Return digests of what a step is about to replace, by field (rule 15)."""
+    return {
+        name: digest(without_ids(value))
+        for name in step.changed
+        if row is not None and (value := row.get(name)) is not None
+    }
 
 
 def after(step: Step, row: Row | None, row_id: int | None) -> Row | None:
-    """Return the row as it is once a step is done; what Bookio then decides is ``None``."""
-    if step.group == REMOVE:
+    """Return the row as it is once a step is done; what Bookio then decides is left out."""
+    if step.effect is Effect.REMOVE:
         return None
-    if step.group == CREATE:
+    if step.effect is Effect.CREATE:
         status = {"status": "CONFIRMED"} if step.operation == "create_reservation" else {}
         return {**status, **(step.body or {}), "id": row_id}
-    return {**(row or {}), **(step.body or {})}
+    done = {**(row or {}), **{name: (step.body or {}).get(name) for name in step.changed
+                              if name in (step.body or {})}}  # fmt: skip
+    return {name: value for name, value in done.items() if value is not None}
+
+
+def without_ids(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a value without the ids that Bookio gives to what is within it."""
+    if isinstance(value, Mapping):
+        return {name: without_ids(inner) for name, inner in value.items() if name != "id"}
+    if isinstance(value, list | tuple):
+        return [without_ids(inner) for inner in value]
+    return value
 
 
 def fixed_values(desired: Desired) -> list[Any]:
     """Return the values that only a creation sets, for their digest."""
-    return [plain(desired.values.get(name)) for name in FIXED[desired.stream]]
+    return [plain(desired.values.get(name)) for name in _DIGESTED[desired.stream]]
 
 
 def plain(value: object) -> str:
-    """Return a value as it reads, without blanks, case and the way a phone number is grouped."""
+    """Return a value as journals have digested it ever since: without blanks, case, dashes."""
     text = "".join(str(value).split()).casefold()
     return text.replace("-", "").replace("/", "") if text[:1] in "+0123456789" else text

@@ -37,6 +37,13 @@ def means_the_same(field: str, ours: Any, theirs: Any) -> bool:  # noqa: ANN401 
     return _same(ours, theirs, _folded if field in _CASELESS else _text)
 
 
+def canonical(field: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return one text for all values that mean the same, so that their digests are equal."""
+    if field == "phone":
+        return str(_phone(_written(value)))
+    return str(_plain(value, _folded if field in _CASELESS else _text))
+
+
 def covers(theirs: Any, ours: Any) -> bool:  # noqa: ANN401 - any JSON values
     """Whether Bookio's value says all that the record's does; it may say more, such as ids."""
     return _covers(theirs, ours, _text)

@@ -76,16 +76,17 @@ def test_a_row_of_another_number_is_left_alone(target: Target, clinic: Sandbox) 
 
 
 @pytest.mark.parametrize("change", [{"dateFrom": "2027-01-07T09:00:00"}, GONE])
-def test_what_no_list_shows_is_never_sent_again(
+def test_a_row_that_shows_neither_number_nor_answer_is_known_by_its_booking(
     target: Target, clinic: Sandbox, change: dict[str, Any]
 ) -> None:
+    """Rule 21: facility, service, start and person tell which row a creation became."""
     clinic.behave(hide=["externalId"], write_answer="nothing")
     assert target([target.booking(0)]).code == 0
     assert "1 unchanged" in target([target.booking(0)]).stderr
     changed = target([target.booking(0, **change), target.booking(1), target.booking(1, **change)])
-    assert changed.code == 3, changed.stderr
-    assert writes(clinic) == ["create_reservation"] * 2
-    assert len(target.rejected()) == 2
+    assert changed.code == 0, changed.stderr
+    assert writes(clinic).count("create_reservation") == 2
+    assert len(writes(clinic)) == 4
 
 
 def test_what_a_person_removed_stays_removed_unless_the_source_shall_win(

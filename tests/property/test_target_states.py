@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookio_sandbox.running import in_thread
+from target_bookio.reader import input_lines
 from target_bookio.target import TargetBookio
 from tests.cli import Target, singer_lines
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from bookio_sandbox.running import Sandbox
 
 PEOPLE = 3
+RESEND_AFTER_S = 0.2
 DAYS = [f"2027-01-{day:02}T10:00:00" for day in (4, 5, 6)]
 LOST = [None, None, {"drop": "reset", "apply": True}, {"drop": "reset"},
         {"status": 500, "apply": True}, {"code": 666}]  # fmt: skip
@@ -72,10 +74,11 @@ class History:
                           "change_reservation_term"):  # fmt: skip
             if lost:
                 self.sandbox.script(operation, lost)
-        target = TargetBookio(config=self.target.settings, parse_env_config=False)
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.closing(target):
-            target.open()
-            target.read(io.StringIO(singer_lines("reservations", records)))
+        settings = {**self.target.settings, "resend_after_seconds": RESEND_AFTER_S}
+        target = TargetBookio(config=settings, parse_env_config=False)
+        lines = io.StringIO(singer_lines("reservations", records))
+        with contextlib.redirect_stdout(io.StringIO()), target.open_run() as run:
+            target.read(run, input_lines(lines))
         self.sandbox.control("/script", method="DELETE")
         self.last = records
 
@@ -117,10 +120,7 @@ class History:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(story=st.lists(events, min_size=1, max_size=6))
-def test_any_history_ends_as_wished(
-    sandbox: Sandbox, story: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("target_bookio.refresh.lookup.PAUSES", (0, 0))
+def test_any_history_ends_as_wished(sandbox: Sandbox, story: list[Any]) -> None:
     with TemporaryDirectory() as folder:
         history = History(sandbox, Path(folder))
         for kind, what, more in story:

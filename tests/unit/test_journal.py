@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from target_bookio.journal.account import Account
 from target_bookio.journal.database import Database
-from target_bookio.journal.store import CONFIRMED, IN_DOUBT, REJECTED, SENT, Entry, Journal
-from target_bookio.plan.operations import CREATE
+from target_bookio.journal.entry import EXISTS, Entry, Intent, IntentState
+from target_bookio.journal.store import Journal
+from target_bookio.journal.windows import Window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-ENTRY = Entry(
-    "reservations", "externalId:7", SENT, 1, None, 7, "d", "create_reservation", {CREATE: "x"}
-)
-DAY = 86400
+INTENT = Intent(IntentState.IN_DOUBT, "change_reservation_term", 1000, 2000, {"dateFrom": "x"})
+ENTRY = Entry("reservations", "externalId:7", 1, 55, 7, {EXISTS: "x"}, past=("a", "b"))
 ACCOUNT = Account("https://bookio.example.org", "token")
 
 
@@ -27,42 +26,69 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "own" / "journal.sqlite3"
 
 
-def test_a_row_that_we_created_is_known_by_its_id(path: Path) -> None:
+@pytest.fixture
+def journal(path: Path) -> Iterator[Journal]:
     journal = Journal(Database(path, ACCOUNT))
-    journal.put(ENTRY._replace(state=CONFIRMED, remote_id=55))
-    found = journal.get("reservations", "id:55")
-    assert found is not None
-    assert found.key == ENTRY.key
+    yield journal
     journal.close()
 
 
-def test_what_was_taken_back_is_as_it_was_before(path: Path) -> None:
+def test_a_row_is_known_under_all_its_names(journal: Journal) -> None:
+    journal.put(ENTRY)
+    for name in ("externalId:7", "id:55"):
+        assert journal.get("reservations", name) == ENTRY
+    assert journal.get("reservations", "id:56") is None
+    assert journal.get("blocked_times", "id:55") is None
+
+
+def test_an_entry_lasts_with_its_intent(path: Path) -> None:
     journal = Journal(Database(path, ACCOUNT))
+    journal.put(ENTRY._replace(intent=INTENT))
+    journal.close()
+    again = Journal(Database(path, ACCOUNT))
+    assert again.in_doubt() == [ENTRY._replace(intent=INTENT)]
+    again.close()
+
+
+def test_what_was_forgotten_is_not_known(journal: Journal) -> None:
     journal.put(ENTRY)
     journal.forget(ENTRY)
-    assert journal.get("reservations", ENTRY.key) is None
-    change = ENTRY._replace(intended={"term": "y"}, applied={"term": "x"})
-    journal.put(change)
-    journal.forget(change)
-    kept = journal.get("reservations", ENTRY.key)
-    assert kept is not None
-    assert (kept.state, kept.applied, kept.desired) == (CONFIRMED, {"term": "x"}, "")
+    assert journal.get("reservations", "externalId:7") is None
+    assert journal.in_doubt() == []
+
+
+def test_equal_records_in_a_row_are_one_of_the_past() -> None:
+    assert ENTRY.settled("b").past == ("a", "b")
+    assert ENTRY.settled("a").past == ("a", "b", "a")
+
+
+def test_what_is_agreed_with_again_is_seen(path: Path) -> None:
+    """Retention counts from when the source sent a row last, changed or not."""
+    journal = Journal(Database(path, ACCOUNT), note_seen=True)
+    journal.put(ENTRY)
     journal.commit()
-    assert journal.unsettled() == []
+    journal.database.execute("UPDATE entries SET noted_at = 0")
+    journal.put_if_changed(ENTRY)
+    journal.commit()
+    [(noted_at,)] = journal.database.execute("SELECT noted_at FROM entries")
+    assert noted_at > 0
     journal.close()
 
 
-def test_retention_forgets_what_is_settled_and_keeps_what_is_in_doubt(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    journal = Journal(Database(path, ACCOUNT))
-    for state in (CONFIRMED, REJECTED, IN_DOUBT):
-        journal.put(ENTRY._replace(key=state, state=state))
-    journal.commit()
-    later = time.time() + 10 * DAY
-    monkeypatch.setattr("target_bookio.journal.store.time.time", lambda: later)
-    journal.forget_before(30)
-    assert len(journal._select("1")) == 3
-    journal.forget_before(5)
-    assert [entry.state for entry in journal._select("1")] == [IN_DOUBT]
-    journal.close()
+def test_a_window_goes_on_in_the_next_one(journal: Journal) -> None:
+    """Rule 6: every value that a row had since the first change is an earlier one."""
+    journal.windows.open("reservations", 5, Window(1, 1000, 1100, {"dateFrom": ("a",)}))
+    journal.windows.open("reservations", 5, Window(1, 2000, 2100, {"dateFrom": ("b",)}))
+    window = journal.windows.get("reservations", 5)
+    assert window == Window(1, 1000, 2100, {"dateFrom": ("a", "b")})
+    assert journal.windows.oldest_sent_at("reservations", 1) == 1000
+    journal.windows.close_before("reservations", 1, 2100)
+    assert journal.windows.get("reservations", 5) is None
+
+
+def test_distrust_is_for_good(journal: Journal) -> None:
+    """Rule 8: a list that was seen to miss a write is not trusted again."""
+    for is_trusted in (True, False, True):
+        journal.windows.trust("reservations", 1, "term", is_trusted=is_trusted)
+    assert journal.windows.is_distrusted("reservations", 1)
+    assert not journal.windows.is_distrusted("reservations", 2)

@@ -10,17 +10,14 @@ import pytest
 
 from bookio_api.localtime import zone
 from target_bookio.desired import RecordError, read_record
-from target_bookio.plan.operations import Step, after, digests
-from target_bookio.plan.planner import (
-    CONFLICT,
-    REJECT,
-    UNCHANGED,
-    WRITE,
-    Plan,
-    plan,
-)
-from target_bookio.refresh.lookup import in_zone
+from target_bookio.journal.entry import EXISTS, UNKNOWN, Entry
+from target_bookio.plan.operations import Step, after, fixed_values
+from target_bookio.plan.planner import Plan, PlanKind, Planner, agreed_after_match
+from target_bookio.refresh.listed_row import mirrored
 
+WRITE, UNCHANGED, CONFLICT, REJECT = (
+    PlanKind.WRITE, PlanKind.UNCHANGED, PlanKind.CONFLICT, PlanKind.REJECT,
+)  # fmt: skip
 BRATISLAVA = zone("Europe/Bratislava")
 STATUSES = ("CONFIRMED", "CANCELLED", "DID_NOT_COME")
 OTHER_TERM = "2026-12-02T09:00:00"
@@ -42,17 +39,20 @@ def planned(
     row: dict[str, Any] | None,
     stream: str = "reservations",
     *,
-    applied: dict[str, str] | None = None,
+    entry: Entry | None = None,
     source_wins: bool = False,
 ) -> Plan:
     desired = read_record(stream, record).in_zone(BRATISLAVA)
-    there = row and in_zone(row, stream, BRATISLAVA)
-    return plan(desired, there, applied or {}, digest, source_wins=source_wins)
+    there = row and mirrored(stream, row, None, BRATISLAVA, digest)
+    return Planner(digest, source_wins).plan(desired, there, entry)
 
 
-def ours(row: dict[str, Any]) -> dict[str, str]:
-    """Return the digests of having written this row."""
-    return digests(read_record("reservations", BOOKING).in_zone(BRATISLAVA), row, digest)
+def ours(row: dict[str, Any]) -> Entry:
+    """Return the entry of a row that was created from here and agreed with."""
+    desired = read_record("reservations", BOOKING).in_zone(BRATISLAVA)
+    agreed, _ = agreed_after_match(desired, row, digest)
+    agreed |= {EXISTS: digest(fixed_values(desired)), "status": digest(row["status"])}
+    return Entry("reservations", "externalId:7", 1, 5, 7, agreed)
 
 
 def operations(made: Plan) -> list[str]:
@@ -61,8 +61,7 @@ def operations(made: Plan) -> list[str]:
 
 def test_a_new_booking_is_created_with_wall_time_and_nothing_else() -> None:
     [step] = planned({**BOOKING, "number": "a47b89", "note": None}, None).steps
-    assert step == Step("create_reservation", "create",
-                        {**BOOKING, "dateFrom": "2026-12-01T08:00:00"})  # fmt: skip
+    assert step == Step("create_reservation", {**BOOKING, "dateFrom": "2026-12-01T08:00:00"})
 
 
 @pytest.mark.parametrize("name", sorted(set(BOOKING) - {"externalId"}))
@@ -79,14 +78,11 @@ TERMS = ("2026-12-01T08:00:00", OTHER_TERM)
     itertools.product((None, *STATUSES), TERMS, STATUSES, (False, True)),
 )
 def test_every_status_and_term(wanted: str | None, term: str, has: str, deleted: bool) -> None:  # noqa: FBT001
-    record = {
-        **BOOKING,
-        "status": wanted,
-        "dateFrom": term,
-        "_sdc_deleted_at": "2026-11-01" if deleted else None,
-    }
+    """What both sides agreed on before is changed, and once it is done nothing is left to do."""
+    record = {**BOOKING, "status": wanted, "dateFrom": term}
+    record["_sdc_deleted_at"] = "2026-11-01" if deleted else None
     row = {**ROW, "status": has}
-    made = planned(record, row)
+    made = planned(record, row, entry=ours(row))
     if deleted or wanted == "CANCELLED":
         expected = [] if has == "CANCELLED" else ["change_reservation_status"]
     else:
@@ -95,8 +91,8 @@ def test_every_status_and_term(wanted: str | None, term: str, has: str, deleted:
     assert operations(made) == expected
     assert made.kind == (WRITE if expected else UNCHANGED)
     for step in made.steps:
-        row = after(step, row, 5)
-    assert planned(record, row).kind == UNCHANGED, "once it is done, there is nothing to do"
+        row = dict(after(step, row, 5) or {})
+    assert planned(record, row).kind == UNCHANGED
 
 
 def test_the_reason_goes_only_with_a_cancellation() -> None:
@@ -122,22 +118,31 @@ def test_an_id_that_is_not_there_is_no_creation() -> None:
     assert planned({**BOOKING, "id": 5}, None).fields == ("id",)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"name": "K"}, {"email": "k@example.org"}, {"phone": "0905 999"}, {"serviceId": 4},
-     {"facilityId": 2}, {"locale": "en"}],
-)  # fmt: skip
-def test_what_bookio_cannot_change_is_rejected(change: dict[str, Any]) -> None:
+FIXED_CHANGES = [
+    {"name": "K"}, {"email": "k@example.org"}, {"phone": "0905 999"}, {"serviceId": 4},
+    {"facilityId": 2}, {"locale": "en"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", FIXED_CHANGES)
+def test_a_change_of_a_fixed_field_is_rejected(change: dict[str, Any]) -> None:
     made = planned({**BOOKING, **change}, ROW)
     assert (made.kind, made.fields) == (REJECT, tuple(change))
 
 
-def test_bookios_own_way_to_write_a_value_is_no_change() -> None:
-    row = {**ROW, "phone": "0905123456", "name": "j"}
-    assert planned(BOOKING, row).kind == UNCHANGED
-    rewritten = {**ROW, "phone": "+421905123456"}
-    assert planned(BOOKING, rewritten).kind == REJECT
-    assert planned(BOOKING, rewritten, applied=ours(ROW)).kind == UNCHANGED
+@pytest.mark.parametrize("change", FIXED_CHANGES)
+def test_a_fixed_field_does_not_stop_a_cancellation(change: dict[str, Any]) -> None:
+    made = planned({**BOOKING, **change, "status": "CANCELLED"}, ROW)
+    assert operations(made) == ["change_reservation_status"]
+    assert made.fixed == tuple(change)
+
+
+def test_another_spelling_of_a_value_is_not_a_change() -> None:
+    for change in ({"phone": "+421905123456"}, {"phone": "0905123456", "name": "j"}):
+        assert planned(BOOKING, {**ROW, **change}).kind == UNCHANGED
+    other = {**ROW, "phone": "0905 999 999"}
+    assert planned(BOOKING, other).kind == REJECT
+    assert planned(BOOKING, other, entry=ours(ROW)).kind == UNCHANGED, "as it was created"
 
 
 def test_confirm_sync_is_for_rows_without_our_number() -> None:
@@ -146,17 +151,48 @@ def test_confirm_sync_is_for_rows_without_our_number() -> None:
     assert planned(record, ROW).kind == UNCHANGED
     assert planned({**record, "externalId": 8}, ROW).fields == ("externalId",)
     unseen = {name: value for name, value in ROW.items() if name != "externalId"}
-    assert planned(record, unseen, applied=ours(ROW)).kind == UNCHANGED
+    assert planned(record, unseen, entry=ours(ROW)).kind == UNCHANGED
 
 
-def test_three_way() -> None:
-    moved = {**BOOKING, "dateFrom": OTHER_TERM}
-    by_a_person = {**ROW, "dateFrom": "2026-12-09T08:00:00"}
-    assert planned(moved, ROW).kind == WRITE, "a row that we never wrote is changed"
-    assert planned(moved, ROW, applied=ours(ROW)).kind == WRITE
-    assert planned(moved, by_a_person, applied=ours(ROW)).kind == CONFLICT
-    assert planned(moved, by_a_person, applied=ours(ROW), source_wins=True).kind == WRITE
-    assert planned(moved, {**ROW, "dateFrom": OTHER_TERM}, applied=ours(ROW)).kind == UNCHANGED
+MOVED = {**BOOKING, "dateFrom": OTHER_TERM}
+BY_A_PERSON = {**ROW, "dateFrom": "2026-12-09T08:00:00"}
+
+
+def test_three_way_against_what_was_agreed() -> None:
+    """Rule 9: what is as agreed is changed, what somebody changed is a conflict."""
+    assert planned(MOVED, ROW, entry=ours(ROW)).kind == WRITE
+    assert planned(MOVED, BY_A_PERSON, entry=ours(ROW)).kind == CONFLICT
+    assert planned(MOVED, BY_A_PERSON, entry=ours(ROW), source_wins=True).kind == WRITE
+    assert planned(MOVED, {**ROW, "dateFrom": OTHER_TERM}, entry=ours(ROW)).kind == UNCHANGED
+    assert planned(MOVED, BY_A_PERSON, entry=ours(BY_A_PERSON)).kind == WRITE, "agreed since"
+
+
+def test_an_unknown_base_makes_every_difference_a_conflict() -> None:
+    """Rule 10: after a conflict nobody knows what is agreed, until source and list agree."""
+    entry = ours(ROW)
+    disputed = entry._replace(agreed={**entry.agreed, "dateFrom": UNKNOWN})
+    assert planned(MOVED, ROW, entry=disputed).kind == CONFLICT
+    assert planned(BOOKING, ROW, entry=disputed).kind == UNCHANGED
+
+
+def test_a_lost_journal_overwrites_nobody() -> None:
+    """Rule 10: our number on a row shows that it came from here; a difference is a conflict."""
+    assert planned(MOVED, ROW).kind == CONFLICT
+    back = planned({**BOOKING, "status": "CONFIRMED"}, {**ROW, "status": "CANCELLED"})
+    assert back.kind == CONFLICT
+    cancelling = planned({**BOOKING, "status": "CANCELLED"}, ROW)
+    assert operations(cancelling) == ["change_reservation_status"], "it is as it was created"
+    by_id = planned({"id": 5, "dateFrom": OTHER_TERM}, ROW)
+    assert by_id.kind == WRITE, "the first word about a row of somebody else"
+
+
+def test_an_end_that_bookio_decides_is_asked_for_once() -> None:
+    row = {**ROW, "dateTo": "2026-12-01T08:15:00"}
+    record = {**BOOKING, "dateTo": "2026-12-01T09:00:00"}
+    entry = ours(row)
+    asked = entry._replace(asked={"dateTo": digest("2026-12-01T09:00:00")})
+    assert planned(record, row, entry=entry).kind == WRITE
+    assert planned(record, row, entry=asked).kind == UNCHANGED
 
 
 def test_a_blocked_time_keeps_an_end_that_the_record_does_not_name() -> None:

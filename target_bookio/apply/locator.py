@@ -1,0 +1,154 @@
+"""Finds which row of Bookio a record is about, and what the journal knows of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from bookio_api.contract import RESERVATIONS
+from target_bookio.journal.entry import PERSON, PLACE, Entry
+from target_bookio.refresh.listed_row import FIXED, fixed_digests, identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from target_bookio.desired import Desired
+    from target_bookio.journal.store import Journal
+    from target_bookio.refresh.mirror import Mirror, Seen
+
+
+class Located(NamedTuple):
+    """A record's row and entry, as far as they are known."""
+
+    seen: Seen | None
+    entry: Entry | None
+    duplicates: tuple[int, ...] = ()
+    """Ids of the rows if there is more than one that the record may mean."""
+
+
+class Locator:
+    """Reads journal and mirror; the one thing it notes is that an entry's row was found."""
+
+    def __init__(self, journal: Journal, mirror: Mirror) -> None:
+        """Take where to look."""
+        self._journal = journal
+        self._mirror = mirror
+        self._shows_numbers: dict[str, bool] = {}
+
+    def refreshed(self, stream: str) -> None:
+        """Take note that the mirror of a stream is new."""
+        self._shows_numbers[stream] = self._mirror.shows_our_numbers(stream)
+
+    def is_blind(self, stream: str) -> bool:
+        """Whether no list has shown yet that it shows our ``externalId``."""
+        return stream == RESERVATIONS and not self._shows_numbers.get(stream, False)
+
+    def load(self, stream: str, records: Iterable[Desired]) -> None:
+        """Read what is known of many records at once."""
+        records = list(records)
+        self._journal.load(stream, {name for record in records for name in record.names})
+        self._journal.load(stream, {record.key for record in records})
+        numbers = {record.external_id for record in records if record.external_id is not None}
+        entries = [self._journal.get(stream, record.key) for record in records]
+        ids = {entry.remote_id for entry in entries if entry and entry.remote_id is not None}
+        ids |= {record.id for record in records if record.id is not None}
+        self._mirror.load(stream, ids, numbers)
+
+    def locate(self, desired: Desired) -> Located:
+        """Return the row of a record, and its entry.
+
+        By Bookio's id, be it the record's or the journal's; else by the clinic's number or a
+        calendar's name; else, where lists hide the number, by what identifies a booking.
+        """
+        stream = desired.stream
+        entry = self._journal.get(stream, desired.key)
+        if entry is None and desired.id is not None and desired.external_id is not None:
+            other = self._journal.get(stream, f"externalId:{desired.external_id}")
+            if other is not None and other.remote_id in {None, desired.id}:
+                entry = other
+        row_id = desired.id if entry is None or desired.id is not None else entry.remote_id
+        seen = None if row_id is None else self._mirror.get(stream, row_id)
+        duplicates: tuple[int, ...] = ()
+        if desired.id is None:
+            found = self._by_name(desired)
+            live = [s for s in found if s.row.get("status") != "CANCELLED"]
+            duplicates = tuple(s.id for s in live) if len(live) > 1 else ()
+            seen = seen or (found[0] if found else self._by_identity(desired, entry))
+        if seen is not None:
+            entry = self._linked(stream, entry, seen)
+        return Located(seen, entry, duplicates)
+
+    def names(self, desired: Desired) -> set[str]:
+        """Return every name of a record's row that is known by now."""
+        located = self.locate(desired)
+        names = {desired.key, *desired.names}
+        if located.entry is not None:
+            names.update(located.entry.names)
+        if located.seen is not None:
+            names.update(names_of(located.seen))
+        elif desired.stream == RESERVATIONS and self.is_blind(desired.stream):
+            # One creation at a time for one booking: its twin waits (rule 22).
+            names.add(f"booking:{self.identity_of(desired)}")
+        return names
+
+    def holder(self, desired: Desired, row_id: int | None) -> int | None:
+        """Return the id of another row that has the record's ``externalId`` already."""
+        if desired.external_id is None:
+            return None
+        holders = self._mirror.holders(desired.stream, desired.external_id)
+        return next((seen.id for seen in holders if seen.id != row_id), None)
+
+    def identity_of(self, desired: Desired) -> tuple[int | None, int | None]:
+        """Return the digests of the person and of the place that a record asks for."""
+        digest = self._journal.digest
+        row = {**desired.values, FIXED: fixed_digests(desired.stream, desired.values, digest)}
+        return identity(desired.stream, row, digest)
+
+    def unowned_twin(self, desired: Desired) -> Seen | None:
+        """Return a row that is this very booking and that no key of ours has (rule 24)."""
+        person, place = self.identity_of(desired)
+        return self._free_row(desired.stream, person, place)
+
+    def _by_name(self, desired: Desired) -> list[Seen]:
+        if desired.external_id is not None:
+            return self._mirror.holders(desired.stream, desired.external_id)
+        if desired.key.startswith("name:"):
+            name = desired.values["name"]
+            return self._mirror.named(desired.stream, desired.facility_id, name)
+        return []
+
+    def _by_identity(self, desired: Desired, entry: Entry | None) -> Seen | None:
+        """Return the row of a creation whose answer told no id, where lists hide the number."""
+        if entry is None or entry.remote_id is not None or PERSON not in entry.agreed:
+            return None
+        person, place = int(entry.agreed[PERSON]), int(entry.agreed[PLACE])
+        return self._free_row(desired.stream, person, place)
+
+    def _free_row(self, stream: str, person: int | None, place: int | None) -> Seen | None:
+        if person is None or place is None:
+            return None
+        free = [
+            seen
+            for seen in self._mirror.alike(stream, person, place)
+            if (seen.person, seen.place) == (person, place)
+            and seen.row.get("externalId") is None
+            and self._journal.get(stream, f"id:{seen.id}") is None
+        ]
+        return min(free, key=lambda seen: seen.id) if free else None
+
+    def _linked(self, stream: str, entry: Entry | None, seen: Seen) -> Entry | None:
+        """Return the entry under all numbers of its row, and note it so."""
+        if entry is None:
+            entry = self._journal.get(stream, f"id:{seen.id}")
+        if entry is None:
+            return None
+        number = seen.row.get("externalId") or entry.external_id
+        linked = entry._replace(remote_id=seen.id, external_id=number)
+        if linked != entry:
+            self._journal.put(linked)
+        return linked
+
+
+def names_of(seen: Seen) -> list[str]:
+    """Return the names of a mirrored row."""
+    number = seen.row.get("externalId")
+    return [f"id:{seen.id}", *([] if number is None else [f"externalId:{number}"])]

@@ -1,0 +1,68 @@
+"""A table whose changes are collected and handed over in one statement for many.
+
+While a statement runs, SQLite lets the threads that send have the interpreter and then waits for
+it: a statement a row would cost more than the row.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from target_bookio.journal.database import Database
+
+
+class Table:
+    """One table, keyed by its first two columns. Used by one thread."""
+
+    def __init__(self, db: Database, name: str, columns: Sequence[str]) -> None:
+        """Write to a table of an open file; the columns in the order of its CREATE."""
+        self._db = db
+        self._name = name
+        self._columns = ", ".join(columns)
+        values = ", ".join(f"value ->> {place}" for place in range(len(columns)))
+        key = ", ".join(columns[:2])
+        self._insert = f"INSERT OR REPLACE INTO {name} SELECT {values} FROM json_each(?)"  # noqa: S608
+        self._delete = (
+            f"DELETE FROM {name} WHERE ({key}) IN "  # noqa: S608 - our own words
+            "(SELECT value ->> 0, value ->> 1 FROM json_each(?))"
+        )
+        self._changed: dict[tuple[Any, Any], tuple[Any, ...] | None] = {}
+        """What waits to be written, by key; ``None`` is to be deleted."""
+
+    def put(self, row: tuple[Any, ...]) -> None:
+        """Note a row; it lasts from the next commit on."""
+        self._changed[row[0], row[1]] = row
+
+    def delete(self, first: Any, second: Any) -> None:  # noqa: ANN401 - values of columns
+        """Note that a row goes."""
+        self._changed[first, second] = None
+
+    def flush(self) -> None:
+        """Hand over what was noted; it is on the disk once the transaction is."""
+        changed, self._changed = self._changed, {}
+        gone = [key for key, row in changed.items() if row is None]
+        rows = [row for row in changed.values() if row is not None]
+        if gone:
+            self._db.execute(self._delete, (msgspec.json.encode(gone).decode(),))
+        if rows:
+            self._db.execute(self._insert, (msgspec.json.encode(rows).decode(),))
+
+    def select(self, condition: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return rows, those that wait to be written among them."""
+        if self._changed:
+            self.flush()
+        query = f"SELECT {self._columns} FROM {self._name} WHERE {condition}"  # noqa: S608
+        return self._db.execute(query, values)
+
+    def select_in(self, stream: str, column: str, wanted: Iterable[Any]) -> list[tuple[Any, ...]]:
+        """Return the rows of a stream in which a column has one of these values."""
+        listed = msgspec.json.encode(list(wanted)).decode()
+        if listed == "[]":
+            return []
+        condition = f"stream = ? AND {column} IN (SELECT value FROM json_each(?))"  # noqa: S608
+        return self.select(condition, stream, listed)

@@ -1,0 +1,107 @@
+"""What the mirror keeps of a row that Bookio lists: no word of a patient, only digests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from bookio_api.contract import CALENDARS, RESERVATIONS, RESOURCES
+from bookio_api.localtime import to_wall
+from target_bookio.plan.same_meaning import canonical
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+FIXED = "fixed"
+"""Where a mirrored row keeps the digests of the fields that no operation changes."""
+
+_NUMBERS = ("externalId", "facilityId", "serviceId")
+_INTEGER = re.compile(r"-?\d{1,18}")
+_DATETIMES = {CALENDARS: ("validFrom", "validTo")}
+_OPEN = {
+    CALENDARS: ("id", *RESOURCES[CALENDARS].changes["modify_calendar"]),
+    RESERVATIONS: ("id", "externalId", "facilityId", "serviceId", "dateFrom", "dateTo", "status"),
+}
+_OPEN_OF_OTHERS = ("id", "externalId", "facilityId", "dateFrom", "dateTo")
+PERSON = ("name", "surname", "email", "phone")
+"""With facility, service and start these identify a booking where ``externalId`` is hidden."""
+
+Digest = Callable[[object], str]
+
+
+def mirrored(
+    stream: str, listed: Mapping[str, Any], facility_id: int | None, tz: ZoneInfo, digest: Digest
+) -> dict[str, Any]:
+    """Return what the mirror keeps of a listed row; what the list does not show is left out."""
+    row = {
+        name: value
+        for name in _OPEN.get(stream, _OPEN_OF_OTHERS)
+        if (value := listed.get(name)) is not None
+    }
+    for name in _NUMBERS:  # a number may come as text (U)
+        if isinstance(row.get(name), str | float) and _INTEGER.fullmatch(str(row[name])):
+            row[name] = int(row[name])
+    if facility_id is not None:
+        row.setdefault("facilityId", facility_id)
+    for name in _DATETIMES.get(stream, ("dateFrom", "dateTo")):
+        if name in row:
+            row[name] = _wall(row[name], tz)
+    if stream != CALENDARS:
+        row[FIXED] = fixed_digests(stream, listed, digest)
+    return row
+
+
+def mirrored_creation(stream: str, row: Mapping[str, Any], digest: Digest) -> dict[str, Any]:
+    """Return what the mirror keeps of a row that was just created, before a list shows it."""
+    names = _OPEN.get(stream, _OPEN_OF_OTHERS)
+    kept = {name: row[name] for name in names if row.get(name) is not None}
+    if stream != CALENDARS:
+        kept[FIXED] = fixed_digests(stream, row, digest)
+    return kept
+
+
+def personal_fields(stream: str) -> tuple[str, ...]:
+    """Return the fixed fields of which only digests are kept."""
+    open_ones = _OPEN.get(stream, _OPEN_OF_OTHERS)
+    return tuple(name for name in RESOURCES[stream].fixed_fields if name not in open_ones)
+
+
+def fixed_digests(stream: str, values: Mapping[str, Any], digest: Digest) -> dict[str, str]:
+    """Return digests of the personal fields that are shown, by field."""
+    shown = {name: values[name] for name in personal_fields(stream) if name in values}
+    # An empty note is listed as null; any other null field is one that the list does not show.
+    return {
+        name: digest(canonical(name, value))[:16]
+        for name, value in shown.items()
+        if value is not None or name == "note"
+    }
+
+
+def identity(stream: str, row: Mapping[str, Any], digest: Digest) -> tuple[int | None, int | None]:
+    """Return the digests of a mirrored row's person, and of its place: facility, service, start.
+
+    A blocked time has no person; its note stands for one.
+    """
+    if stream == CALENDARS:
+        return None, None
+    fixed = row.get(FIXED, {})
+    booked = stream == RESERVATIONS
+    person = [fixed.get(name) for name in (PERSON if booked else ("note",))]
+    place = [row.get(name) for name in ("facilityId", "serviceId" if booked else "dateTo")]
+    place.append(row.get("dateFrom"))
+    return (
+        None if None in person else _number(digest(person)),
+        None if None in place else _number(digest(place)),
+    )
+
+
+def _number(text: str) -> int:
+    return int(text[:15], 16)  # 60 bits, which fit into SQLite's integers
+
+
+def _wall(value: Any, tz: ZoneInfo) -> Any:  # noqa: ANN401 - whatever Bookio sent
+    try:
+        return to_wall(value, tz)
+    except (ValueError, TypeError):
+        return value

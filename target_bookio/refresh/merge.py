@@ -1,0 +1,56 @@
+"""What a listed row means for the mirrored one: late, or changed by somebody (rule 6). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from target_bookio.refresh.listed_row import FIXED
+
+Row = Mapping[str, Any]
+REMOVED = "removed"
+"""In a window: we removed the row, so a list that still shows it is late."""
+_NEVER_CHANGES = frozenset({"id", "facilityId", "serviceId", FIXED})
+
+
+class Merged(NamedTuple):
+    """A mirrored row after a list showed it."""
+
+    row: Row | None
+    """``None``: the row is gone, and the list shows what was."""
+    is_late: bool
+    """The list shows a value of before, so nobody can tell what the row is now."""
+    replaced: Mapping[str, str]
+    """Digests of the values that the list showed to be others by now, by field."""
+
+
+def merge(
+    old: Row | None,
+    listed: Row,
+    before: Mapping[str, tuple[str, ...]],
+    digest: Callable[[object], str],
+) -> Merged:
+    """Merge a listed row into the mirrored one.
+
+    ``before`` are the digests of earlier values if the row's window is open, else nothing. Cases:
+
+    1. The list shows what the mirror has, or something that the mirror does not know: take it.
+    2. It shows a value that the row had before in its window. A late list or a person who put it
+       back: nobody can tell, so the mirror keeps its value and the row is held.
+    3. It shows a third value: somebody changed it. Take it, and remember what was there.
+
+    A field that the list does not show stays as it is.
+    """
+    if old is None and REMOVED in before:
+        return Merged(None, is_late=True, replaced={})
+    shown = listed.keys() - _NEVER_CHANGES
+    if old is not None:
+        shown = {name for name in shown if old.get(name) not in (None, listed[name])}
+    if any(digest(listed[name]) in before.get(name, ()) for name in shown):
+        return Merged(listed if old is None else old, is_late=True, replaced={})
+    if old is None:
+        return Merged(listed, is_late=False, replaced={})
+    replaced = {name: digest(old[name]) for name in shown}
+    fixed = {**old.get(FIXED, {}), **listed.get(FIXED, {})}
+    row = {**old, **listed, **({FIXED: fixed} if fixed else {})}
+    return Merged(row, is_late=False, replaced=replaced)

@@ -1,0 +1,198 @@
+"""The mirror: what Bookio lists, kept beside the journal and keyed by Bookio's id.
+
+By id and never by ``externalId``, so that two rows with one number are seen as two (rule 19). Of a
+patient it holds keyed digests only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from target_bookio.journal.table import Table
+from target_bookio.journal.windows import ANYWHERE
+
+if TYPE_CHECKING:
+    from target_bookio.journal.store import Journal
+
+Row = Mapping[str, Any]
+"""A row as it is mirrored: `listed_row.mirrored`."""
+
+MAX_KNOWN = 50_000
+_COLUMNS = ("stream", "id", "facility_id", "external_id", "body", "person", "place",
+            "first_seen_at", "shows_external_id")  # fmt: skip
+
+
+class Seen(NamedTuple):
+    """A mirrored row, and how it was seen."""
+
+    row: Row
+    person: int | None = None
+    place: int | None = None
+    first_seen_at: int = 0
+    shows_external_id: bool = False
+    """Whether the list showed its ``externalId``."""
+
+    @property
+    def id(self) -> int:
+        """Bookio's number."""
+        return int(self.row["id"])
+
+
+class Feed(NamedTuple):
+    """How a facility's list was read."""
+
+    asked_at: int
+    """The bookmark: Bookio's time at the first question of the last refresh."""
+    full_at: int
+    """The same of the last COMPLETE full scan."""
+    row_count: int
+
+
+class Mirror:
+    """The mirrored rows of one account. Used by one thread."""
+
+    def __init__(self, journal: Journal) -> None:
+        """Use the tables of the journal's file, and its commits (rule 20)."""
+        self._db = journal.database
+        self._table = Table(self._db, "mirror", _COLUMNS)
+        journal.on_commit(self._table.flush)
+        self._rows: dict[tuple[str, int], Seen | None] = {}
+        self._ids: dict[tuple[str, int], tuple[int, ...]] = {}
+        """The ids of the rows that have an ``externalId``."""
+
+    def load(self, stream: str, ids: Iterable[int], external_ids: Iterable[int] = ()) -> None:
+        """Look up many rows at once."""
+        if len(self._rows) >= MAX_KNOWN:
+            self._rows.clear()
+            self._ids.clear()
+        wanted = [row_id for row_id in ids if (stream, row_id) not in self._rows]
+        self._rows.update(dict.fromkeys((stream, row_id) for row_id in wanted))
+        found = self._table.select_in(stream, "id", wanted)
+        numbers = [number for number in external_ids if (stream, number) not in self._ids]
+        self._ids.update(dict.fromkeys(((stream, number) for number in numbers), ()))
+        for row in self._table.select_in(stream, "external_id", numbers):
+            self._ids[stream, row[3]] = (*self._ids[stream, row[3]], row[1])
+            found.append(row)
+        for row in found:
+            self._rows[stream, row[1]] = _seen(row)
+
+    def get(self, stream: str, row_id: int) -> Seen | None:
+        """Return a row by Bookio's id."""
+        if (stream, row_id) not in self._rows:
+            self.load(stream, [row_id])
+        return self._rows[stream, row_id]
+
+    def holders(self, stream: str, external_id: int) -> list[Seen]:
+        """Return every row with this ``externalId``; those that are not cancelled first."""
+        if (stream, external_id) not in self._ids:
+            self.load(stream, [], [external_id])
+        rows = [self.get(stream, row_id) for row_id in self._ids[stream, external_id]]
+        held = [seen for seen in rows if seen is not None]
+        return sorted(held, key=lambda seen: seen.row.get("status") == "CANCELLED")
+
+    def named(self, stream: str, facility_id: int | None, name: str) -> list[Seen]:
+        """Return the calendars of a facility that have this name."""
+        condition = "stream = ? AND facility_id IS ? AND body ->> 'name' = ?"
+        return [_seen(row) for row in self._table.select(condition, stream, facility_id, name)]
+
+    def alike(self, stream: str, person: int | None, place: int | None) -> list[Seen]:
+        """Return the rows of this person, or of this facility, service and start."""
+        condition = "stream = ? AND (person = ? OR place = ?)"
+        return [_seen(row) for row in self._table.select(condition, stream, person, place)]
+
+    def put(self, stream: str, seen: Seen) -> None:
+        """Note a row, as listed or as a confirmed write left it."""
+        row, row_id = seen.row, seen.id
+        external_id = row.get("externalId")
+        before = self._rows.get((stream, row_id))
+        if before is None or before.row.get("externalId") != external_id:
+            if before is not None and (old := before.row.get("externalId")) is not None:
+                self._drop_number(stream, old, row_id)
+            known = self._ids.get((stream, external_id)) if external_id is not None else None
+            if external_id is not None and known is not None and row_id not in known:
+                self._ids[stream, external_id] = (*known, row_id)
+        self._rows[stream, row_id] = seen
+        body = msgspec.json.encode(row).decode()
+        facility = row.get("facilityId")
+        self._table.put((stream, row_id, facility, external_id, body, *seen[1:4], int(seen[4])))
+
+    def remove(self, stream: str, row_id: int) -> None:
+        """Note that Bookio has no such row any more."""
+        before = self.get(stream, row_id)
+        if before is not None and (old := before.row.get("externalId")) is not None:
+            self._drop_number(stream, old, row_id)
+        self._rows[stream, row_id] = None
+        self._table.delete(stream, row_id)
+
+    def ids_of(self, stream: str, facility_id: int | None) -> Iterable[int]:
+        """Yield the ids of a facility's rows."""
+        self._table.flush()
+        where, values = "stream = ?", [stream]
+        if facility_id is not None:
+            where, values = where + " AND facility_id = ?", [*values, facility_id]  # type: ignore[list-item]
+        query = f"SELECT id FROM mirror WHERE {where}"  # noqa: S608 - our own words
+        return (row[0] for row in self._db.each(query, values))
+
+    def duplicates(self, stream: str) -> list[int]:
+        """Return the numbers of ours that more than one row has that is not cancelled."""
+        self._table.flush()
+        query = (
+            "SELECT m.external_id FROM mirror AS m WHERE m.stream = ? AND "
+            "m.external_id IS NOT NULL AND m.body ->> 'status' IS NOT 'CANCELLED' "
+            "GROUP BY m.external_id HAVING count(*) > 1 AND EXISTS (SELECT 1 FROM entries AS e "
+            "WHERE e.stream = m.stream AND e.external_id = m.external_id)"
+        )
+        twice = "SELECT external_id FROM mirror WHERE stream = ? AND external_id IS NOT NULL"
+        several = self._db.execute(
+            f"{twice} GROUP BY external_id HAVING count(*) > 1 LIMIT 1",
+            (stream,),
+        )
+        return [row[0] for row in self._db.execute(query, (stream,))] if several else []
+
+    def shows_our_numbers(self, stream: str) -> bool:
+        """Whether a list has shown the ``externalId`` of a row that is known to be ours."""
+        self._table.flush()
+        query = (
+            "SELECT 1 FROM entries AS e JOIN mirror AS m ON m.stream = e.stream "
+            "AND m.id = e.remote_id WHERE e.stream = ? AND m.shows_external_id = 1 LIMIT 1"
+        )
+        return bool(self._db.execute(query, (stream,)))
+
+    def feed(self, stream: str, facility_id: int | None) -> Feed | None:
+        """Return how a facility was read, if it was."""
+        query = (
+            "SELECT asked_at, full_at, row_count FROM feeds WHERE stream = ? AND facility_id = ?"
+        )
+        rows = self._db.execute(query, (stream, _facility(facility_id)))
+        return Feed(*rows[0]) if rows else None
+
+    def put_feed(self, stream: str, facility_id: int | None, feed: Feed) -> None:
+        """Note that a facility was read."""
+        key = (stream, _facility(facility_id))
+        self._db.execute("INSERT OR REPLACE INTO feeds VALUES (?, ?, ?, ?, ?)", (*key, *feed))
+
+    def latest(self) -> int:
+        """Return the latest moment that is noted, to see whether the clock went back."""
+        found: int | None = self._db.execute("SELECT max(asked_at) FROM feeds")[0][0]
+        return found or 0
+
+    def restart(self) -> None:
+        """Have every facility read in full again; the rows stay, to be merged (rule 7)."""
+        self._db.execute("UPDATE feeds SET full_at = 0, asked_at = 0")
+
+    def _drop_number(self, stream: str, external_id: int, row_id: int) -> None:
+        known = self._ids.get((stream, external_id))
+        if known is not None:
+            self._ids[stream, external_id] = tuple(key for key in known if key != row_id)
+
+
+def _facility(facility_id: int | None) -> int:
+    return ANYWHERE if facility_id is None else facility_id
+
+
+def _seen(row: tuple[Any, ...]) -> Seen:
+    _, _, _, _, body, person, place, first_seen_at, shows = row
+    return Seen(msgspec.json.decode(body), person, place, first_seen_at, bool(shows))

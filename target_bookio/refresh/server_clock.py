@@ -1,0 +1,51 @@
+"""Bookio's clock: the ``Date`` of its answers, carried on by the monotonic clock (rule 1).
+
+The wall clock of this machine is never asked: it may jump, and it is not the clock that stamps
+the rows.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WENT_BACK_MS = 5_000
+"""A ``Date`` that is this much earlier than expected is a clock that went back."""
+
+
+class ServerClock:
+    """What time it is at Bookio. ``hear`` is called by the thread that owns it."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Start without a time: the first answer brings it."""
+        self._monotonic = monotonic
+        self._offset_ms: float | None = None
+        """Bookio's clock less ours. The largest one heard is the truest: a ``Date`` is cut down to
+        whole seconds and arrives late, so it is never ahead."""
+        self._unheard_ms = time.time() * 1000 - monotonic() * 1000
+        self.times_back = 0
+        """How often the clock went back; every window and doubt starts anew then."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any answer had a ``Date``."""
+        return self._offset_ms is not None
+
+    def hear(self, date_ms: int | None) -> None:
+        """Take the ``Date`` of an answer that has just come."""
+        if date_ms is None:
+            return
+        offset = date_ms - self._monotonic() * 1000
+        if self._offset_ms is None or offset > self._offset_ms:
+            self._offset_ms = offset
+        elif offset < self._offset_ms - WENT_BACK_MS:
+            self._offset_ms = offset
+            self.times_back += 1
+
+    def now_ms(self) -> int:
+        """Return Bookio's time in epoch ms; a stand-in that only measures spans if none came."""
+        offset = self._unheard_ms if self._offset_ms is None else self._offset_ms
+        return int(self._monotonic() * 1000 + offset)

@@ -1,0 +1,165 @@
+"""One run: opens what it needs, commits, and closes everything in order."""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bookio_api.facilities import Facilities
+from bookio_singer.settings import client_from
+from target_bookio.apply.bookkeeper import Bookkeeper
+from target_bookio.apply.locator import Locator
+from target_bookio.apply.reconciler import Books, Reconciler
+from target_bookio.apply.resolver import Resolver
+from target_bookio.apply.sender import DryRunSender, Sender
+from target_bookio.journal.account import Account
+from target_bookio.journal.database import Database
+from target_bookio.journal.store import Journal
+from target_bookio.plan.planner import Planner
+from target_bookio.private_files import OwnFiles, own_files
+from target_bookio.refresh.mirror import Mirror
+from target_bookio.refresh.refresher import Refresher
+from target_bookio.refresh.server_clock import ServerClock
+from target_bookio.reporting.rejects import Rejects
+from target_bookio.reporting.report import Report
+from target_bookio.reporting.results import Results
+from target_bookio.reporting.run_stamp import RunStamp
+from target_bookio.settings import SOURCE_WINS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from bookio_api.client import BookioClient
+
+logger = logging.getLogger(__name__)
+
+
+class Run(NamedTuple):
+    """What the target does with its input."""
+
+    client: BookioClient
+    report: Report
+    reconciler: Reconciler
+    commit: Callable[[], None]
+    """Puts all that was noted on the disk; a STATE may leave after it (rule 20)."""
+
+    def deliver(self, stream: str, records: Iterable[Mapping[str, Any]]) -> None:
+        """Carry out records of one stream, as far as they can be by now."""
+        self.reconciler.deliver(stream, records)
+
+    def finish(self) -> None:
+        """Carry out the rest, and wait for what is in doubt."""
+        self.reconciler.finish()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every record so far is carried out or durably rejected."""
+        return self.reconciler.is_settled
+
+
+@contextmanager
+def open_run(
+    settings: Mapping[str, Any],
+    *,
+    read_only: bool = False,
+    on_open: Callable[[BookioClient], None] = lambda _client: None,
+    pause: Callable[[float], None] = time.sleep,
+) -> Iterator[Run]:
+    """Check the connection, open journal and rejects, and look what an earlier run left.
+
+    When the block ends, what is on its way may still land, and is noted. ``on_open`` gets the
+    client before anything is asked, so that a signal can stop it.
+
+    Raises:
+        BookioError: nothing has been written.
+    """
+    keep = not (read_only or settings["dry_run"])
+    files = own_files(settings, create=keep)
+    with ExitStack() as stack:
+        client = stack.enter_context(closing(client_from(settings)))
+        on_open(client)
+        clock = ServerClock()
+        facilities = Facilities(client, settings)
+        ids = ", ".join(str(f.id) for f in facilities.in_scope if f.id is not None)
+        logger.info("the token is good; facilities %s", ids or "not listed")
+        clock.hear(facilities.server_time_ms)
+        account = Account(
+            client.api_url, settings["auth_token"], settings.get("previous_auth_token")
+        )
+        days = settings.get("retention_days")
+        database = Database(files.journal, account, keep=keep)
+        journal = stack.enter_context(closing(Journal(database, note_seen=bool(days))))
+        if days and keep:
+            journal.forget_before(days)
+        report = stack.enter_context(closing(_report(settings, files, journal, stack, keep)))
+
+        def commit() -> None:
+            report.commit()
+            journal.commit()
+
+        mirror = Mirror(journal)
+        threads = settings["max_concurrency"]
+        executor = ThreadPoolExecutor(threads, thread_name_prefix="write")
+        stack.callback(executor.shutdown, cancel_futures=True)
+        bookkeeper = Bookkeeper(journal, mirror, clock)
+        refresher = Refresher(
+            client=client,
+            facilities=facilities,
+            journal=journal,
+            mirror=mirror,
+            clock=clock,
+            executor=executor,
+            settings=settings,
+        )
+        resend_after_ms = int(settings["resend_after_seconds"] * 1000)
+        sender = (DryRunSender if settings["dry_run"] else Sender)(client, executor, threads)
+        reconciler = Reconciler(
+            books=Books(journal, mirror, bookkeeper, report, commit),
+            facilities=facilities,
+            refresher=refresher,
+            locator=Locator(journal, mirror),
+            resolver=Resolver(journal, mirror, refresher, resend_after_ms),
+            sender=sender,
+            planner=Planner(journal.digest, settings["conflict"] == SOURCE_WINS),
+            clock=clock,
+            settings=settings,
+            pause=pause,
+        )
+
+        def land() -> None:
+            sender.stop()
+            executor.shutdown()  # what has begun comes to its end
+            reconciler.land(sender.rest())
+            commit()
+
+        stack.callback(land)
+        if not read_only:
+            refresher.start()
+            reconciler.start()
+        yield Run(client, report, reconciler, commit)
+
+
+def _report(
+    settings: Mapping[str, Any],
+    files: OwnFiles,
+    journal: Journal,
+    stack: ExitStack,
+    keep: bool,  # noqa: FBT001 - it stands beside its like
+) -> Report:
+    """Return the report with its files open."""
+    stamp = RunStamp()
+    rejects = Rejects(
+        files.rejects,
+        stamp=stamp,
+        digest=journal.digest,
+        include_records=settings["rejects_include_records"],
+        retention_days=settings.get("retention_days"),
+        read_only=not keep,
+    )
+    stack.callback(rejects.close)
+    results = Results(files.results if keep else None, stamp)
+    stack.callback(results.close)
+    return Report(rejects, results, settings)
