@@ -82,68 +82,113 @@ C, S, G, U = Evidence
 
 _ALL = (
     Operation(
-        "list_facilities", "GET", "/facilities/cgm", C, "List of facilities",
-        rows="facilities", evidence_rows=G, retry_safe=True,
+        "list_facilities",
+        "GET",
+        "/facilities/cgm",
+        C,
+        "List of facilities",
+        rows="facilities",
+        evidence_rows=G,
+        retry_safe=True,
     ),
     Operation(
-        "list_calendars", "GET", "/calendars", C, "List of calendars",
+        "list_calendars",
+        "GET",
+        "/calendars",
+        C,
+        "List of calendars",
         query=("date", "facilityId"),
-        rows="calendars", evidence_rows=G, retry_safe=True,
+        rows="calendars",
+        evidence_rows=G,
+        retry_safe=True,
+    ),
+    Operation("create_calendar", "POST", "/calendars", G, "Create calendar", body="calendar"),
+    Operation(
+        "modify_calendar", "PUT", "/calendars/{calendarId}", G, "Modify calendar", body="calendar"
     ),
     Operation(
-        "create_calendar", "POST", "/calendars", G, "Create calendar",
-        body="calendar",
+        "end_calendar", "PUT", "/calendars/{calendarId}/end", G, "End calendar", body="calendar_end"
     ),
     Operation(
-        "modify_calendar", "PUT", "/calendars/{calendarId}", G, "Modify calendar",
-        body="calendar",
-    ),
-    Operation(
-        "end_calendar", "PUT", "/calendars/{calendarId}/end", G, "End calendar",
-        body="calendar_end",
-    ),
-    Operation(
-        "list_reservations", "GET", "/reservations", S, "List of reservations",
+        "list_reservations",
+        "GET",
+        "/reservations",
+        S,
+        "List of reservations",
         query=(
-            "email", "number", "status", "offset", "limit",
-            "facilityId", "from", "to", "onlyUnsynced", "lastSync",
+            "email",
+            "number",
+            "status",
+            "offset",
+            "limit",
+            "facilityId",
+            "from",
+            "to",
+            "onlyUnsynced",
+            "lastSync",
         ),
-        rows="reservations", evidence_rows=S, retry_safe=True,
+        rows="reservations",
+        evidence_rows=S,
+        retry_safe=True,
     ),
     Operation(
-        "create_reservation", "POST", "/reservations", G, "Create reservation",
-        body="reservation",
+        "create_reservation", "POST", "/reservations", G, "Create reservation", body="reservation"
     ),
     Operation(
-        "change_reservation_status", "PUT", "/reservations/{reservationId}/status", G,
-        "Change status of reservation", body="reservation_status",
+        "change_reservation_status",
+        "PUT",
+        "/reservations/{reservationId}/status",
+        G,
+        "Change status of reservation",
+        body="reservation_status",
     ),
     Operation(
-        "change_reservation_term", "PUT", "/reservations/{reservationId}/term", G,
-        "Change term of reservation", body="reservation_term",
+        "change_reservation_term",
+        "PUT",
+        "/reservations/{reservationId}/term",
+        G,
+        "Change term of reservation",
+        body="reservation_term",
     ),
     Operation(
-        "confirm_sync", "PUT", "/reservations/{reservationId}/sync", G,
-        "Confirms sync of reservation", body="reservation_sync",
+        "confirm_sync",
+        "PUT",
+        "/reservations/{reservationId}/sync",
+        G,
+        "Confirms sync of reservation",
+        body="reservation_sync",
     ),
     Operation(
-        "list_blocked_times", "GET", "/blocked-times", G, "List of blocked times",
+        "list_blocked_times",
+        "GET",
+        "/blocked-times",
+        G,
+        "List of blocked times",
         query=("dateFrom", "dateTo", "offset", "limit", "facilityId", "lastSync"),
-        rows="blockedTimes", evidence_rows=G, retry_safe=True,
+        rows="blockedTimes",
+        evidence_rows=G,
+        retry_safe=True,
     ),
     Operation(
-        "create_blocked_time", "POST", "/blocked-times", G, "Create blocked time",
+        "create_blocked_time",
+        "POST",
+        "/blocked-times",
+        G,
+        "Create blocked time",
         body="blocked_time",
     ),
     Operation(
-        "change_blocked_time_term", "PUT", "/blocked-times/{blockedTimeId}/term", G,
-        "Change term of blocked time", body="blocked_time_term",
+        "change_blocked_time_term",
+        "PUT",
+        "/blocked-times/{blockedTimeId}/term",
+        G,
+        "Change term of blocked time",
+        body="blocked_time_term",
     ),
     Operation(
-        "remove_blocked_time", "DELETE", "/blocked-times/{blockedTimeId}", G,
-        "Remove blocked time",
+        "remove_blocked_time", "DELETE", "/blocked-times/{blockedTimeId}", G, "Remove blocked time"
     ),
-)  # fmt: skip
+)
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({op.name: op for op in _ALL})
 """Every operation by its name, which is also its key in ``endpoint_overrides``."""
@@ -192,9 +237,8 @@ class Resource:
         return tuple(f for f in created if f != "externalId" and f not in self.changeable_fields)
 
 
-FACILITIES, CALENDARS, RESERVATIONS, BLOCKED_TIMES = (
-    "facilities", "calendars", "reservations", "blocked_times",
-)  # fmt: skip
+FACILITIES, CALENDARS = "facilities", "calendars"
+RESERVATIONS, BLOCKED_TIMES = "reservations", "blocked_times"
 """Names of the four resources, which are also the names of the streams."""
 
 RESOURCES: Mapping[str, Resource] = MappingProxyType(

@@ -119,42 +119,55 @@ ERROR_CODES = {
     entry.code: entry
     for entry in (
         ErrorCode(
-            10, "validation failed", ValidationError,
+            10,
+            "validation failed",
+            ValidationError,
             "correct the named fields of the record and send it again",
         ),
         ErrorCode(
-            11, "payment error, the reservation cannot be marked as paid", PaymentError,
+            11,
+            "payment error, the reservation cannot be marked as paid",
+            PaymentError,
             "settle the payment in Bookio",
         ),
         ErrorCode(
-            12, "resource not found", NotFoundError,
+            12,
+            "resource not found",
+            NotFoundError,
             "check the id; the row may have been removed in Bookio",
         ),
         ErrorCode(
-            20, "invalid token or missing access rights", AuthError,
+            20,
+            "invalid token or missing access rights",
+            AuthError,
             "check auth_token, and ask Bookio which rights its channel has",
         ),
+        ErrorCode(30, "no capacity left", NoCapacityError, "choose another term or service"),
         ErrorCode(
-            30, "no capacity left", NoCapacityError,
-            "choose another term or service",
-        ),
-        ErrorCode(
-            40, "duplicate reservation", DuplicateError,
+            40,
+            "duplicate reservation",
+            DuplicateError,
             "look for the reservation in Bookio before sending it again",
         ),
         ErrorCode(
-            403, "no permission for this endpoint", PermissionDeniedError,
+            403,
+            "no permission for this endpoint",
+            PermissionDeniedError,
             "ask Bookio to allow this endpoint for the channel of auth_token",
         ),
         ErrorCode(
-            404, "not found", UnknownPathError,
+            404,
+            "not found",
+            UnknownPathError,
             "most paths are not confirmed by the vendor: correct this one in endpoint_overrides, "
             "or check api_url",
         ),
         ErrorCode(
-            666, "internal error of Bookio", ServerError,
+            666,
+            "internal error of Bookio",
+            ServerError,
             "try again later; Bookio is notified of it, says its documentation",
         ),
     )
-}  # fmt: skip
+}
 """Bookio's nine error codes (C), by number."""

@@ -95,12 +95,17 @@ FAULTS = {
     "an error text that quotes": {"status": 400, "body": ECHO},
     "an error page that quotes": {"status": 200, "body": f"<html>{PATIENT} {TOKEN}</html>"},
     "a redirect that quotes": {"status": 302, "headers": {"Location": f"/?t={TOKEN}&e=a@b.sk"}},
+    "a torn body": {"status": 200, "body": json.dumps({"result": PATIENT})[:-9]},
+    "half an emoji": {
+        "status": 400,
+        "body": ECHO.replace("bad ", "bad \\ud83d "),
+    },
     "a list of texts": {"body": json.dumps({"result": {"success": True, "data": [TOKEN]}})},
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_no_fault_makes_us_tell(clinic: Sandbox, tmp_path: Path, fault: str) -> None:
+def test_no_fault_is_quoted(clinic: Sandbox, tmp_path: Path, fault: str) -> None:
     clinic.script("list_reservations", {**FAULTS[fault], "times": 50})
     failed = run(clinic, tmp_path, personal_data="omit")
     assert failed.code == 1
@@ -108,7 +113,7 @@ def test_no_fault_makes_us_tell(clinic: Sandbox, tmp_path: Path, fault: str) -> 
     assert "Traceback" not in failed.stderr
 
 
-def test_a_crash_that_quotes_a_patient_is_told_without_the_quote(
+def test_a_crash_that_quotes_a_patient_is_reported_without_the_quote(
     clinic: Sandbox, tmp_path: Path
 ) -> None:
     crash = run(clinic, tmp_path, stream_maps={"reservations": {"age": "int(email)"}})
@@ -118,7 +123,7 @@ def test_a_crash_that_quotes_a_patient_is_told_without_the_quote(
     assert "ERROR" in crash.stderr
 
 
-def test_the_settings_are_told_without_secrets(clinic: Sandbox, tmp_path: Path) -> None:
+def test_settings_are_reported_without_secrets(clinic: Sandbox, tmp_path: Path) -> None:
     for wrong in ({"auth_token": [TOKEN]}, {"personal_data_key": [KEY]}, {"auth_token": "nope"}):
         refused = run(clinic, tmp_path, "--test", **wrong)
         assert refused.code == 1

@@ -55,7 +55,7 @@ def test_the_patient_reaches_bookio_and_nothing_else(target: Target) -> None:
     assert found(booked.stderr, booked.stdout, cancelled.stderr, *files(target)) == []
 
 
-def test_rejects_conflicts_and_plans_do_not_tell(target: Target) -> None:
+def test_rejects_conflicts_and_plans_quote_nothing(target: Target) -> None:
     write(target, target.booking(0, **PATIENT))
     other = target.booking(0, **{**PATIENT, "email": "canary-other@example.org"})
     bad = [other, target.booking(1, **PATIENT, serviceId=1), target.booking(2, **PATIENT, locale=3)]
@@ -66,7 +66,7 @@ def test_rejects_conflicts_and_plans_do_not_tell(target: Target) -> None:
     assert found(*told) == []
 
 
-def test_rejects_hold_the_record_only_when_asked(target: Target) -> None:
+def test_rejects_contain_the_record_only_on_request(target: Target) -> None:
     write(target, target.booking(1, **PATIENT, serviceId=1), rejects_include_records=True)
     assert PATIENT["note"] in target.rejects.read_text()
 
@@ -80,7 +80,7 @@ ECHO = json.dumps({"result": {"success": False, "errorCode": 10, "errors": [f"{P
      {"status": 403, "body": ECHO}, {"status": 200, "body": f"<html>{PATIENT}</html>"}],
     ids=lambda fault: str(fault)[:30],
 )  # fmt: skip
-def test_no_answer_speaks_through_us(target: Target, fault: dict[str, Any]) -> None:
+def test_no_response_is_quoted(target: Target, fault: dict[str, Any]) -> None:
     target.sandbox.script("create_reservation", {**fault, "times": 30})
     done = write(target, target.booking(0, **PATIENT))
     assert found(done.stderr, done.stdout, *files(target)) == []

@@ -1,4 +1,4 @@
-"""Whatever an answer holds: rows that fit the schema, or one of our errors that quotes nothing."""
+"""Whatever a response contains: rows that fit the schema, or an error that quotes nothing."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ results = st.fixed_dictionaries(
     {"success": st.sampled_from([True, False]) | anything},
     optional={"errors": anything, "data": data | anything, "errorCode": anything, "code": anything},
 )
-answers = anything | st.fixed_dictionaries({"result": results})
+responses = anything | st.fixed_dictionaries({"result": results})
 
 
 class Probe:
-    """Puts one answer into the sandbox's mouth and hears what the tap makes of it."""
+    """Lets the sandbox send one response, and returns what the tap makes of it."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -59,8 +59,8 @@ class Probe:
         self.stream = self.tap.streams["reservations"]
         self.facility = self.tap.run.facilities.in_scope[0]
 
-    def __call__(self, answer: Any) -> list[dict[str, Any]]:
-        body = json.dumps(answer)
+    def __call__(self, response: Any) -> list[dict[str, Any]]:
+        body = json.dumps(response)
         self.sandbox.script("list_reservations", {"status": 200, "body": body})
         page = self.stream.fetch({"facilityId": self.facility.id})
         return self.stream.records(page.rows, self.facility)
@@ -79,15 +79,16 @@ def probe(start_sandbox: StartSandbox) -> Iterator[Probe]:
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(answer=answers)
-def test_no_answer_crashes_the_tap_or_speaks_through_it(probe: Probe, answer: Any) -> None:
-    complaint, records = "", []
+@given(response=responses)
+def test_no_response_crashes_the_tap_or_is_quoted(probe: Probe, response: Any) -> None:
+    """Any JSON becomes valid records or one line; no word of it reaches the message."""
+    message, records = "", []
     try:
-        records = probe(answer)
+        records = probe(response)
     except BookioError as error:
-        complaint = str(error)
-    assert CANARY not in complaint
-    assert "\n" not in complaint
+        message = str(error)
+    assert CANARY not in message
+    assert "\n" not in message
     for record in records:
         jsonschema.validate(record, SCHEMA)
         msgspec.json.encode(record)

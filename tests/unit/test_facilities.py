@@ -1,4 +1,4 @@
-"""What a token sees, from servers that answer oddly."""
+"""Which facilities a token sees, from servers that respond oddly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def client(sandbox: Sandbox) -> Iterator[BookioClient]:
 
 @pytest.fixture
 def see(sandbox: Sandbox, client: BookioClient) -> See:
-    """Return the facilities of rows that a server answers."""
+    """Return the facilities that a server lists as these rows."""
 
     def make(*rows: Any, **settings: Any) -> Facilities:
         data = {"facilities": list(rows)}
@@ -64,12 +64,12 @@ def test_an_id_may_come_in_any_form(see: See, key: Any) -> None:
 
 
 @pytest.mark.parametrize("key", [None, True, "", "x", "9" * 5000, 10**40, 1e300, 3.5, [3]])
-def test_an_id_that_is_none_is_told(see: See, key: Any) -> None:
+def test_a_row_without_an_integer_id_is_refused(see: See, key: Any) -> None:
     with pytest.raises(ContractError, match=r"list_facilities .*a row has no number as id"):
         see({"id": key}).rows  # noqa: B018
 
 
-def test_what_could_be_a_phone_number_is_not_told(see: See) -> None:
+def test_an_id_as_long_as_a_phone_number_is_not_shown(see: See) -> None:
     with pytest.raises(SettingsError) as refused:
         see({"id": 421905123456}, {"id": 12}, facility_ids=[5]).rows  # noqa: B018
     assert "421905123456" not in str(refused.value)
@@ -79,7 +79,7 @@ def test_what_could_be_a_phone_number_is_not_told(see: See) -> None:
 FORBIDDEN = {"code": 20}
 
 
-def test_a_good_token_without_the_right_to_list_is_asked_as_it_will_be(
+def test_a_token_that_may_not_list_facilities_reads_on(
     sandbox: Sandbox, client: BookioClient
 ) -> None:
     sandbox.script("list_facilities", FORBIDDEN)
@@ -90,7 +90,7 @@ def test_a_good_token_without_the_right_to_list_is_asked_as_it_will_be(
     assert "8" in str(asked["query"]["facilityId"])
 
 
-def test_a_wrong_token_is_told(sandbox: Sandbox, client: BookioClient) -> None:
+def test_a_wrong_token_is_reported(sandbox: Sandbox, client: BookioClient) -> None:
     sandbox.script("list_facilities", FORBIDDEN)
     sandbox.script("list_reservations", FORBIDDEN)
     with pytest.raises(AuthError, match="list_facilities"):

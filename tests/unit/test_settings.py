@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from requests.adapters import HTTPAdapter
 
 from bookio_api.client import BookioClient
 from bookio_api.contract import OPERATIONS, with_overrides
 from bookio_api.errors import SettingsError
+from bookio_api.http.proxies import pool_for
 from bookio_api.localtime import to_epoch_ms, zone
 from tap_bookio.settings import problems_of
 
@@ -47,7 +49,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ("remove_blocked_time", "get /b/{blockedTimeId}", "another method"),
     ],
 )
-def test_an_override_that_cannot_be_right(operation: str, value: str, clue: str) -> None:
+def test_an_impossible_override_is_refused(operation: str, value: str, clue: str) -> None:
     with pytest.raises(SettingsError) as refused:
         with_overrides({operation: value})
     assert clue in str(refused.value)
@@ -69,7 +71,7 @@ def test_a_scheme_may_be_in_capitals(clean_environment: pytest.MonkeyPatch) -> N
     clean_environment.setenv("HTTPS_PROXY", "http://proxy.example.org:3128")
     made = client("HTTPS://medic.example.org/api/")
     assert made.api_url == HTTPS
-    assert made._transport._pool.proxy.host == "proxy.example.org"
+    assert pool_for(HTTPAdapter(), made.api_url).proxy.host == "proxy.example.org"
     with pytest.raises(SettingsError, match="https"):
         client("HTTP://medic.example.org/api")
 
@@ -79,7 +81,7 @@ def test_a_scheme_may_be_in_capitals(clean_environment: pytest.MonkeyPatch) -> N
     # pragma: allowlist nextline secret
     ["http://", "foo://x:1", "http://me:hidden@:80", "http://[::1", "http://x:99999"],
 )
-def test_a_proxy_that_is_none_is_named_and_not_shown(
+def test_an_invalid_proxy_is_reported_by_its_variable(
     clean_environment: pytest.MonkeyPatch, proxy: str
 ) -> None:
     clean_environment.setenv("HTTPS_PROXY", proxy)
@@ -91,7 +93,7 @@ def test_a_proxy_that_is_none_is_named_and_not_shown(
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 @pytest.mark.parametrize("path", ["/nowhere.pem", __file__])
-def test_certificates_that_are_none_are_named(
+def test_a_bundle_without_certificates_is_reported_by_its_variable(
     clean_environment: pytest.MonkeyPatch, variable: str, path: str
 ) -> None:
     clean_environment.setenv(variable, path)
@@ -101,7 +103,7 @@ def test_certificates_that_are_none_are_named(
 
 
 @pytest.mark.parametrize("url", ["https://a b/", "https://*.example.org/"])
-def test_an_address_that_is_none(clean_environment: pytest.MonkeyPatch, url: str) -> None:  # noqa: ARG001
+def test_an_invalid_address_is_refused(clean_environment: pytest.MonkeyPatch, url: str) -> None:  # noqa: ARG001
     with pytest.raises(SettingsError, match="api_url is not a valid address"):
         client(url)
 
