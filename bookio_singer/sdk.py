@@ -20,7 +20,7 @@ from singer_sdk.plugin_base import PluginBase, _ConfigInput
 from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from types import FrameType
 
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
@@ -98,7 +98,7 @@ class SingerStream(Stream):
     """A stream whose bookmark is not taken from its records."""
 
     is_writing = True
-    """Whether the sync under way writes messages; a connection test writes none."""
+    """Whether the sync under way writes RECORD messages; for BATCH files it writes none."""
 
     @property
     def message_writer(self) -> GenericSingerWriter[Any, Message]:
@@ -139,11 +139,32 @@ class SingerStream(Stream):
         level = logging.DEBUG if message.startswith(FAILED_SYNC) else level
         super().log(message, *args, level=level, **kwargs)
 
+    def before_records(self) -> None:
+        """Prepare for the records; SCHEMA has been written."""
+
+    def sync_partition(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+        """Sync the records of one partition, and yield those that the SDK has written."""
+        yield from super()._sync_records(context, write_messages=self.is_writing)
+
     def _sync_records(
         self, context: Mapping[str, Any] | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
+        """Sync one partition after the other, so that each has its own counter and timer.
+
+        The records are read for BATCH files alone, for which the SDK would forget selection,
+        stream maps and flattening: they are those that RECORD messages would hold.
+        """
         self.is_writing = write_messages
-        yield from super()._sync_records(context, write_messages=write_messages)
+        self.before_records()
+        partitions = [context] if context else self.partitions
+        for partition in [None] if partitions is None else partitions:
+            for record in self.sync_partition(partition):
+                if write_messages:
+                    yield record
+                else:
+                    yield from (
+                        message.record for message in self._generate_record_messages(record)
+                    )
 
     def _increment_stream_state(
         self, latest_record: dict[str, Any], *, context: Mapping[str, Any] | None = None
@@ -261,7 +282,7 @@ SEAMS: tuple[Seam, ...] = (
         Stream,
         "_sync_records",
         "self, context, *, write_messages",
-        "it tells a connection test from a sync",
+        "partitions are counted one by one, and BATCH files hold what RECORD messages would",
     ),
     Seam(
         Stream,

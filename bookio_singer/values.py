@@ -86,6 +86,8 @@ def value_of(source: str, text: str, schema: Mapping[str, Any]) -> Any:  # noqa:
     name, python_type, example = _FORMS[kind]
     if kind == "boolean" and text.strip().lower() in _BOOLEANS:
         return _BOOLEANS[text.strip().lower()]
+    if text in schema.get("enum", ()):
+        return text
     try:
         value = parse_json(text, source)
     except SettingsError:

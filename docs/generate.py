@@ -146,7 +146,7 @@ def _meltano_settings(settings: dict[str, Any]) -> str:
         lines += [f"- name: {name}", f"  kind: {_meltano_kind(setting)}"]
         if setting.get("enum"):
             lines.append("  options:")
-            for option in setting["enum"]:
+            for option in dict.fromkeys(map(_option, setting["enum"])):
                 lines += [f"  - label: {_label(option)}", f"    value: {option}"]
         if setting.get("secret"):
             lines.append("  sensitive: true")
@@ -155,6 +155,11 @@ def _meltano_settings(settings: dict[str, Any]) -> str:
         if "default" in setting:
             lines.append(f"  value: {json.dumps(setting['default'])}")
     return "".join(f"    {line}\n" for line in lines)
+
+
+def _option(value: str | bool) -> str:  # noqa: FBT001
+    """Return a value as YAML; true and the text "true" are one option."""
+    return json.dumps(value) if isinstance(value, bool) else value
 
 
 def _label(option: str) -> str:

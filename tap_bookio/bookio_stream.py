@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import SchemaDirectory, Stream, StreamSchema, Tap
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib.catalog import Metadata
 
+from bookio_api.contract import RESOURCES
 from bookio_api.schemas import schema_directory, stream_schema
+from tap_bookio.catalog import deselected_in_lists, fields_in_lists, record_without
 from tap_bookio.output.whole_pages import WholePages
 from tap_bookio.records.compiler import record_builder
 from tap_bookio.records.field_rules import Policy
 from tap_bookio.records.field_warnings import FieldWarnings
 from tap_bookio.records.privacy import PersonalData, pseudonyms_from, published
+from tap_bookio.stored_personal_data import note_mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from singer_sdk.singerlib import MetadataMapping
+
+    from bookio_api.contract import Resource
     from bookio_api.facilities import Facility
     from bookio_api.scan.pages import Page
     from tap_bookio.records.record_builder import RecordBuilder
@@ -43,16 +50,30 @@ class BookioStream(WholePages):
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
     schema = PublishedSchema(SCHEMAS)
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # records/ does it, and keeps all fields
-    operation: ClassVar[str]
 
     def __init__(self, tap: Tap, run: Run) -> None:
         """Make a stream of this tap, for one sync."""
         super().__init__(tap)
         self.run = run
 
+    @property
+    def resource(self) -> Resource:
+        """What Bookio lists under this stream's name."""
+        return RESOURCES[self.name]
+
+    @property
+    def metadata(self) -> MetadataMapping:
+        """Offer fields inside lists for selection, too; the SDK offers those inside objects."""
+        metadata = super().metadata
+        for crumb in fields_in_lists(self.schema):
+            metadata.setdefault(crumb, Metadata(inclusion=Metadata.InclusionType.AVAILABLE))
+        return metadata
+
+    # What follows is made at the first record, when the SDK has applied the user's catalog.
+
     @cached_property
     def record_builder(self) -> RecordBuilder:
-        """What makes records of this stream's rows; the catalog is known by now."""
+        """What makes records of this stream's rows."""
         policy = Policy(
             PersonalData(self.config["personal_data"]),
             pseudonyms_from(self.config),
@@ -60,14 +81,29 @@ class BookioStream(WholePages):
         )
         return record_builder(self.effective_schema, stream_schema(self.name), policy)
 
+    @cached_property
+    def _deselected_in_lists(self) -> list[tuple[str, ...]]:
+        return deselected_in_lists(self.schema, self.mask)
+
+    def before_records(self) -> None:
+        """Say what of patients is in the warehouse from runs that emitted more of it."""
+        own = stream_schema(self.name)
+        if published(own, PersonalData.OMIT) != own:
+            mode = PersonalData(self.config["personal_data"])
+            if warning := note_mode(self.stream_state, self.name, mode):
+                self.logger.warning(warning)
+
     def fetch(self, query: Mapping[str, Any]) -> Page:
         """Ask Bookio once."""
-        return self.run.client.list_page(self.operation, query)
+        return self.run.client.list_page(self.resource.list_operation, query)
 
     def records(self, rows: list[Row], facility: Facility) -> list[Row]:
         """Return the records to emit for rows of a facility; each names that facility."""
+        if facility.id is not None and "facilityId" in self.schema["properties"]:
+            rows = [
+                row if "facilityId" in row else {**row, "facilityId": facility.id} for row in rows
+            ]
         records = self.record_builder.records(rows, facility.clock)
-        if facility.id is not None:
-            for record in records:
-                record.setdefault("facilityId", facility.id)
+        if self._deselected_in_lists:
+            return [record_without(record, self._deselected_in_lists) for record in records]
         return records

@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
 FEW = 10
 """So many rows may vanish from a facility, even if they were more than half of it."""
 
 
+def rows_before(stream_state: Mapping[str, Any]) -> dict[int | None, int | None]:
+    """Return the counts of the last run by facility; None is that of all, where not listed."""
+    partitions = stream_state.get("partitions", [])
+    counts = {entry["context"]["facilityId"]: entry.get("rows") for entry in partitions}
+    return {None: stream_state.get("rows"), **counts}
+
+
 def doubts(
     place: str, before: Mapping[int | None, int | None], now: Mapping[int | None, int]
 ) -> Iterator[tuple[int | None, str]]:
-    """Yield what speaks against deleting, each with its facility; ``None`` stands for all of them.
+    """Yield the reasons against deleting, each with its facility; ``None`` stands for all of them.
 
     ``before`` and ``now`` count rows by facility; a count that is not known is ``None``.
     ``place`` is where the state holds the counts.
@@ -25,7 +33,7 @@ def doubts(
                 facility,
                 (
                     "not in scope now, so its rows would have been deleted and none was; "
-                    f"if they shall go, take its partition out of {place} in the state"
+                    f"to delete them, remove its partition from {place} in the state"
                 ),
             )
     known = {facility: rows for facility, rows in before.items() if rows}
@@ -45,5 +53,5 @@ def _is_too_much(before: int, now: int) -> bool:
 def _vanished(before: int, now: int, place: str) -> str:
     return (
         f"{before - now} of {before} rows vanished since the last run, so none was deleted; "
-        f"if that is true, take rows out of {place} in the state"
+        f"if they really are gone, remove rows from {place} in the state"
     )

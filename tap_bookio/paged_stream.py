@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
+from bookio_api.contract import OPERATIONS
+from bookio_api.errors import BookioError
 from bookio_api.localtime import to_epoch_ms
 from bookio_api.scan import Scan, limit_of
 from tap_bookio.bookio_stream import BookioStream
-from tap_bookio.bookmark import REPLICATION_KEY, TOLERATED_SKEW_MS, Bookmark, Question, skew_ms
+from tap_bookio.bookmark import (
+    REPLICATION_KEY,
+    TOLERATED_SKEW_MS,
+    Bookmark,
+    Filters,
+    Question,
+    skew_ms,
+)
+from tap_bookio.deletion_guard import doubts, rows_before
+from tap_bookio.scan_log import ScanReport, rfc3339
+from tap_bookio.settings import finds_deletions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from singer_sdk import Tap
 
     from bookio_api.facilities import Facility
-    from bookio_api.localtime import OffsetClock
     from bookio_api.scan.pages import Page
     from bookio_singer.sdk import BaseBatchFileEncoding, BatchConfig
     from tap_bookio.bookio_stream import Row
@@ -31,25 +43,29 @@ if TYPE_CHECKING:
 class Scanned(NamedTuple):
     """A list that was read to its end."""
 
-    context: Context
+    facility: int | None
     bookmark: Bookmark
     rows: int
 
 
 class PagedStream(BookioStream):
-    """One of the two lists that take ``offset`` and ``lastSync``."""
+    """One of the two lists that take ``offset`` and ``lastSync``.
+
+    A row that is no longer listed is in no answer to ``lastSync``. Where ``detect_deletions`` asks
+    for it, the whole list is read, and an ACTIVATE_VERSION after it lets a loader drop what did
+    not come.
+    """
 
     replication_key = REPLICATION_KEY
     is_timestamp_replication_key = False
-    date_filters: ClassVar[tuple[str, str]]
-    """Bookio's names of the range filters (C)."""
 
     def __init__(self, tap: Tap, run: Run) -> None:
-        """Read the range from the settings."""
+        """Read from the settings which rows to ask for."""
         super().__init__(tap, run)
-        starts, ends = (self.config.get(f"{self.name}_{end}") for end in ("from", "to"))
-        days = zip(self.date_filters, (starts, ends), strict=True)
-        self._range = {name: str(day) for name, day in days if day}
+        days = (self._day("from"), self._day("to"))
+        query = zip(self.resource.date_filters or (), days, strict=True)
+        self._range = {name: day for name, day in query if day}
+        self._finds_deletions = finds_deletions(self.config, self.name)
         self._asked: dict[int | None, Question] = {}
         """Questions asked ahead, by facility."""
         self._scanned: list[Scanned] = []
@@ -61,30 +77,26 @@ class PagedStream(BookioStream):
         ids = [facility.id for facility in self.run.facilities.in_scope]
         return None if ids == [None] else [{"facilityId": key} for key in ids]
 
+    @property
+    def replication_method(self) -> str:
+        """Full table while deletions are looked for, or where a catalog wants it."""
+        return REPLICATION_FULL_TABLE if self._finds_deletions else super().replication_method
+
     def compare_start_date(self, value: str, start_date_value: str) -> str:  # noqa: ARG002
         """Prefer a bookmark to ``start_date``."""
         return value
 
-    def get_records(self, context: Context) -> Iterable[Row]:
+    def before_records(self) -> None:
+        """Give the records the version that is activated after all of them."""
+        super().before_records()
+        if self._finds_deletions:
+            self.record_version = self.run.started_ms
+
+    def get_pages(self, context: Context) -> Iterator[list[Row]]:
         """Scan one facility; its bookmark moves if nothing can have been missed."""
         facility = self.run.facilities[context["facilityId"] if context else None]
-        question = self._answered(facility)
-        scan = Scan(
-            partial(self._ask, facility, question.last_sync),
-            page_size=self.config["page_size"],
-            executor=self.run.executor,
-            concurrency=self.config["max_concurrency"],
-            window=self._range,
-            date_filters=self.date_filters,
-            first_page=question.page,
-            trust_total=not question.anew,
-        )
-        yield from self.emit(self.records(rows, facility) for rows in scan.pages())
-        if scan.verdict.complete:
-            bookmark = question.bookmark(scan.first_page.server_time_ms)
-            self._scanned.append(Scanned(context, bookmark, scan.rows))
-        else:
-            self.run.report_incomplete(self.name, facility.id, scan.verdict.reason)
+        with self.run.problems.noted(self.name, facility.id):
+            yield from self._scan(facility)
         if self.is_writing:
             self.settle()
 
@@ -95,28 +107,77 @@ class PagedStream(BookioStream):
 
     def settle(self) -> None:
         """Move the bookmarks of what was scanned, whose records are all written."""
-        for context, bookmark, _ in self._scanned:
-            state = self.get_context_state(context)
+        if self._finds_deletions and not self._activated():
+            return
+        for facility, bookmark, _ in self._scanned:
+            state = self._state_of(facility)
             bookmark.write(state)
             self.promote_bookmark(state)
         self._scanned.clear()
 
-    def _answered(self, facility: Facility) -> Question:
-        """Return the question whose time becomes the bookmark.
+    def _activated(self) -> bool:
+        """Activate the version of the records, once all facilities were read and nothing doubts."""
+        if len(self._scanned) < len(self.run.facilities.in_scope):
+            return False
+        now = {facility: rows for facility, _, rows in self._scanned}
+        found = list(doubts(f"bookmarks.{self.name}", rows_before(self.stream_state), now))
+        for facility, doubt in found:
+            self.run.problems.incomplete(self.name, facility, doubt)
+        if found:
+            return False
+        self.stream_state.pop("rows", None)
+        for facility, rows in now.items():
+            self._state_of(facility)["rows"] = rows
+        if any(now.values()):
+            self.activate_version(self.run.started_ms)
+        return True
+
+    def _scan(self, facility: Facility) -> Iterator[list[Row]]:
+        """Yield the records of one facility, and note what became of the scan."""
+        question, scan, reason = self._asked_ahead(facility), None, ""
+        try:
+            question = self._trusted(facility, question)
+            scan = Scan(
+                partial(self._ask, facility, question.last_sync),
+                page_size=self.config["page_size"],
+                executor=self.run.executor,
+                concurrency=self.config["max_concurrency"],
+                window=self._range,
+                date_filters=self.resource.date_filters,
+                first_page=question.page,
+                trust_total=not question.is_full,
+            )
+            yield from (self.records(rows, facility) for rows in scan.pages())
+            reason = scan.verdict.reason
+        except BookioError as error:
+            reason = str(error)
+            raise
+        finally:
+            self.run.scans.append(_report(self.name, facility, question, scan, reason))
+        if scan.verdict.complete:
+            bookmark = question.bookmark(scan.first_page.server_time_ms)
+            self._scanned.append(Scanned(facility.id, bookmark, scan.rows))
+        else:
+            self.run.problems.incomplete(self.name, facility.id, reason)
+
+    def _trusted(self, facility: Facility, question: Question) -> Question:
+        """Return the question whose time becomes the bookmark, when its answer is here.
 
         If the server's clock went back behind the last question's, ``lastSync`` proves nothing:
-        then the facility is read anew.
+        then the facility is read in full.
         """
-        question = self._question(facility)
         now = question.page.result().server_time_ms
         self.run.warn_of_skew(skew_ms(now))
-        bookmark = self._bookmark(facility)
-        if bookmark and now is not None and now < bookmark.question_ms - TOLERATED_SKEW_MS:
-            self.logger.warning("Bookio's clock went back: reading facility %s anew", facility.id)
-            return self._ask_first(facility, None)
+        before = question.bookmark_before
+        if before and now is not None and now < before.question_ms - TOLERATED_SKEW_MS:
+            self.logger.warning("Bookio's clock went back: reading %s in full", _named(facility))
+            question = self._ask_first(facility, None)
+        since = question.last_sync
+        what = "all rows" if since is None else f"rows changed since {rfc3339(since)}"
+        self.logger.info("%s, %s: reading %s", self.name, _named(facility), what)
         return question
 
-    def _question(self, facility: Facility) -> Question:
+    def _asked_ahead(self, facility: Facility) -> Question:
         """Ask about a facility, and ahead about the next ones, for most have few rows."""
         scope = self.run.facilities.in_scope
         here = scope.index(facility)
@@ -126,24 +187,62 @@ class PagedStream(BookioStream):
         return self._asked.pop(facility.id)
 
     def _bookmark(self, facility: Facility) -> Bookmark | None:
+        """Return the bookmark to go on from; None reads the facility in full.
+
+        1. A full table has none.
+        2. A first run has none, and neither has one that asks for rows which earlier runs left out.
+        3. A state of an older version does not tell what they left out: nothing, we hope.
+        """
         if self.replication_method == REPLICATION_FULL_TABLE:
             return None
-        context = None if facility.id is None else {"facilityId": facility.id}
-        return Bookmark.of(self.get_context_state(context))
+        bookmark = Bookmark.of(self._state_of(facility.id))
+        if bookmark is None or bookmark.filters is None:
+            return bookmark
+        wider = self._filters(facility).wider_than(bookmark.filters)
+        if not wider:
+            return bookmark
+        shared = {"only_unsynced", "start_date"}
+        names = [name if name in shared else f"{self.name}_{name}" for name in wider]
+        self.logger.warning(
+            "%s, %s: reading it in full, for %s now takes rows that earlier runs left out",
+            self.name, _named(facility), " and ".join(names),
+        )  # fmt: skip
+        return None
 
     def _ask_first(self, facility: Facility, bookmark: Bookmark | None) -> Question:
-        last_sync = self._starting_last_sync(facility.clock, bookmark)
+        filters = self._filters(facility)
+        last_sync = filters.start_ms
+        if bookmark is not None:
+            filters = bookmark.covered_by(filters)
+            last_sync = bookmark.last_sync(self.config["lookback_seconds"])
         limit = limit_of(self.config["page_size"])
         ask = partial(self._ask, facility, last_sync, 0, limit, self._range)
-        return Question.put(last_sync, self.run.executor, ask, anew=bookmark is None)
+        return Question.put(
+            last_sync, self.run.executor, ask, filters=filters, bookmark_before=bookmark
+        )
 
-    def _starting_last_sync(self, clock: OffsetClock, bookmark: Bookmark | None) -> int | None:
-        if self.replication_method == REPLICATION_FULL_TABLE:
-            return None
-        if bookmark is not None:
-            return bookmark.last_sync(self.config["lookback_seconds"])
+    def _filters(self, facility: Facility) -> Filters:
+        """Return what the settings leave out; a full table has every change since the beginning."""
         start_date = self.config.get("start_date")
-        return to_epoch_ms(start_date, clock.tz) if start_date else None
+        is_full = self.replication_method == REPLICATION_FULL_TABLE
+        return Filters(
+            first_day=self._day("from"),
+            last_day=self._day("to"),
+            only_unsynced=self._only_unsynced,
+            start_ms=to_epoch_ms(start_date, facility.clock.tz)
+            if start_date and not is_full
+            else None,
+        )
+
+    def _day(self, end: str) -> str | None:
+        day = self.config.get(f"{self.name}_{end}")
+        return date.fromisoformat(day).isoformat() if day else None
+
+    @property
+    def _only_unsynced(self) -> bool:
+        """Whether to leave out what a clinic's own system has taken over; not every list can."""
+        takes = OPERATIONS[self.resource.list_operation].query
+        return bool(self.config["only_unsynced"]) and "onlyUnsynced" in takes
 
     def _ask(
         self,
@@ -153,10 +252,31 @@ class PagedStream(BookioStream):
         limit: int,
         window: Mapping[str, str],
     ) -> Page:
-        place = {"facilityId": facility.id, "offset": offset, "limit": limit}
-        return self.fetch({**place, "lastSync": last_sync, **self.filters, **window})
+        query = {"facilityId": facility.id, "offset": offset, "limit": limit, **window}
+        query |= {"lastSync": last_sync, "onlyUnsynced": self._only_unsynced or None}
+        return self.fetch(query)
 
-    @property
-    def filters(self) -> Mapping[str, bool | None]:
-        """Filters of this list alone."""
-        return {}
+    def _state_of(self, facility: int | None) -> dict[str, Any]:
+        return self.get_context_state(None if facility is None else {"facilityId": facility})
+
+
+def _named(facility: Facility) -> str:
+    return "all facilities" if facility.id is None else f"facility {facility.id}"
+
+
+def _report(
+    stream: str, facility: Facility, question: Question, scan: Scan | None, reason: str
+) -> ScanReport:
+    """Return the account of a scan; none was made where the first question failed."""
+    page = None if question.page.exception() else question.page.result()
+    return ScanReport(
+        stream=stream,
+        facility=facility.id,
+        asked_ms=question.moment_ms(page.server_time_ms if page else None),
+        last_sync=question.last_sync,
+        complete=scan is not None and scan.verdict.complete,
+        reason=reason,
+        rows=scan.rows if scan else 0,
+        requests=scan.requests if scan else 1,
+        seconds=question.seconds(),
+    )

@@ -1,4 +1,4 @@
-"""What the streams of one sync share: client, threads, facilities, and the verdict of the run."""
+"""What the streams of one sync share: client, threads, facilities, problems and scans."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from bookio_api.errors import ContractError
 from bookio_api.facilities import Facilities
 from bookio_singer.settings import client_from
 from tap_bookio.bookmark import TOLERATED_SKEW_MS
+from tap_bookio.problems import Problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bookio_api.client import BookioClient
+    from tap_bookio.scan_log import ScanReport
 
 logger = logging.getLogger("tap-bookio")
 
@@ -28,7 +29,9 @@ class Run:
         """Take the validated settings of the tap."""
         self._config = config
         self.started_ms = int(time.time() * 1000)
-        self._incomplete: list[str] = []
+        self.problems = Problems()
+        self.scans: list[ScanReport] = []
+        """Every scan of this run, in the order in which they ended."""
         self._warned_of_skew = False
 
     @cached_property
@@ -45,20 +48,6 @@ class Run:
     def facilities(self) -> Facilities:
         """The facilities of this run."""
         return Facilities(self.client, self._config)
-
-    def report_incomplete(self, stream: str, facility: int | None, reason: str) -> None:
-        """Remember that a scan may have missed rows: its bookmark stays and the run will fail."""
-        where = f"facility {facility}: " if facility is not None else ""
-        self._incomplete.append(f"{stream}: {where}{reason}")
-
-    def raise_if_incomplete(self) -> None:
-        """Raise ``ContractError`` if rows may have been missed."""
-        if self._incomplete:
-            msg = (
-                f"incomplete, bookmarks stay where they were: {'; '.join(self._incomplete)}; "
-                "what came was emitted, run again"
-            )
-            raise ContractError(msg)
 
     def warn_of_skew(self, skew_ms: int) -> None:
         """Warn once a run that the server's clock differs from ours."""

@@ -1,4 +1,4 @@
-"""The settings of tap-bookio, and what about them JSON Schema cannot check."""
+"""The settings of tap-bookio, and the checks that JSON Schema cannot make."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from bookio_singer.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING, client
 from tap_bookio.records.privacy import PersonalData, key_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 RANGED = ("reservations", "blocked_times")
+ALL = "all"
+DELETIONS = {False: (), True: ("blocked_times",), ALL: RANGED}
+"""Streams whose deletions are detected, by the values of ``detect_deletions``."""
 
 
 def _date(title: str, description: str) -> dict[str, Any]:
@@ -69,11 +72,22 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "blocked_times_from": _date("Blocked times from", "First day of blocked times."),
     "blocked_times_to": _date("Blocked times to", "Last day of blocked times."),
     "detect_deletions": {
-        "type": "boolean",
+        "type": ["boolean", "string"],
+        "enum": [True, False, ALL],
         "title": "Detect deletions",
         "description": (
-            "Read all blocked times each run and send ACTIVATE_VERSION after them, so "
-            "that loaders which honour it drop what was removed in Bookio."
+            "Read all blocked times (true), or all reservations too (all), each run and send "
+            "ACTIVATE_VERSION after them, so that loaders which honour it drop what Bookio no "
+            "longer lists."
+        ),
+        "default": False,
+    },
+    "scan_log": {
+        "type": "boolean",
+        "title": "Scan log",
+        "description": (
+            "Add the stream scans: a row for each list that was read, with when, what was asked, "
+            "how many rows came and whether any can have been missed."
         ),
         "default": False,
     },
@@ -81,9 +95,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": "string",
         "title": "Personal data",
         "description": (
-            "What leaves of names, e-mail addresses, phones and free text: keep all, "
-            "pseudonymise (keyed HMAC-SHA-256, the same person is the same pseudonym), "
-            "or omit the fields. Fields that no schema knows leave only with keep."
+            "What is emitted of names, e-mail addresses, phones and free text: keep emits all, "
+            "pseudonymise a keyed HMAC-SHA-256 (the same person is the same pseudonym), omit "
+            "leaves the fields out. Fields that no schema knows are emitted only with keep."
         ),
         "default": PersonalData.KEEP.value,
         "enum": [mode.value for mode in PersonalData],
@@ -92,8 +106,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": ["string", "null"],
         "title": "Key of pseudonyms",
         "description": (
-            "Secret of at least 32 random characters. Another key gives other pseudonyms; "
-            "who has it can find a known person, so keep it from the warehouse."
+            "Secret of at least 32 random characters. Another key gives other pseudonyms. "
+            "Anyone who holds it can look up a known person, so keep it out of the warehouse."
         ),
         "secret": True,
         "writeOnly": True,
@@ -113,18 +127,12 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
             parse(text) if text else None
         except ValueError:
             shape = "2024-01-31 or 2024-01-31T08:00:00Z" if name == "start_date" else "2024-01-31"
-            problems.append(f"{name} is {text!r}, which is no date; write it as {shape}")
+            problems.append(f"{name} is {text!r}, which is not a valid date; write it as {shape}")
         else:
             if name == "start_date" and text and _is_future(text):
-                problems.append(
-                    f"start_date {text} is still to come; no row can have changed since"
-                )
-    if config.get("detect_deletions"):
-        problems += [
-            f"detect_deletions needs all blocked times: remove {name}"
-            for name in ("blocked_times_from", "blocked_times_to")
-            if config.get(name)
-        ]
+                problems.append(f"start_date {text} is in the future, so no row can be read")
+    problems += [problem for stream in RANGED if (problem := _range_problem(config, stream))]
+    problems += _conflicts(config)
     if problem := key_problem(config):
         problems.append(problem)
     for check in (lambda: zone(config["default_timezone"]), lambda: _checked_client(config)):
@@ -135,8 +143,48 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def finds_deletions(config: Mapping[str, Any], stream: str) -> bool:
+    """Whether ``detect_deletions`` asks for this stream to be read in full."""
+    return stream in DELETIONS[config.get("detect_deletions") or False]
+
+
+def _range_problem(config: Mapping[str, Any], stream: str) -> str | None:
+    first, last = (config.get(f"{stream}_{end}") for end in ("from", "to"))
+    try:
+        is_empty = first and last and date.fromisoformat(first) > date.fromisoformat(last)
+    except ValueError:
+        return None  # which is a problem of its own
+    if not is_empty:
+        return None
+    return f"{stream}_from {first} is after {stream}_to {last}, so no row could be read; swap them"
+
+
+def _conflicts(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what cannot be honoured together."""
+    for stream in RANGED:
+        if finds_deletions(config, stream):
+            filters = [f"{stream}_from", f"{stream}_to"]
+            filters += ["only_unsynced"] if stream == "reservations" else []
+            for name in filters:
+                if config.get(name):
+                    yield f"detect_deletions needs all {stream}: remove {name}"
+            if config.get("batch_config"):
+                yield "detect_deletions cannot go with batch_config: a BATCH has no version"
+    if config.get("emit_activate_version_messages"):
+        yield (
+            "emit_activate_version_messages would have a loader drop rows before they are read "
+            "again; remove it, and set detect_deletions to drop what Bookio no longer lists"
+        )
+    maps = config.get("stream_maps") or {}
+    if config.get("batch_config") and any("__source__" in (each or ()) for each in maps.values()):
+        yield (
+            "batch_config cannot go with a stream map that has __source__: the files of a BATCH "
+            "belong to one stream"
+        )
+
+
 def _is_future(text: str) -> bool:
-    """Whether a time is more than a day ahead, which no time zone and hardly a clock explains."""
+    """Whether a time is more than a day ahead, which no time zone and rarely a clock explains."""
     limit = datetime.now(UTC) + timedelta(days=1)
     return to_epoch_ms(text, zone("UTC")) > limit.timestamp() * 1000
 

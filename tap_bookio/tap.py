@@ -1,4 +1,4 @@
-"""tap-bookio: settings, streams, and the end of a run."""
+"""tap-bookio: settings, streams, catalog and state, and how a run ends."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
-from singer_sdk.singerlib import Schema
 from singer_sdk.tap_base import CliTestOptionValue
 
 from bookio_api.errors import BookioError
 from bookio_api.schemas import stream_schema
-from bookio_singer.command import OneLineCommand
+from bookio_singer.command import FAILED, OneLineCommand
 from bookio_singer.sdk import ConfigInput, SingerTap
 from tap_bookio.bookmark import check_state
-from tap_bookio.catalog import read_catalog
+from tap_bookio.catalog import adapt_entry, read_catalog
 from tap_bookio.output.block_writer import BlockWriter
 from tap_bookio.paged_stream import PagedStream
-from tap_bookio.records.privacy import PersonalData, without_omitted
+from tap_bookio.records.privacy import without_omitted
 from tap_bookio.run import Run
 from tap_bookio.settings import SETTINGS, problems_of
 from tap_bookio.streams import (
@@ -26,6 +25,7 @@ from tap_bookio.streams import (
     CalendarsStream,
     FacilitiesStream,
     ReservationsStream,
+    ScansStream,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ STREAMS: tuple[type[FacilitiesStream | CalendarsStream | PagedStream], ...] = (
     ReservationsStream,
     BlockedTimesStream,
 )
-NAMES: tuple[str, ...] = tuple(vars(stream)["name"] for stream in STREAMS)
+NAMES: tuple[str, ...] = (*(vars(stream)["name"] for stream in STREAMS), ScansStream.name)
+"""All that a state or a catalog may name, also while ``scan_log`` is off."""
 
 
 class TapBookio(SingerTap):
@@ -60,25 +61,30 @@ class TapBookio(SingerTap):
 
     def discover_streams(self) -> list[Stream]:
         """Return all streams; nothing is asked of Bookio for it."""
-        return [stream(self, self.run) for stream in STREAMS]
+        optional = [ScansStream] if self.config.get("scan_log") else []
+        return [stream(self, self.run) for stream in (*STREAMS, *optional)]
 
-    @property
+    @cached_property
     def input_catalog(self) -> Catalog | None:
-        """The catalog given, less the fields that ``personal_data`` omits whatever it lists."""
+        """The catalog given, changed where a record could not follow it."""
         catalog, mode = super().input_catalog, self.config["personal_data"]
-        if catalog is None or mode != PersonalData.OMIT:
-            return catalog
-        for entry in catalog.streams:
-            if entry.tap_stream_id in NAMES:
-                own = stream_schema(entry.tap_stream_id)
-                left = without_omitted(entry.schema.to_dict(), own, mode)
-                entry.schema = Schema.from_dict(left)
+        streams = {stream.name: stream for stream in self.discover_streams()}
+        for entry in catalog.streams if catalog else ():
+            if stream := streams.get(entry.tap_stream_id):
+                own = stream_schema(stream.name)
+                listed = without_omitted(entry.schema.to_dict(), own, mode)
+                adapt_entry(entry, listed, stream)
         return catalog
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Refuse a state that this tap cannot have written."""
-        check_state(state, self.streams)
+        """Refuse a state that this tap cannot have written.
+
+        A state that holds nothing is still emitted before the first record: target-duckdb takes
+        the first STATE that it sees for one whose records are loaded already.
+        """
+        check_state(state, NAMES)
         super().load_state(state)
+        self.state.setdefault("bookmarks", {})
 
     def close(self) -> None:
         """Write out what is held back; close connections and threads."""
@@ -86,12 +92,17 @@ class TapBookio(SingerTap):
         if isinstance(self.message_writer, BlockWriter):
             self.message_writer.flush()
 
+    def warn_of_empty_selection(self) -> None:
+        """Say why a run reads nothing."""
+        if not any(stream.selected for stream in self.streams.values()):
+            self.logger.warning(
+                "The catalog deselects every stream, so nothing is read; set selected to true in "
+                "the metadata of one, or select it in meltano.yml"
+            )
+
     def settings_problems(self) -> list[str]:
-        """Check what JSON Schema cannot: dates, zones, addresses."""
-        problems = problems_of(self.config)
-        if self.config.get("detect_deletions") and self.config.get("batch_config"):
-            problems.append("detect_deletions cannot go with batch_config: a BATCH has no version")
-        return problems
+        """Check what JSON Schema cannot: dates, zones, addresses, what cannot go together."""
+        return problems_of(self.config)
 
     def on_signal(self, signum: int) -> None:
         """End now: every STATE that is proven has left already."""
@@ -107,11 +118,11 @@ class TapBookio(SingerTap):
         config: ConfigInput | None = None,
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
-    ) -> None:
-        """Sync as the SDK does, then fail if a scan was incomplete."""
+    ) -> int:
+        """Sync as the SDK does, then report what went wrong in a run that went on."""
         if about:
             cls.print_about(about_format)
-            return
+            return 0
         given = config or ConfigInput()
         tap = cls(
             config=given.config,
@@ -119,11 +130,15 @@ class TapBookio(SingerTap):
             catalog=read_catalog(catalog, NAMES) if catalog else None,
             parse_env_config=given.parse_env,
         )
+        tap.warn_of_empty_selection()
         try:
             tap.sync_all()
         finally:
             tap.close()
-        tap.run.raise_if_incomplete()
+            problems = tap.run.problems.lines()
+            for line in problems:
+                tap.logger.error(line)
+        return FAILED if problems else 0
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:

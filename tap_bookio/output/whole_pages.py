@@ -15,9 +15,7 @@ from bookio_singer.sdk import SingerStream, encoder
 from tap_bookio.output.block_writer import BlockWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from singer_sdk.metrics import Counter
+    from collections.abc import Iterable, Iterator, Mapping
 
 Row = dict[str, Any]
 
@@ -25,22 +23,27 @@ Row = dict[str, Any]
 class WholePages(SingerStream):
     """A stream whose records come in pages."""
 
-    _counter: Counter
+    def get_pages(self, context: Mapping[str, Any] | None) -> Iterable[list[Row]]:
+        """Yield pages of records of one partition."""
+        raise NotImplementedError
 
-    def emit(self, pages: Iterable[list[Row]]) -> Iterator[Row]:
-        """Write pages of records; yield them one by one instead where the SDK has a say."""
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterable[Row]:
+        """Yield the records of one partition."""
+        for page in self.get_pages(context):
+            yield from page
+
+    def sync_partition(self, context: Mapping[str, Any] | None) -> Iterator[Row]:
+        """Write the pages of one partition, or leave its records to the SDK, which has a say."""
         writer = self._page_writer()
-        for page in pages:
-            if writer is None:
-                yield from page
-            else:
+        if writer is None:
+            yield from super().sync_partition(context)
+            return
+        with self.get_record_counter() as counter, self.get_sync_timer() as timer:
+            counter.with_context(context)
+            timer.with_context(context)
+            for page in self.get_pages(context):
                 writer.write_block(self._lines(page))
-                self._counter.increment(len(page))
-
-    def get_record_counter(self, **options: Any) -> Counter:  # noqa: ANN401 - the SDK's own
-        """Keep the counter of this sync, so that pages count too."""
-        self._counter = super().get_record_counter(**options)
-        return self._counter
+                counter.increment(len(page))
 
     def _page_writer(self) -> BlockWriter | None:
         """Return the writer for whole pages, or ``None`` if the SDK has a say."""

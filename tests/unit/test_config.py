@@ -85,7 +85,7 @@ def test_an_empty_text_sets_nothing_but_a_text(
         ("REQUEST_TIMEOUT", "NaN", "is not a number; write it as 2.5"),
         ("REQUEST_TIMEOUT", "1e999", "is not a number"),
         ("REQUEST_TIMEOUT", "true", "is not a number"),
-        ("DETECT_DELETIONS", "ture", "is not true or false; write it as true"),
+        ("ONLY_UNSYNCED", "ture", "is not true or false; write it as true"),
         ("FACILITY_IDS", "1,2", "TAP_BOOKIO_FACILITY_IDS is not JSON; write it as [8675, 8712]"),
         ("FACILITY_IDS", "1", "TAP_BOOKIO_FACILITY_IDS is not a list; write it as [8675, 8712]"),
         ("ENDPOINT_OVERRIDES", "{bad", 'TAP_BOOKIO_ENDPOINT_OVERRIDES is not JSON; write it as {"'),

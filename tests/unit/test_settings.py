@@ -113,12 +113,12 @@ def problems(**settings: Any) -> list[str]:
     return problems_of({**given, **settings})
 
 
-def test_a_start_that_is_still_to_come_is_refused() -> None:
+def test_a_start_date_in_the_future_is_refused() -> None:
     now = datetime.now(UTC)
     assert not problems(start_date=(now + timedelta(hours=20)).isoformat())
     for ahead in (now + timedelta(days=2)).isoformat(), "9999-12-31", "9999-12-31T23:59:59+00:00":
         [problem] = problems(start_date=ahead)
-        assert "still to come" in problem
+        assert "is in the future" in problem
 
 
 def test_a_start_before_1970_is_none() -> None:
@@ -134,3 +134,35 @@ def test_a_key_that_can_be_guessed_is_refused(key: str) -> None:
     assert key not in problem
     assert not problems(personal_data="pseudonymise", personal_data_key="0123456789abcdef" * 2)
     assert not problems(personal_data="omit", personal_data_key=key)
+
+
+@pytest.mark.parametrize("stream", ["reservations", "blocked_times"])
+def test_a_range_that_holds_no_day_is_refused(stream: str) -> None:
+    """``from`` after ``to`` would read nothing, run after run, without a word."""
+    [problem] = problems(**{f"{stream}_from": "2026-02-01", f"{stream}_to": "2026-01-31"})
+    assert f"{stream}_from 2026-02-01 is after {stream}_to 2026-01-31" in problem
+    assert not problems(**{f"{stream}_from": "2026-02-01", f"{stream}_to": "2026-02-01"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"detect_deletions": "all", "reservations_to": "2026-01-01"}, "reservations_to"),
+        ({"detect_deletions": "all", "only_unsynced": True}, "only_unsynced"),
+        ({"detect_deletions": "true", "blocked_times_from": "2026-01-01"}, "blocked_times_from"),
+        ({"detect_deletions": "all", "batch_config": {"encoding": {}}}, "batch_config"),
+        ({"emit_activate_version_messages": True}, "detect_deletions"),
+        (
+            {"batch_config": {"x": 1}, "stream_maps": {"copy": {"__source__": "calendars"}}},
+            "__source__",
+        ),
+    ],
+)
+def test_settings_that_cannot_go_together_are_refused(settings: dict[str, Any], named: str) -> None:
+    """What cannot be honoured together is refused before the first request."""
+    assert any(named in problem for problem in problems(**settings))
+
+
+def test_detecting_deletions_of_blocked_times_leaves_reservations_filters_alone() -> None:
+    """``true`` means what it always meant."""
+    assert not problems(detect_deletions=True, reservations_to="2026-01-01", only_unsynced=True)

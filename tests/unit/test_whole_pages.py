@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,8 +29,8 @@ def clinic(start_sandbox: StartSandbox) -> Sandbox:
     return start_sandbox(size=300, seed=8)
 
 
-class Pages(list[int]):
-    """How many records each whole page had."""
+class Pages(list[tuple[str, int]]):
+    """The stream of each whole page, and how many records it had."""
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def pages(monkeypatch: pytest.MonkeyPatch) -> Pages:
     seen, lines = Pages(), WholePages._lines
 
     def counted(self: WholePages, page: list[Any]) -> bytes:
-        seen.append(len(page))
+        seen.append((self.name, len(page)))
         return lines(self, page)
 
     monkeypatch.setattr(WholePages, "_lines", counted)
@@ -61,7 +62,7 @@ def test_both_ways_write_the_same_bytes(
 ) -> None:
     clinic.insert("reservations", unknownField={"deep": "2026-07-01T10:00:00"})
     fast = sync(clinic, **settings)
-    assert sum(pages) > 300
+    assert sum(rows for _, rows in pages) > 300
     monkeypatch.setattr(WholePages, "_page_writer", lambda _: None)
     slow = sync(clinic, **settings)
 
@@ -77,7 +78,7 @@ def test_both_ways_write_the_same_bytes(
 @pytest.mark.parametrize(
     "settings",
     [
-        {"stream_maps": {"reservations": {"email": None}, "blocked_times": {"x": "id"}}},
+        {"stream_maps": {"*": {"x": "id"}}},
         {"flattening_enabled": True, "flattening_max_depth": 2},
     ],
 )
@@ -94,9 +95,13 @@ def test_a_connection_test_writes_nothing(clinic: Sandbox, pages: Pages) -> None
     assert pages == []
 
 
-def test_records_are_counted(clinic: Sandbox, tmp_path: Path) -> None:
-    synced = Tap(clinic, tmp_path)()
-    metric = r'"metric":"record_count","value":(\d+),"tags":{"stream":"reservations"'
-    counted = [int(value) for value in re.findall(metric, synced.stderr)]
+@pytest.mark.parametrize("settings", [{}, {"flattening_enabled": True, "flattening_max_depth": 2}])
+def test_records_are_counted_by_facility(
+    clinic: Sandbox, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """Each facility has its own counter, whichever way its records take."""
+    synced = Tap(clinic, tmp_path)(**settings)
+    metric = r'"record_count","value":(\d+),"tags":{"stream":"reservations",.*"facilityId":(\d+)'
+    counted = {int(key): int(rows) for rows, key in re.findall(metric, synced.stderr)}
     assert counted, "a test that cannot see proves nothing"
-    assert max(counted) == len(clinic.rows("reservations"))
+    assert counted == Counter(row["facilityId"] for row in clinic.rows("reservations"))

@@ -1,0 +1,79 @@
+"""What went wrong in a run that went on: one list must not keep the others from being read."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bookio_api.errors import (
+    AuthError,
+    BrokenResponseError,
+    ContractError,
+    PermissionDeniedError,
+    RefusedError,
+    ServerError,
+    UnknownPathError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LIST_IS_CLOSED = (
+    AuthError, PermissionDeniedError, UnknownPathError, ContractError, RefusedError,
+)  # fmt: skip
+"""Bookio answers at once, and may answer otherwise for another list or facility."""
+LIST_IS_BROKEN = (ServerError, BrokenResponseError)
+"""Minutes of retries are behind these: no other facility is tried in this list."""
+MAX_SHOWN = 10
+
+
+class Problems:
+    """The problems of one run, from all of its streams; changed by the thread of the sync alone."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._failed: dict[tuple[str, str], list[int | None]] = {}
+        """Facilities by stream and error, for most have the same."""
+        self._incomplete: list[str] = []
+        self._broken: set[str] = set()
+
+    @contextmanager
+    def noted(self, stream: str, facility: int | None) -> Iterator[None]:
+        """Let the run go on after an error that concerns one list; other errors pass."""
+        try:
+            yield
+        except (*LIST_IS_CLOSED, *LIST_IS_BROKEN) as error:
+            self._failed.setdefault((stream, str(error)), []).append(facility)
+            if isinstance(error, LIST_IS_BROKEN):
+                self._broken.add(stream)
+
+    def is_broken(self, stream: str) -> bool:
+        """Whether asking this list again is not worth the wait."""
+        return stream in self._broken
+
+    def incomplete(self, stream: str, facility: int | None, reason: str) -> None:
+        """Note that a scan may have missed rows: its bookmark stays, and the run fails."""
+        where = f"facility {facility}: " if facility is not None else ""
+        self._incomplete.append(f"{stream}: {where}{reason}")
+
+    def lines(self) -> list[str]:
+        """Return a line for each list that failed, and one for all that were incomplete."""
+        lines = [
+            f"{stream}{_shown(facilities)}: {error}; the other lists were read, bookmarks of this "
+            "one stay where they were"
+            for (stream, error), facilities in self._failed.items()
+        ]
+        if self._incomplete:
+            lines.append(
+                f"incomplete, bookmarks stay where they were: {'; '.join(self._incomplete)}; "
+                "what came was emitted, run again"
+            )
+        return lines
+
+
+def _shown(facilities: list[int | None]) -> str:
+    ids = [str(facility) for facility in facilities if facility is not None]
+    if not ids:
+        return ""
+    more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
+    return f" of facility {', '.join(ids[:MAX_SHOWN])}{more}"

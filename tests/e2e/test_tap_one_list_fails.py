@@ -1,0 +1,113 @@
+"""One list that fails does not keep the others from being read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from bookio_sandbox.running import Sandbox
+    from tests.cli import Run, Tap
+    from tests.conftest import StartSandbox
+
+
+@pytest.fixture
+def clinic(start_sandbox: StartSandbox) -> Sandbox:
+    return start_sandbox(size=60, seed=5)
+
+
+def moved(synced: Run, stream: str) -> set[int]:
+    partitions = synced.state["bookmarks"][stream].get("partitions", [])
+    return {p["context"]["facilityId"] for p in partitions if p.get("replication_key_value")}
+
+
+def facilities(clinic: Sandbox) -> set[int]:
+    return {row["id"] for row in clinic.rows("facilities")}
+
+
+@pytest.mark.parametrize("stream", ["blocked_times", "calendars", "reservations"])
+@pytest.mark.parametrize("fault", ["forbidden", "wrong path", "token lacks a right"])
+def test_the_other_lists_are_read_and_their_state_is_out(
+    tap: Tap, clinic: Sandbox, stream: str, fault: str
+) -> None:
+    """Exit 1, one line that names the list, and all that the others have."""
+    settings: dict[str, Any] = {}
+    if fault == "forbidden":
+        clinic.behave(forbid=[f"list_{stream}"])
+    elif fault == "wrong path":
+        settings = {"endpoint_overrides": {f"list_{stream}": "GET /nowhere"}}
+    else:
+        clinic.script(f"list_{stream}", {"code": 20, "times": 50})
+    synced = tap(**settings)
+    assert synced.code == 1
+    [line] = synced.errors
+    assert f"{stream} of facility " in line
+    assert str(min(facilities(clinic))) in line
+    assert synced.records(stream) == []
+    for other in {"facilities", "calendars", "reservations", "blocked_times"} - {stream}:
+        assert len(synced.records(other)) == len(clinic.rows(other)), other
+    for other in {"reservations", "blocked_times"} - {stream}:
+        assert moved(synced, other) == facilities(clinic)
+
+
+def test_each_list_that_fails_has_its_own_line(tap: Tap, clinic: Sandbox) -> None:
+    """Two lists that fail are two lines."""
+    clinic.behave(forbid=["list_calendars"])
+    synced = tap(endpoint_overrides={"list_blocked_times": "GET /nowhere"})
+    assert synced.code == 1
+    assert len(synced.errors) == 2
+    assert "blocked_times" in synced.errors[0]
+    assert "endpoint_overrides" in synced.errors[0]
+    assert "calendars" in synced.errors[1]
+    assert len(synced.records("reservations")) == len(clinic.rows("reservations"))
+
+
+def test_one_facility_that_fails_keeps_its_bookmark_and_the_others_move(
+    tap: Tap, clinic: Sandbox
+) -> None:
+    """A facility that is closed to the token costs only its own rows."""
+    clinic.script("list_reservations", {"code": 403})
+    synced = tap(max_concurrency=1)
+    assert synced.code == 1
+    assert len(synced.errors) == 1
+    [closed] = facilities(clinic) - moved(synced, "reservations")
+    assert str(closed) in synced.errors[0]
+    rows = {row["id"] for row in clinic.rows("reservations") if row["facilityId"] != closed}
+    assert {record["id"] for record in synced.records("reservations")} == rows
+
+
+def test_a_list_that_fails_deletes_nothing(tap: Tap, clinic: Sandbox) -> None:
+    """Where deletions are detected, a facility that was not read keeps its rows."""
+    clinic.script("list_blocked_times", {"code": 403})
+    synced = tap(max_concurrency=1, detect_deletions=True)
+    assert synced.code == 1
+    assert not [m for m in synced.messages if m["type"] == "ACTIVATE_VERSION"]
+    assert moved(synced, "blocked_times") == set()
+
+
+def test_a_wrong_token_still_stops_at_once(tap: Tap, clinic: Sandbox) -> None:
+    """What concerns every list is no reason to try them all."""
+    synced = tap(auth_token="wrong")
+    assert synced.code == 1
+    assert len(synced.errors) == 1
+    assert not any(m["type"] == "RECORD" for m in synced.messages)
+    assert len(clinic.requests()) <= 3
+
+
+def test_a_list_whose_server_fails_is_given_up_and_the_others_are_read(
+    tap: Tap, clinic: Sandbox
+) -> None:
+    """Minutes of retries are spent once, not for each facility."""
+    first = tap()
+    clinic.script("list_reservations", {"status": 200, "body": "no JSON", "times": 500})
+    synced = tap(state=first.state, max_concurrency=1)
+    assert synced.code == 1
+    [line] = synced.errors
+    assert "reservations of facility" in line
+    assert moved(synced, "blocked_times") == facilities(clinic)
+    assert (
+        json.loads(json.dumps(synced.state["bookmarks"]["reservations"]))
+        == (first.state["bookmarks"]["reservations"])
+    )

@@ -1,0 +1,95 @@
+"""A loader that is killed at any of its flushes: the next runs bring what it lost."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.loaders import DuckDb, Loader, Postgres, postgres_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from bookio_sandbox.running import Sandbox
+    from tests.cli import Tap
+    from tests.conftest import StartSandbox
+
+STREAMS = ("facilities", "calendars", "reservations", "blocked_times")
+
+
+@pytest.fixture
+def clinic(start_sandbox: StartSandbox) -> Sandbox:
+    return start_sandbox(size=120, seed=6)
+
+
+@pytest.fixture(scope="module")
+def postgres_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as port:
+        yield port
+
+
+@pytest.fixture(params=["target-duckdb", "target-postgres"])
+def new_loader(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Loader]:
+    """Return a function that makes a loader with an empty warehouse."""
+    made = iter(range(100))
+
+    def make() -> Loader:
+        folder = tmp_path / f"warehouse-{next(made)}"
+        folder.mkdir()
+        if request.param == "target-duckdb":
+            return DuckDb(folder)
+        return Postgres(folder, request.getfixturevalue("postgres_port"))
+
+    return make
+
+
+def lost(loader: Loader, clinic: Sandbox) -> dict[str, set[int]]:
+    """Return the ids that Bookio lists and the warehouse has not, by stream."""
+    of_bookio = {stream: {row["id"] for row in clinic.rows(stream)} for stream in STREAMS}
+    missing = {stream: ids - loader.ids(stream) for stream, ids in of_bookio.items()}
+    return {stream: ids for stream, ids in missing.items() if ids}
+
+
+def killed_at(loader: Loader, singer: str, flush: int) -> tuple[bool, Any]:
+    """Return whether the loader was killed, and the state that it left."""
+    loaded = loader.load(singer, kill_at_flush=flush)
+    return loaded.code != 0, loaded.states[-1] if loaded.states else None
+
+
+def test_resumed_after_a_kill_at_each_flush_the_tables_are_bookios(
+    tap: Tap, clinic: Sandbox, new_loader: Callable[[], Loader]
+) -> None:
+    """What a loader emits as STATE is loaded, so what it lost is read again."""
+    first = tap()
+    flush = 1
+    while True:
+        loader = new_loader()
+        was_killed, state = killed_at(loader, first.stdout, flush)
+        if not was_killed:
+            break
+        resumed = tap(state=state)
+        assert resumed.code == 0, resumed.stderr
+        assert loader.load(resumed.stdout).code == 0
+        assert lost(loader, clinic) == {}, f"killed at flush {flush}"
+        flush += 1
+    assert flush > 3, "a loader that flushes so rarely proves nothing"
+
+
+def test_without_the_first_state_rows_are_lost(tap: Tap, clinic: Sandbox, tmp_path: Path) -> None:
+    """The control: target-duckdb takes the first STATE that it sees for loaded."""
+    messages = tap().messages
+    assert messages[0]["type"] == "STATE"
+    singer = "".join(json.dumps(message) + "\n" for message in messages[1:])
+    losses = []
+    for flush in (1, 2):
+        folder = tmp_path / f"control-{flush}"
+        folder.mkdir()
+        loader = DuckDb(folder)
+        was_killed, state = killed_at(loader, singer, flush)
+        assert was_killed
+        loader.load(tap(state=state).stdout)
+        losses.append(lost(loader, clinic))
+    assert any(losses)

@@ -1,0 +1,156 @@
+"""Singer loaders, each in an environment of its own, and a PostgreSQL to load into.
+
+The environments are made from ``requirements/target-*.txt`` in ``.meltano/loaders``, or in the
+folder that the variable LOADERS names. Where one is missing a test is skipped; in CI it fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+LOADERS = Path(os.environ.get("LOADERS") or ROOT / ".meltano/loaders")
+POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+BATCH = 50
+SCHEMA = "bookio"
+
+
+class Loaded(NamedTuple):
+    """What a loader left behind."""
+
+    states: list[dict[str, Any]]
+    code: int
+
+
+def missing(what: str) -> None:
+    """Skip the test, but not where everything should be there."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing")
+    pytest.skip(f"{what} is missing")
+
+
+class Loader:
+    """A loader, and the warehouse that it fills."""
+
+    def __init__(self, name: str, folder: Path, settings: dict[str, Any], flush: str) -> None:
+        """Take the text that appears on stdout or stderr with each flush."""
+        self.folder = folder
+        self.environment = LOADERS / name / "venv/bin"
+        self._command = [str(self.environment / name), "--config", str(folder / f"{name}.json")]
+        self._flush = flush
+        if not Path(self._command[0]).exists():
+            missing(name)
+        (folder / f"{name}.json").write_text(json.dumps(settings))
+
+    def load(self, singer: str, *, kill_at_flush: int | None = None) -> Loaded:
+        """Load Singer messages, or kill the loader once it has flushed so many times."""
+        source = self.folder / "messages.jsonl"
+        source.write_text(singer)
+        output = []
+        flushes = 0
+        with (
+            source.open() as messages,
+            subprocess.Popen(
+                self._command, stdin=messages, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                text=True, cwd=self.folder,
+            ) as process,
+        ):  # fmt: skip
+            for line in process.stdout or ():
+                output.append(line)
+                flushes += self._flush in line
+                if flushes == kill_at_flush:
+                    process.kill()
+                    break
+        states = [json.loads(line) for line in output if line.startswith('{"bookmarks"')]
+        return Loaded(states, process.returncode)
+
+    def ids(self, stream: str) -> set[int]:
+        raise NotImplementedError
+
+
+class DuckDb(Loader):
+    """target-duckdb; it emits a STATE with each flush."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "warehouse.duckdb"
+        settings = {
+            "filepath": str(self.file),
+            "default_target_schema": "main",
+            "batch_size_rows": BATCH,
+        }
+        super().__init__("target-duckdb", folder, settings, flush='{"bookmarks"')
+
+    def ids(self, stream: str) -> set[int]:
+        query = (
+            "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True);"
+            "print([key for key, in c.execute('SELECT id FROM ' + sys.argv[2]).fetchall()])"
+        )
+        command = [str(self.environment / "python"), "-c", query, str(self.file), stream]
+        return set(json.loads(subprocess.check_output(command, text=True)))
+
+
+class Postgres(Loader):
+    """target-postgres; it says in its log that it drains a sink."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self._psql = ["psql", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-qAt"]
+        settings = {
+            "host": "127.0.0.1",
+            "port": port,
+            "user": "postgres",
+            "password": "none",
+            "database": "postgres",
+            "default_target_schema": SCHEMA,
+            "batch_size_rows": BATCH,
+        }
+        super().__init__("target-postgres", folder, settings, flush="Draining")
+        self.query(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+
+    def query(self, sql: str) -> list[str]:
+        return subprocess.check_output([*self._psql, "-c", sql], text=True).splitlines()
+
+    def ids(self, stream: str) -> set[int]:
+        return {int(key) for key in self.query(f"SELECT id FROM {SCHEMA}.{stream}")}  # noqa: S608
+
+
+@contextmanager
+def postgres_server(folder: Path) -> Iterator[int]:
+    """Run a PostgreSQL of our own on a free port, and yield the port."""
+    if not POSTGRES or not shutil.which("psql"):
+        missing("PostgreSQL")
+    programs, data = POSTGRES[-1], folder / "data"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    owner: dict[str, Any] = {}
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        user = pwd.getpwnam("postgres")
+        owner = {"user": user.pw_uid, "group": user.pw_gid}
+        data.mkdir()
+        os.chown(data, user.pw_uid, user.pw_gid)
+        for parent in [folder, *folder.parents]:
+            if parent.owner() == "root" and parent.is_relative_to("/tmp"):  # noqa: S108
+                parent.chmod(parent.stat().st_mode | 0o011)
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "cwd": "/", **owner}
+    make = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"]
+    subprocess.run(make, check=True, **quiet)
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {data}"
+    control = [str(programs / "pg_ctl"), "-D", str(data), "-w", "-l", str(data / "log")]
+    subprocess.run([*control, "-o", options, "start"], check=True, **quiet)
+    try:
+        yield port
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], check=True, **quiet)
