@@ -84,7 +84,9 @@ class TapBookio(SingerTap):
         """
         check_state(state, NAMES)
         super().load_state(state)
-        self.state.setdefault("bookmarks", {})
+        bookmarks = self.state.setdefault("bookmarks", {})
+        for stream in state.get("bookmarks", {}):
+            bookmarks.setdefault(stream, {})  # which the SDK drops if it is empty
 
     def close(self) -> None:
         """Write out what is held back; close connections and threads."""

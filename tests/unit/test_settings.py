@@ -149,7 +149,7 @@ def test_a_range_that_holds_no_day_is_refused(stream: str) -> None:
     [
         ({"detect_deletions": "all", "reservations_to": "2026-01-01"}, "reservations_to"),
         ({"detect_deletions": "all", "only_unsynced": True}, "only_unsynced"),
-        ({"detect_deletions": "true", "blocked_times_from": "2026-01-01"}, "blocked_times_from"),
+        ({"detect_deletions": True, "blocked_times_from": "2026-01-01"}, "blocked_times_from"),
         ({"detect_deletions": "all", "batch_config": {"encoding": {}}}, "batch_config"),
         ({"emit_activate_version_messages": True}, "detect_deletions"),
         (
