@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+Container = dict[str, Any] | list[Any]
 
 MAX_LEVELS = 100
 """Levels of containers in a field; Python recurses a thousand times, loaders too."""
@@ -15,34 +14,25 @@ MIN_DATETIME_LENGTH = len("2018-06-29T12:00")
 
 def is_like_datetime(text: str) -> bool:
     """Whether a text may be a date with a time."""
-    return text[4:5] == "-" and len(text) >= MIN_DATETIME_LENGTH
+    return len(text) >= MIN_DATETIME_LENGTH and text[4] == "-"
 
 
-def is_plain(container: dict[str, Any] | list[Any]) -> bool:
+def is_plain(container: Container) -> bool:
     """Whether a container holds nothing but null, booleans, floats, and texts without datetimes."""
     for item in container.values() if isinstance(container, dict) else container:
         kind = item.__class__
         if kind is str:
             if is_like_datetime(item):
                 return False
-        elif kind in _CLOSER:
+        elif kind is int or kind is dict or kind is list:
             return False
     return True
 
 
-def is_deeper(value: object, levels: int) -> bool:
-    """Whether a value is made of containers nested deeper than this."""
-    if isinstance(value, dict):
-        return _has_deeper(value.values(), levels)
-    return isinstance(value, list) and _has_deeper(value, levels)
-
-
-def _has_deeper(items: Iterable[object], levels: int) -> bool:
-    for item in items:
-        if item.__class__ in _CONTAINERS and (levels <= 1 or is_deeper(item, levels - 1)):
+def is_deeper(container: Container, levels: int) -> bool:
+    """Whether containers are nested deeper than this, this one included."""
+    for item in container.values() if isinstance(container, dict) else container:
+        kind = item.__class__
+        if (kind is dict or kind is list) and (levels <= 1 or is_deeper(item, levels - 1)):
             return True
     return False
-
-
-_CONTAINERS = frozenset((dict, list))
-_CLOSER = _CONTAINERS | {int}

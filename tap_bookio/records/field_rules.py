@@ -18,7 +18,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tap_bookio.records.coercions import COERCIONS, MAX_INT64, MIN_INT64, to_text
-from tap_bookio.records.containers import MAX_LEVELS, is_deeper, is_like_datetime, is_plain
+from tap_bookio.records.containers import (
+    MAX_LEVELS,
+    Container,
+    is_deeper,
+    is_like_datetime,
+    is_plain,
+)
 from tap_bookio.records.privacy import PersonalData
 
 if TYPE_CHECKING:
@@ -100,7 +106,7 @@ class _Field:
     def _bounded(self, convert: Convert) -> Convert:
         """Return a converter of containers that leaves out those nested too deeply."""
 
-        def bounded(value: Any, clock: OffsetClock) -> Any:  # noqa: ANN401 - dict or list
+        def bounded(value: Container, clock: OffsetClock) -> Any:  # noqa: ANN401 - as convert
             if not is_deeper(value, MAX_LEVELS):
                 return convert(value, clock)
             self._warn("is nested too deeply in at least one row; left empty")
@@ -172,7 +178,6 @@ class TypedField(_Field):
         self._sent_as = sent_as
         self._fields = fields
         self._items = items
-        self._type_names = " or ".join(kinds)
 
     def step(self, kind: type) -> Step:
         """Return the step for values of a type, case by case."""
@@ -191,30 +196,31 @@ class TypedField(_Field):
             return self._bounded(partial(_record, self._fields))
         if kind is list and self._items is not None:
             return self._bounded(partial(_applied_to_all, self._items))
-        return self._bounded(self._json_text) if kind in {dict, list} else self._coerced
+        coerced = self._coercion(kind)
+        return self._bounded(coerced) if kind in {dict, list} else coerced
 
-    def _json_text(self, value: Row | list[Any], _: OffsetClock) -> str | None:
-        """Return a container as JSON text, if a text is expected."""
-        # Nobody knows what it contains, so with privacy it is left out.
-        text = to_text(value) if "string" in self._kinds and not self._policy.is_private else None
-        self._warn_of_type(type(value), text)
-        return text
-
-    def _coerced(self, value: object, _: OffsetClock) -> object:
-        """Return a value as the first of the expected types that takes it, or ``None``."""
-        fitting: object = None
-        for kind in self._kinds:
-            if fitting is None and kind in COERCIONS:
-                fitting = COERCIONS[kind](value)
-        self._warn_of_type(type(value), fitting)
-        return fitting
-
-    def _warn_of_type(self, kind: type, fitting: object) -> None:
-        if _KINDS[kind] == self._sent_as:
-            return
+    def _coercion(self, kind: type) -> Convert:
+        """Return what makes a value the first of the expected types that takes it, or null."""
+        coercions = [COERCIONS[name] for name in self._kinds if name in COERCIONS]
+        if kind in {dict, list}:
+            # Only as JSON text, and nobody knows what it contains, so not with privacy.
+            is_possible = "string" in self._kinds and not self._policy.is_private
+            coercions = [to_text] if is_possible else []
         what = "is out of bounds for" if self._is_expected(kind) else "is not of"
-        outcome = "left empty" if fitting is None else "converted"
-        self._warn(f"{what} the type {self._type_names} in at least one row; {outcome}")
+        problem = f"{what} the type {' or '.join(self._kinds)} in at least one row"
+        left_empty, converted = f"{problem}; left empty", f"{problem}; converted"
+        is_silent = _KINDS[kind] == self._sent_as
+
+        def coerced(value: object, _: OffsetClock) -> object:
+            for coerce in coercions:
+                if (fitting := coerce(value)) is not None:
+                    if not is_silent:
+                        self._warn(converted)
+                    return fitting
+            self._warn(left_empty)
+            return None
+
+        return coerced
 
     def _is_expected(self, kind: type) -> bool:
         return _KINDS[kind] in self._kinds or (kind is int and "number" in self._kinds)

@@ -71,7 +71,7 @@ class RecordBuilder:
                 record[name] = rfc3339(text) or self._convert(name, text, clock)
             for name in form.texts:
                 text = row[name]
-                if text[4:5] == "-" and len(text) >= MIN_DATETIME_LENGTH:
+                if len(text) >= MIN_DATETIME_LENGTH and text[4] == "-":
                     record[name] = rfc3339(text) or text
             for name in form.integers:
                 if not MIN_INT64 <= row[name] <= MAX_INT64:
