@@ -66,7 +66,7 @@ class RequestGate:
             StoppedError: the client has been stopped.
         """
         if not (self._interval_s or self._closings):
-            return 0  # no pace, and nothing was ever refused: free of charge
+            return 0  # no pace, and nothing was ever refused: no lock is worth it
         with self._turnstile:
             while not self._stopped.is_set():
                 with self._lock:
@@ -82,23 +82,21 @@ class RequestGate:
     def refused(self, ticket: int, retry_after_s: float | None) -> None:
         """Close the gate after a 429, for every thread.
 
-        Requests that were under way when it closed say nothing new: only one of them counts.
+        Requests that were under way when it closed say nothing new, so only one of them makes the
+        pause longer; but the latest ``Retry-After`` counts, whoever brings it.
         """
         with self._lock:
-            now = self._clock()
-            if retry_after_s:
+            is_news = ticket == self._closings
+            wait_s = retry_after_s or 0.0
+            if is_news:
                 self._closings += 1
-                self._held_until = max(self._held_until, now + retry_after_s)
-            elif ticket == self._closings:
+            if is_news and retry_after_s is None:
                 policy = self._policy
-                self._closings += 1
                 self._pause_s = min(policy.max_pause_s, max(policy.min_pause_s, 2 * self._pause_s))
-                jittered = self._pause_s * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
-                self._held_until = max(self._held_until, now + jittered)
-            else:
-                return
-            wait_s = self._held_until - now
-        logger.info("Too many requests (HTTP 429): all requests wait %.1f s", wait_s)
+                wait_s = self._pause_s * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+            self._held_until = max(self._held_until, self._clock() + wait_s)
+        if is_news:
+            logger.info("Too many requests (HTTP 429): all requests wait %.1f s", wait_s)
 
     def hold(self, seconds: float) -> None:
         """Close the gate for as long as a busy server asks."""

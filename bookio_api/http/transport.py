@@ -21,6 +21,7 @@ import logging
 import random
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -69,6 +70,16 @@ class Request(NamedTuple):
     body: bytes | None = None
 
 
+@dataclass(slots=True)
+class _Tries:
+    """How one request fared so far. Lives in one call of ``send``, on its thread."""
+
+    failed: int = 0
+    """Attempts that ended otherwise than with 429."""
+    first_refused: float | None = None
+    """When 429 came first, in ``time.monotonic()``."""
+
+
 class Transport:
     """One connection pool to one host. Safe to use from several threads.
 
@@ -100,8 +111,7 @@ class Transport:
         self, op: Operation, request: Request, parse: Callable[[Operation, RawResponse], T]
     ) -> T:
         """Return ``parse(op, raw)`` of the response, trying again as the module's table says."""
-        attempts = 0  # that ended otherwise than with 429
-        first_refused: float | None = None
+        tries = _Tries()
         failure: BookioError | None = None
         while True:
             raw: RawResponse | None = None
@@ -124,17 +134,7 @@ class Transport:
                 return response
             if not may_repeat(op, failure, sent=sent):
                 raise as_outcome(op, failure, sent=sent) from None
-            retry_after_s = self._retry_after_s(op, failure, raw)
-            if isinstance(failure, RateLimitError):
-                first_refused = first_refused or time.monotonic()
-                if self._gate.is_hopeless(op.name, first_refused):
-                    raise failure from None
-                self._gate.refused(ticket, retry_after_s)
-                continue
-            attempts += 1
-            if attempts == self._policy.max_attempts:
-                raise failure from None
-            self._back_off(op, failure, retry_after_s, attempts)
+            self._prepare_retry(op, failure, raw, ticket, tries)
 
     def stop(self) -> None:
         """Send nothing more and end every wait; what is on its way may still land."""
@@ -163,6 +163,41 @@ class Transport:
             )
             return RawResponse(response.status, response.headers, _body(op, response))
 
+    def _prepare_retry(
+        self,
+        op: Operation,
+        failure: BookioError,
+        raw: RawResponse | None,
+        ticket: int,
+        tries: _Tries,
+    ) -> None:
+        """Wait, or close the gate, before the next try; raise the failure if there is none.
+
+        A stop ends the wait, and ``send`` notices it.
+        """
+        retry_after_s = self._retry_after_s(op, failure, raw)
+        if isinstance(failure, RateLimitError):
+            tries.first_refused = tries.first_refused or time.monotonic()
+            if self._gate.is_hopeless(op.name, tries.first_refused):
+                raise failure from None
+            self._gate.refused(ticket, retry_after_s)
+            return
+        tries.failed += 1
+        if tries.failed == self._policy.max_attempts:
+            raise failure from None
+        wait_s = random.uniform(0, self._policy.max_backoff_after(tries.failed))  # noqa: S311
+        logger.info(
+            "%s: attempt %d failed (%s), the next one follows in %.1f s",
+            op.name,
+            tries.failed,
+            type(failure).__name__,
+            retry_after_s or wait_s,
+        )
+        if retry_after_s is None:
+            self._stopped.wait(wait_s)
+        else:
+            self._gate.hold(retry_after_s)
+
     def _retry_after_s(
         self, op: Operation, failure: BookioError, raw: RawResponse | None
     ) -> float | None:
@@ -179,25 +214,6 @@ class Transport:
             f"for a run; come back at {back:%Y-%m-%d %H:%M:%S} UTC"
         )
         raise RateLimitError(msg, operation=op.name, status=failure.status) from None
-
-    def _back_off(
-        self, op: Operation, failure: BookioError, retry_after_s: float | None, attempts: int
-    ) -> None:
-        """Wait before the next attempt; a stop ends the wait, and ``send`` notices it."""
-        if retry_after_s is not None:
-            self._gate.hold(retry_after_s)
-            wait_s = retry_after_s
-        else:
-            wait_s = random.uniform(0, self._policy.max_backoff_after(attempts))  # noqa: S311
-        logger.info(
-            "%s: attempt %d failed (%s), the next one follows in %.1f s",
-            op.name,
-            attempts,
-            type(failure).__name__,
-            wait_s,
-        )
-        if retry_after_s is None:
-            self._stopped.wait(wait_s)
 
 
 def _body(op: Operation, response: BaseHTTPResponse) -> bytearray:

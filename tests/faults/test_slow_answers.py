@@ -14,7 +14,7 @@ import pytest
 from bookio_api.client import BookioClient
 from bookio_api.errors import OutcomeUnknownError, RateLimitError, TransportError
 from bookio_api.http.retries import RetryPolicy
-from tests.cli import BIN
+from tests.cli import BIN, singer_lines
 from tests.drip import HEAD, Drip, dripping
 
 if TYPE_CHECKING:
@@ -181,3 +181,28 @@ def test_a_signal_ends_a_tap_whose_server_hangs(tmp_path: Path) -> None:
         assert tap.returncode == 1
         assert b"stopped by signal" in stderr
         assert b"Traceback" not in stderr
+
+
+@pytest.mark.parametrize("plugin", ["tap-bookio", "target-bookio"])
+def test_a_signal_ends_a_run_that_waits_for_a_rate_limit(
+    plugin: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A ``Retry-After`` of minutes does not keep a scheduler that sends SIGTERM waiting."""
+    sandbox.script("*", {"status": 429, "headers": {"Retry-After": "250"}, "times": 99})
+    config = tmp_path / "config.json"
+    config.write_text(f'{{"auth_token": "{sandbox.token}", "api_url": "{sandbox.url}"}}')
+    (tmp_path / "input.jsonl").write_text(singer_lines("reservations", [BOOKING]))
+    command = [str(BIN / plugin), "--config", str(config)]
+    with (
+        (tmp_path / "input.jsonl").open() as stdin,
+        subprocess.Popen(
+            command, cwd=tmp_path, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as run,
+    ):
+        while not sandbox.requests() and run.poll() is None:
+            pass
+        run.send_signal(signal.SIGTERM)
+        _, stderr = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 1
+    assert b"stopped by signal" in stderr
+    assert b"Traceback" not in stderr
