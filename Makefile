@@ -5,13 +5,15 @@ STAMP := .venv/.installed
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-header --no-annotate --no-emit-index-url
 
+NEXT := .venv-next/bin
+
 SUPPORTED = import sys; (3, 11) <= sys.version_info < (3, 15) or sys.exit("Python 3.11 to 3.14 is \
 	needed, and this is %d.%d: make setup PYTHON=python3.12" % sys.version_info[:2])
 
-.PHONY: help setup test demo docs transcript bench torture lint types imports lock audit secrets build clean
+.PHONY: help setup test test-fast test-next coverage demo docs transcript bench torture lint types imports lock audit secrets build clean
 
-help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+help: ## List what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP) ## Make .venv with everything, console scripts in .venv/bin
 
@@ -24,6 +26,23 @@ $(STAMP): pyproject.toml requirements/dev.txt
 
 test: setup ## Run the tests
 	$(BIN)/pytest -n auto
+
+test-fast: setup ## Run the unit and property tests, but for slow ones: seconds, not minutes
+	BOOKIO_SCANS=50 BOOKIO_PAGES=15 $(BIN)/pytest -n auto -m "not slow" tests/unit tests/property
+
+test-next: ## Run the tests against the newest pre-release of singer-sdk
+	@$(PYTHON) -c '$(SUPPORTED)'
+	$(PYTHON) -m venv --clear .venv-next
+	$(NEXT)/pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(NEXT)/pip install --quiet 'singer-sdk>=0.55.0a0,<0.56'
+	$(NEXT)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(NEXT)/pytest -n auto
+
+coverage: setup ## Measure branch coverage, subprocesses included; the floor is in pyproject.toml
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n auto
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 docs: setup ## Write the generated tables of the docs
 	$(BIN)/python docs/generate.py

@@ -64,7 +64,7 @@ def doctor(
 ) -> int:
     """Ask, judge, and show."""
     logging.basicConfig(format="%(asctime)s | %(levelname)-8s | %(name)s | %(message)s")
-    settings = settings_of(config, CONNECTION_SETTINGS, VARIABLE_PREFIX)
+    settings = settings_of(config, CONNECTION_SETTINGS, VARIABLE_PREFIX, checks_names=False)
     conceal(str(settings.get("auth_token") or "").strip())
     document, code = examine(settings, form, writes=probe_writes, agreed=yes)
     if output is not None:

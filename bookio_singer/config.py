@@ -29,23 +29,28 @@ _HARMLESS_NAME = re.compile(r"[a-z]{1,15}([_-][a-z]{1,15}){,3}")
 logger = logging.getLogger(__name__)
 
 
-def settings_of(sources: Iterable[str], properties: Properties, prefix: str) -> dict[str, Any]:
+def settings_of(
+    sources: Iterable[str], properties: Properties, prefix: str, *, checks_names: bool = True
+) -> dict[str, Any]:
     """Return the settings in files and, if a source is ``ENV``, in variables with this prefix.
 
     Variables win over files, wherever ``ENV`` stands, and later files over earlier ones. Null means
     that a setting is not set.
     Variables may be in a file ``.env``, in the working folder or above, as for any plugin of the
-    SDK. ``properties`` are those of the settings' JSON Schema. Raises ``SettingsError``.
+    SDK. ``properties`` are those of the settings' JSON Schema. A program that reads only some of
+    another's settings does not check their names. Raises ``SettingsError``.
     """
     sources = tuple(sources)
     reads_environment = ENVIRONMENT in sources
     environment = PluginEnvironment(prefix, properties, loads_dotenv=reads_environment)
-    environment.check_names()
+    if checks_names:
+        environment.check_names()
     settings: dict[str, Any] = {}
     for source in sources:
         if source != ENVIRONMENT:
             settings |= _read_file(source, properties)
-    _check_names(settings, properties)
+    if checks_names:
+        _check_names(settings, properties)
     return settings | environment.settings() if reads_environment else with_nulls(settings)
 
 

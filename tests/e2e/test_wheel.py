@@ -1,9 +1,8 @@
-"""The wheel works where the source is not."""
+"""The wheel works where the source is not, with what a plain install brings and no more."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,48 +11,76 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STREAMS = {"facilities", "calendars", "reservations", "blocked_times"}
+OF_EXTRAS = ("starlette", "uvicorn", "httptools", "jsonschema_rs", "faker", "duckdb", "psycopg")
+UV = [sys.executable, "-m", "uv", "--quiet"]
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build a wheel and install it, without dependencies, into a folder of its own."""
-    wheels, target = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("installed")
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(ROOT)]
-    subprocess.run([*pip, *build], check=True)
-    [wheel] = wheels.glob("singer_bookio-*.whl")
-    subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True)
-    return target
-
-
-def elsewhere(installed: Path, code: str) -> str:
-    """Run code where only the wheel's packages can be found."""
-    paths = f"import sys; sys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]; "
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", paths + code], cwd=installed, check=True,
-        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(installed)},
+def bin_of_plain_install(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a wheel and install it with the pinned dependencies of a plain install."""
+    wheels, home = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("plain")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", wheels, ROOT],
+        check=True, capture_output=True,
     )  # fmt: skip
-    return done.stdout
+    [wheel] = wheels.glob("singer_bookio-*.whl")
+    subprocess.run([*UV, "venv", "--python", sys.executable, home / "env"], check=True)
+    install = [*UV, "pip", "install", "--python", home / "env/bin/python"]
+    pins = ["--require-hashes", "--requirement", ROOT / "requirements/runtime.txt"]
+    subprocess.run([*install, *pins], check=True)
+    subprocess.run([*install, "--no-deps", wheel], check=True)
+    return home / "env/bin"
 
 
-def test_it_discovers_its_streams(installed: Path) -> None:
-    code = (
-        "import bookio_api, os; assert bookio_api.__file__.startswith(os.getcwd()); "
-        "from tap_bookio.tap import TapBookio; "
-        "print(TapBookio(config={'auth_token': 'T'}).catalog_json_text)"
+def run_in(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run in an empty folder, with an empty environment."""
+    environment = {"PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, check=False, capture_output=True, text=True
     )
-    catalog = json.loads(elsewhere(installed, code))
-    assert {stream["tap_stream_id"] for stream in catalog["streams"]} == STREAMS
-    assert all(stream["schema"]["properties"] for stream in catalog["streams"])
 
 
-def test_it_starts_a_sandbox(installed: Path) -> None:
+def test_it_discovers_its_streams(bin_of_plain_install: Path, tmp_path: Path) -> None:
+    done = run_in(tmp_path, bin_of_plain_install / "tap-bookio", "--discover")
+    assert done.returncode == 0, done.stderr
+    streams = json.loads(done.stdout)["streams"]
+    assert {stream["tap_stream_id"] for stream in streams} == STREAMS
+    assert all(stream["schema"]["properties"] for stream in streams)
+
+
+@pytest.mark.parametrize("script", ["tap-bookio", "target-bookio"])
+def test_its_plugins_describe_themselves(
+    bin_of_plain_install: Path, tmp_path: Path, script: str
+) -> None:
+    done = run_in(tmp_path, bin_of_plain_install / script, "--about", "--format=json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["name"] == script
+
+
+def test_it_brings_the_doctor(bin_of_plain_install: Path, tmp_path: Path) -> None:
+    done = run_in(tmp_path, bin_of_plain_install / "bookio-doctor", "--help")
+    assert done.returncode == 0, done.stderr
+
+
+def test_it_brings_nothing_of_the_extras(bin_of_plain_install: Path, tmp_path: Path) -> None:
+    """No web server and no database: what an extra brings cannot be imported."""
     code = (
-        "from bookio_sandbox.running import in_thread\n"
-        "with in_thread(size=20) as sandbox: print(len(sandbox.rows('reservations')))"
+        "import importlib.util, sys\n"
+        "print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name)))"
     )
-    assert elsewhere(installed, code).strip() == "20"
+    python = bin_of_plain_install / "python"
+    done = run_in(tmp_path, python, "-c", code, *OF_EXTRAS, "singer_sdk")
+    assert done.stdout.split() == ["singer_sdk"], "the last one shows that the test can see"
 
 
-def test_it_brings_the_console_scripts(installed: Path) -> None:
-    assert {"tap-bookio", "bookio-sandbox"} <= {path.name for path in (installed / "bin").iterdir()}
+@pytest.mark.parametrize(
+    ("script", "extra"), [("bookio-sandbox", "sandbox"), ("tap-warehouse", "warehouse")]
+)
+def test_a_script_without_its_extra_names_it(
+    bin_of_plain_install: Path, tmp_path: Path, script: str, extra: str
+) -> None:
+    done = run_in(tmp_path, bin_of_plain_install / script)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert f"pip install 'singer-bookio[{extra}]'" in line

@@ -73,6 +73,7 @@ def probe(start_sandbox: StartSandbox) -> Iterator[Probe]:
     probe.tap.close()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=300,
     deadline=None,

@@ -113,6 +113,7 @@ class History:
                 assert record["status"] in {None, rows[key]["status"]}
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25,
     deadline=None,

@@ -308,3 +308,15 @@ def test_nulls_that_meltano_drops_are_restored(
     assert from_file(tmp_path, stream_maps=in_file)["stream_maps"] == in_file
     monkeypatch.setenv("MELTANO_EXTRACTOR_NAME", "tap-bookio")
     assert from_file(tmp_path, stream_maps=in_file).get("stream_maps", {}) == restored
+
+
+def test_names_of_another_program_may_pass(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The doctor reads the connection from the tap's settings, whatever else they hold."""
+    few = {"lang": SETTINGS["lang"]}
+    monkeypatch.setenv("TAP_BOOKIO_START_DATE", "2026-01-01")
+    (tmp_path / "config.json").write_text('{"lang": "sk", "lango": 1}')
+    found = settings_of([str(tmp_path / "config.json")], few, PREFIX, checks_names=False)
+    assert found["lang"] == "sk"
+    assert caplog.text == ""

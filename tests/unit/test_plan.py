@@ -75,7 +75,7 @@ TERMS = ("2026-12-01T08:00:00", OTHER_TERM)
 
 @pytest.mark.parametrize(
     ("wanted", "term", "has", "deleted"),
-    itertools.product((None, *STATUSES), TERMS, STATUSES, (False, True)),
+    list(itertools.product((None, *STATUSES), TERMS, STATUSES, (False, True))),
 )
 def test_every_status_and_term(wanted: str | None, term: str, has: str, deleted: bool) -> None:  # noqa: FBT001
     """What both sides agreed on before is changed, and once it is done nothing is left to do."""

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from singer_sdk.exceptions import ConfigValidationError
 
 from bookio_singer.sdk import READ_IN, SEAMS, Seam, SingerTap, SingerTarget
 from tap_bookio.tap import TapBookio
@@ -66,6 +67,16 @@ def test_instances_have_the_private_attributes() -> None:
     target = TargetBookio(config=SETTINGS)
     assert isinstance(target, SingerTarget)
     assert target.active_sink("reservations") is None
+
+
+def test_a_version_is_not_activated_before_the_rows() -> None:
+    """``emit_activate_version_messages``, a setting since singer-sdk 0.55, is refused."""
+    with pytest.raises(ConfigValidationError) as refused:
+        TapBookio(config={**SETTINGS, "emit_activate_version_messages": True})
+    assert "before the rows are read" in refused.value.errors[0]
+    tap = TapBookio(config={**SETTINGS, "emit_activate_version_messages": False})
+    assert not any(stream.emit_activate_version_messages for stream in tap.streams.values())
+    tap.close()
 
 
 def test_private_names_stay_in_one_module() -> None:
