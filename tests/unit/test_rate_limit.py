@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from bookio_sandbox.running import Sandbox
 
 POLICY = RetryPolicy(min_pause_s=1, max_pause_s=30, max_wait_s=300)
-JITTER = 1.25
+LEAST, MOST = 0.75, 1.25
+"""Of a pause, by how much chance spreads it."""
 QUICK = RetryPolicy(min_backoff_s=0.01, min_pause_s=0.01, max_pause_s=0.05, max_wait_s=0.5)
 
 
@@ -74,8 +75,8 @@ def test_the_pause_doubles_with_each_refusal_and_halves_with_each_success(
         gate.refused(gate.wait(), None)
         grown.append(passing(gate, clock))
     for wait, expected in zip(grown, (1, 2, 4, 8, 16, 30, 30), strict=True):
-        assert expected <= wait * JITTER
-        assert wait <= expected * JITTER
+        assert wait >= expected * LEAST
+        assert wait <= expected * MOST
     recovered = []
     while not recovered or recovered[-1]:
         gate.succeeded(gate.wait(), "list_reservations")
@@ -91,7 +92,7 @@ def test_one_refusal_of_many_at_once_counts(clock: ManualClock) -> None:
     tickets = [gate.wait() for _ in range(32)]
     for ticket in tickets:
         gate.refused(ticket, None)
-    assert passing(gate, clock) <= JITTER
+    assert passing(gate, clock) <= MOST
 
 
 def test_a_success_from_before_the_refusal_does_not_open_the_gate(clock: ManualClock) -> None:
@@ -100,7 +101,7 @@ def test_a_success_from_before_the_refusal_does_not_open_the_gate(clock: ManualC
     early, late = gate.wait(), gate.wait()
     gate.refused(early, None)
     gate.succeeded(late, "list_reservations")
-    assert passing(gate, clock) >= 1 / JITTER
+    assert passing(gate, clock) >= LEAST
 
 
 def test_patience_counts_from_the_last_success_of_the_same_operation(clock: ManualClock) -> None:
