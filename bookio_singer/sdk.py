@@ -93,17 +93,6 @@ class Plugin(PluginBase):
 class SingerTap(Plugin, Tap):
     """A tap with public hooks."""
 
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Refuse a setting that singer-sdk 0.55 offers: see ``emit_activate_version_messages``."""
-        errors = super()._validate_config(raise_errors=raise_errors)
-        if raise_errors and self.config.get("emit_activate_version_messages"):
-            problem = (
-                "emit_activate_version_messages sends ACTIVATE_VERSION before the rows are read, "
-                "so a failed run would empty tables; remove it"
-            )
-            raise ConfigValidationError("settings", errors=[problem])
-        return errors
-
 
 class SingerStream(Stream):
     """A stream whose bookmark is not taken from its records."""
