@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from bookio_api.scan.anchors import RecentPages
@@ -106,6 +108,46 @@ def test_rows_behind_a_false_end_lead_back():
     assert receive(scan, rows(16, 20), []) == [[], []]
     assert scan.state.phase is Phase.STEP_BACK
     assert not scan.verdict.complete
+
+
+def test_rows_that_followed_an_end_and_were_joined_confirm_the_next_end():
+    """PROOF 8: nothing was behind those rows, so the list is not looked behind a second time."""
+    scan = machine(trust_total=False)
+    receive(scan, rows(1, 15), rows(16, 20), [], total=15)
+    assert (scan.state.phase, scan.state.asked) == (Phase.STEP_BACK, 1)
+    receive(scan, rows(2, 20), rows(13, 20), total=20)
+    assert scan.state.phase is Phase.DONE
+    assert scan.verdict.complete
+
+
+def test_an_empty_page_behind_two_rows_is_no_end():
+    """The two pages share no row, so the list is read again from its start."""
+    scan = machine()
+    receive(scan, rows(1, 2), [])
+    assert (scan.state.phase, scan.state.asked) == (Phase.LOOK_BEHIND_END, 0)
+    receive(scan, rows(1, 20), [])
+    assert scan.state.phase is Phase.STEP_BACK
+
+
+def test_an_end_after_a_step_back_is_not_counted():
+    """PROOF 7: rows may have been counted twice by then, so the end is looked behind."""
+    scan = machine()
+    receive(scan, rows(1, 20), rows(41, 60), total=30)
+    assert scan.state.phase is Phase.STEP_BACK
+    receive(scan, rows(5, 24), rows(17, 30), total=30)
+    assert (scan.state.phase, scan.state.asked) == (Phase.LOOK_BEHIND_END, 30)
+
+
+def test_a_larger_total_takes_more_evidence_of_the_end():
+    """PROOF 7: two quiet pages are enough, but four are needed if the total says there is more."""
+    quiet_pages = Counter()
+    for total in (None, 50):
+        scan = machine()
+        receive(scan, rows(1, 20), total=total)
+        while scan.state.phase is not Phase.LOOK_BEHIND_END:
+            receive(scan, rows(13, 20), total=total)
+            quiet_pages[total] += 1
+    assert quiet_pages == {None: 2, 50: 4}
 
 
 @pytest.mark.parametrize("has_date_filters", [True, False])
