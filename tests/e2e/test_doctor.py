@@ -94,7 +94,8 @@ def test_tap_and_target_work_with_what_the_doctor_proposes(
     overrides = proposed.get("endpoint_overrides", {})
     for expected in (1, 0):
         before = len(writes(sandbox))
-        done = target([target.booking(1)], endpoint_overrides=overrides)
+        booking = target.booking(1, dateFrom="2026-12-02T09:00:00")  # wall time suits any zone
+        done = target([booking], endpoint_overrides=overrides)
         assert done.code == 0, done.stderr
         assert len(writes(sandbox)) - before == expected
 
