@@ -91,7 +91,7 @@ def open_run(
         )
         days = settings.get("retention_days")
         database = Database(files.journal, account, keep=keep)
-        journal = stack.enter_context(closing(Journal(database, note_seen=bool(days))))
+        journal = stack.enter_context(closing(Journal(database)))
         if days and keep:
             journal.forget_before(days)
         report = stack.enter_context(closing(_report(settings, files, journal, stack, keep)))

@@ -90,6 +90,9 @@ class Resolver:
             finding = Finding.NOT_LANDED if self.is_final(entry) else Finding.OPEN
             return Verdict(finding)
         # The lists may hide externalId, of all rows or only of ours (rules 21 to 23).
+        if intent.person is None and intent.place is None:
+            # A journal of the first format did not note what identifies the booking.
+            return Verdict(Finding.UNTELLABLE if self.is_final(entry) else Finding.OPEN)
         alike = [
             seen
             for seen in self._mirror.alike(entry.stream, intent.person, intent.place)

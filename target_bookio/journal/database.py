@@ -85,6 +85,7 @@ class Database:
                 path or ":memory:", timeout=lock_timeout_s, isolation_level=None
             )
         try:
+            self._warned_of: set[str] = set()
             self.is_new = self._claim() and path is not None
             """Whether this run has made the file."""
             self._begin()
@@ -122,11 +123,12 @@ class Database:
     def warn_if_only_guard(self, stream: str) -> None:
         """Say loudly that this new journal will be all that keeps a hidden row from doubling.
 
-        For whoever finds that the list of a stream hides ``externalId``.
+        For whoever finds that the list of a stream shows no ``externalId``.
         """
-        if self.is_new:
+        if self.is_new and stream not in self._warned_of:
+            self._warned_of.add(stream)
             logger.warning(
-                "%s: the list hides externalId, and the journal %s is new. Without the journal a "
+                "%s: the list shows no externalId, and the journal %s is new. Without it a "
                 "booking can be recognised only by its person and term: keep it between runs, "
                 "back it up, and if this is not the first run, stop and restore it",
                 stream,
@@ -219,14 +221,17 @@ class Database:
             unlocked = unlocked or (box is not None and key is not None)
         if unlocked:
             what = "it belongs to another api_url"
-            advice = f"set api_url back to the one that it was made with; {CONSEQUENCE}"
+            advice = (
+                "set api_url back to the one that it was made with; "
+                f"if you move this one away instead, {CONSEQUENCE}"
+            )
         else:
             what = "it belongs to another api_url or auth_token"
             if account.previous_auth_token:
                 what += ", and previous_auth_token does not open it either"
             advice = (
                 "if the token was renewed, set previous_auth_token to the one before for one run; "
-                f"do not move the journal away: {CONSEQUENCE}"
+                f"if you move this one away instead, {CONSEQUENCE}"
             )
         raise fault(self.path, what, advice)
 

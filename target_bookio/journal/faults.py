@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 SETTING = "journal_path"
 
 CONSEQUENCE = (
-    "without it the target forgets what it wrote: it could undo what people changed in Bookio, "
-    "and patients could be e-mailed again"
+    "the target forgets what it wrote: it could undo what people changed in Bookio, and patients "
+    "could be e-mailed again"
 )
-"""What moving the journal away does."""
+"""What a lost journal means."""
 
 _CHECK_DISK = "check the disk or the share and run again; what was in flight is looked up then"
 _LOCKS = ("its file system has no file locks", "put its folder on a local disk, with all its files")
@@ -38,7 +38,7 @@ _FAULTS = {
     ),
     sqlite3.SQLITE_CORRUPT: (
         "it is damaged",
-        f"restore it from a backup, together with its -wal file if there is one; {CONSEQUENCE}",
+        f"restore it from a backup, with its -wal file if it has one; without it {CONSEQUENCE}",
     ),
     sqlite3.SQLITE_NOTADB: (
         "it is not a target-bookio journal, or damaged",

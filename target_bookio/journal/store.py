@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from target_bookio.journal.entry import Entry, Intent, IntentState
-from target_bookio.journal.retention import forget_unseen, touch
+from target_bookio.journal.retention import forget_unseen, is_stale, touch
 from target_bookio.journal.table import Table
 from target_bookio.journal.windows import Windows
 
@@ -33,12 +33,11 @@ _COLUMNS = ("stream", "key", "facility_id", "remote_id", "external_id", "agreed"
 class Journal:
     """The journal of one account; used by one process, and by one thread of it."""
 
-    def __init__(self, database: Database, *, note_seen: bool = False) -> None:
-        """Take the open file, which ``close`` closes.
-
-        With ``note_seen`` an entry that is agreed with again is noted as seen, for retention.
-        """
-        self._note_seen = note_seen
+    def __init__(self, database: Database) -> None:
+        """Take the open file, which ``close`` closes."""
+        self._opened_at = _now_ms()
+        self._stale: set[tuple[str, str]] = set()
+        """Entries that were loaded and not noted as seen for a day."""
         self._seen: list[tuple[str, str]] = []
         """Entries that were agreed with again and are to be touched."""
         self.database = database
@@ -67,10 +66,10 @@ class Journal:
                 numbers[kind].append(int(number))
         for kind, column in _NUMBERS.items():
             for row in self._table.select_in(stream, column, numbers[kind]):
-                entry = _entry(row)
+                entry = self._loaded(row)
                 self._known[stream, f"{kind}:{getattr(entry, column)}"] = entry
         for row in self._table.select_in(stream, "key", wanted):
-            self._known[stream, row[1]] = _entry(row)
+            self._known[stream, row[1]] = self._loaded(row)
 
     def in_doubt(self) -> list[Entry]:
         """Return the entries with a write whose outcome is unknown."""
@@ -85,8 +84,9 @@ class Journal:
         """Note an entry that differs from what is known."""
         if entry != self.get(entry.stream, entry.key):
             self.put(entry)
-        elif self._note_seen:
-            self._seen.append((entry.stream, entry.key))
+        elif (key := (entry.stream, entry.key)) in self._stale:
+            self._stale.remove(key)
+            self._seen.append(key)
 
     def forget(self, entry: Entry) -> None:
         """Note that nothing is known of a row after all."""
@@ -114,6 +114,13 @@ class Journal:
             self._flush()
         finally:
             self.database.close()
+
+    def _loaded(self, row: tuple[Any, ...]) -> Entry:
+        """Return the entry of a row, and remember whether it is long that it was seen."""
+        entry = _entry(row)
+        if is_stale(row[-1], self._opened_at):
+            self._stale.add((entry.stream, entry.key))
+        return entry
 
     def _flush(self) -> None:
         for flush in self._flushes:

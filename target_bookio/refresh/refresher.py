@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bookio_api.contract import OPERATIONS, RESERVATIONS, RESOURCES
+from bookio_api.contract import CALENDARS, OPERATIONS, RESERVATIONS, RESOURCES
 from bookio_api.errors import ContractError
 from bookio_api.scan import Scan
 from target_bookio.journal.windows import Trial, Window
@@ -208,16 +208,19 @@ class Refresher:
         db = self._journal.database
         db.execute("CREATE TEMP TABLE IF NOT EXISTS listed (id INTEGER PRIMARY KEY)")
         db.execute("DELETE FROM listed")
-        pages, rows = _Pages(self, stream, facility, {}), 0
+        pages, rows, shows_numbers = _Pages(self, stream, facility, {}), 0, False
         for page in pages:
             self._merge(stream, facility, page, started)
             rows += len(page)
+            shows_numbers = shows_numbers or any("externalId" in row for row in page)
             db.executemany("INSERT OR IGNORE INTO listed VALUES (?)", [(r["id"],) for r in page])
         if not pages.is_complete:
             msg = f"the list of {stream} cannot be read whole, so nothing was written; run again"
             raise ContractError(msg)
         distrusted = [t for t in missing if _is_listed(db, t.row_id)]
         self._distrust(stream, facility, distrusted)
+        if rows and not shows_numbers and stream != CALENDARS:
+            db.warn_if_only_guard(stream)
         self._windows.end_trials(stream, missing)
         if feed is not None:
             unlisted = [row_id for row_id in self._mirror.ids_of(stream, facility.id)

@@ -10,6 +10,8 @@ import pytest
 
 from target_bookio.journal.account import Account
 from target_bookio.journal.database import Database
+from target_bookio.journal.entry import EXISTS, Entry, Intent, IntentState
+from target_bookio.journal.store import Journal
 from tests.cli import Target, run, singer_lines, writes
 
 if TYPE_CHECKING:
@@ -54,6 +56,18 @@ def test_a_renewed_token_goes_on_with_its_journal(target: Target) -> None:
     assert target(bookings).code == 0
 
 
+def test_a_new_journal_is_announced_loudly_where_lists_hide_our_numbers(
+    start_sandbox: StartSandbox, tmp_path: Path
+) -> None:
+    """There it is the only guard against a second booking, and whoever lost one must know."""
+    target = Target(start_sandbox(size=20, hide=["externalId"]), tmp_path)
+    told = [target([target.booking(n)], resend_after_seconds=0).stderr for n in range(2)]
+    warnings = ["WARNING" in line and str(target.journal) in line
+                for line in told[0].splitlines()]  # fmt: skip
+    assert sum(warnings) == 1, told[0]
+    assert "shows no externalId" not in told[1]
+
+
 def test_a_copy_without_its_wal_writes_nothing(target: Target, tmp_path: Path) -> None:
     """A backup that lacks its last writes is noticed before it can repeat them."""
     target.command()
@@ -63,4 +77,23 @@ def test_a_copy_without_its_wal_writes_nothing(target: Target, tmp_path: Path) -
     refused = target([target.booking(0)], journal_path=str(copy))
     assert refused.code == 1
     assert "copy.sqlite3-wal is missing" in refused.errors[0]
+    assert writes(target.sandbox) == []
+
+
+def test_a_doubt_of_the_first_format_is_never_sent_again_where_lists_cannot_tell(
+    start_sandbox: StartSandbox, tmp_path: Path
+) -> None:
+    """It notes nothing that identifies the booking, so absent and hidden look the same."""
+    target = Target(start_sandbox(size=20, hide=["externalId"]), tmp_path)
+    booking = target.booking(0)
+    number = booking["externalId"]
+    account = Account(target.sandbox.url, target.sandbox.token)
+    journal = Journal(Database(target.journal, account))
+    intent = Intent(IntentState.SENT, "create_reservation", 1, intended={EXISTS: "x"})
+    journal.put(
+        Entry("reservations", f"externalId:{number}", target.facility, None, number, intent=intent)
+    )
+    journal.close()
+    done = target([booking], resend_after_seconds=1)
+    assert done.code == 3, done.stderr
     assert writes(target.sandbox) == []

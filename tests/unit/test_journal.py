@@ -64,10 +64,12 @@ def test_equal_records_in_a_row_are_one_of_the_past() -> None:
 
 def test_what_is_agreed_with_again_is_seen(path: Path) -> None:
     """Retention counts from when the source sent a row last, changed or not."""
-    journal = Journal(Database(path, ACCOUNT), note_seen=True)
+    journal = Journal(Database(path, ACCOUNT))
     journal.put(ENTRY)
     journal.commit()
     journal.database.execute("UPDATE entries SET noted_at = 0")
+    journal.close()
+    journal = Journal(Database(path, ACCOUNT))
     journal.put_if_changed(ENTRY)
     journal.commit()
     [(noted_at,)] = journal.database.execute("SELECT noted_at FROM entries")
