@@ -225,6 +225,7 @@ def _offset_at(wall: datetime, tz: ZoneInfo) -> str:
     return _offset_text(wall.replace(tzinfo=tz).utcoffset() or timedelta())
 
 
+@lru_cache(maxsize=256)
 def _offset_text(offset: timedelta) -> str:
     minutes = round(offset / timedelta(minutes=1))
     sign = "-" if minutes < 0 else "+"

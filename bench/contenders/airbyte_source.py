@@ -48,11 +48,13 @@ MANIFEST: dict[str, Any] = {
                     "type": "DefaultPaginator",
                     "pagination_strategy": {"type": "OffsetIncrement", "page_size": 100},
                     "page_token_option": {
-                        "type": "RequestOption", "inject_into": "request_parameter",
+                        "type": "RequestOption",
+                        "inject_into": "request_parameter",
                         "field_name": "offset",
                     },
                     "page_size_option": {
-                        "type": "RequestOption", "inject_into": "request_parameter",
+                        "type": "RequestOption",
+                        "inject_into": "request_parameter",
                         "field_name": "limit",
                     },
                 },
@@ -60,7 +62,7 @@ MANIFEST: dict[str, Any] = {
         }
     ],
     "spec": {"type": "Spec", "connection_specification": {"type": "object", "properties": {}}},
-}  # fmt: skip
+}
 CATALOG = {
     "streams": [
         {

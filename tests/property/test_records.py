@@ -25,10 +25,30 @@ PAGES = int(os.environ.get("BOOKIO_PAGES", "150"))
 STREAMS = ("reservations", "calendars", "facilities", "blocked_times")
 MODES = ("keep", "pseudonymise", "omit")
 ZONES = ("Europe/Bratislava", "Europe/London", "Australia/Lord_Howe", "America/St_Johns", "UTC")
-TEXTS = ("", " ", "Ján Novák", "CONFIRMED", "30", " 7.0", "true", "1e999", "nan", "2018", "a-b",
-         "2018-06-29", "2018-06-29T24:00", "2026-02-29T10:00:00", "2026-03-29T02:30:00", "soon",
-         "2026-10-25 02:30", "2018-06-29T12:00:00Z", "2018-06-29 12:00:00.250000 +0330",
-         "2018-06-29T12:00:00+99:00", "1880-01-01T00:00:00", "on 2018-06-29T12:00:00")  # fmt: skip
+TEXTS = (
+    "",
+    " ",
+    "Ján Novák",
+    "CONFIRMED",
+    "30",
+    " 7.0",
+    "true",
+    "1e999",
+    "nan",
+    "2018",
+    "a-b",
+    "2018-06-29",
+    "2018-06-29T24:00",
+    "2026-02-29T10:00:00",
+    "2026-03-29T02:30:00",
+    "soon",
+    "2026-10-25 02:30",
+    "2018-06-29T12:00:00Z",
+    "2018-06-29 12:00:00.250000 +0330",
+    "2018-06-29T12:00:00+99:00",
+    "1880-01-01T00:00:00",
+    "on 2018-06-29T12:00:00",
+)
 NUMBERS = (0, 1, -1, 30, 82104, 421905123456, 2**63 - 1, 2**63, -(2**63) - 1, 10**40)
 REALS = (0.0, 1.5, 30.0, 123456789012.5, -7.0, 1e15)
 
@@ -37,9 +57,17 @@ def scalar(draw: random.Random) -> Any:
     day = f"20{draw.randint(10, 40)}-{draw.randint(1, 12):02}-{draw.randint(1, 31):02}"
     moment = f"{day}T{draw.randint(0, 23):02}:{draw.randint(0, 59):02}:{draw.randint(0, 59):02}"
     return draw.choice(
-        (None, draw.choice((True, False)), draw.choice(TEXTS), draw.choice(NUMBERS),
-         draw.choice(REALS), moment, moment, moment)
-    )  # fmt: skip
+        (
+            None,
+            draw.choice((True, False)),
+            draw.choice(TEXTS),
+            draw.choice(NUMBERS),
+            draw.choice(REALS),
+            moment,
+            moment,
+            moment,
+        )
+    )
 
 
 def loose(draw: random.Random, levels: int) -> Any:

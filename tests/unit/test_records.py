@@ -19,25 +19,39 @@ CLOCK = OffsetClock(zone(BRATISLAVA))
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("phone", 421905123456, "421905123456"), ("number", None, None), ("number", True, "true"),
-        ("duration", "30", 30), ("duration", 30.0, 30), ("duration", 30.5, None),
-        ("duration", "half an hour", None), ("duration", True, None), ("duration", [30], None),
-        ("serviceId", "17", 17), ("service", {"id": 1}, '{"id":1}'), ("service", ["a"], '["a"]'),
-        ("dateFrom", 1530266400, None), ("dateFrom", "soon", None), ("dateFrom", {"a": 1}, None),
+        ("phone", 421905123456, "421905123456"),
+        ("number", None, None),
+        ("number", True, "true"),
+        ("duration", "30", 30),
+        ("duration", 30.0, 30),
+        ("duration", 30.5, None),
+        ("duration", "half an hour", None),
+        ("duration", True, None),
+        ("duration", [30], None),
+        ("serviceId", "17", 17),
+        ("service", {"id": 1}, '{"id":1}'),
+        ("service", ["a"], '["a"]'),
+        ("dateFrom", 1530266400, None),
+        ("dateFrom", "soon", None),
+        ("dateFrom", {"a": 1}, None),
         ("dateFrom", "2018-06-29T12:00:00", "2018-06-29T12:00:00+02:00"),
         ("dateFrom", "2018-06-29 12:00 +0300", "2018-06-29T12:00:00+03:00"),
         ("dateFrom", "2018-06-29T12:00:00+99:00", None),
         ("dateFrom", "2018-06-29", "2018-06-29T00:00:00+02:00"),
         ("unknown", "2018-06-29T12:00:00", "2018-06-29T12:00:00+02:00"),
         ("unknown", "2018-06-29 12:00:00z", "2018-06-29T12:00:00Z"),
-        ("unknown", "2018-06-29", "2018-06-29"), ("unknown", "2018-0042-11-7", "2018-0042-11-7"),
+        ("unknown", "2018-06-29", "2018-06-29"),
+        ("unknown", "2018-0042-11-7", "2018-0042-11-7"),
         ("unknown", "2018-06-29T12:00:00+99:00", "2018-06-29T12:00:00+99:00"),
         ("unknown", "on 2018-06-29T12:00:00", "on 2018-06-29T12:00:00"),
         ("unknown", {"deep": ["2018-06-29 12:00"]}, {"deep": ["2018-06-29T12:00:00+02:00"]}),
-        ("unknown", 1.5, 1.5), ("unknown", None, None), ("unknown", True, True),
-        ("unknown", ["a", None, 1], ["a", None, 1]), ("unknown", {}, {}),
+        ("unknown", 1.5, 1.5),
+        ("unknown", None, None),
+        ("unknown", True, True),
+        ("unknown", ["a", None, 1], ["a", None, 1]),
+        ("unknown", {}, {}),
     ],
-)  # fmt: skip
+)
 def test_each_kind_of_value(field: str, value: object, expected: object) -> None:
     made = record_of({"id": 1, field: value})
     assert made == {"id": 1, field: expected}
@@ -47,14 +61,20 @@ def test_each_kind_of_value(field: str, value: object, expected: object) -> None
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("externalId", 2**63 - 1, 2**63 - 1), ("externalId", -(2**63), -(2**63)),
-        ("externalId", 2**63, None), ("externalId", -(2**63) - 1, None),
-        ("externalId", 1e300, None), ("externalId", "9" * 19, None), ("externalId", "9" * 40, None),
-        ("number", 2**63, "9223372036854775808"), ("unknown", 2**63, "9223372036854775808"),
+        ("externalId", 2**63 - 1, 2**63 - 1),
+        ("externalId", -(2**63), -(2**63)),
+        ("externalId", 2**63, None),
+        ("externalId", -(2**63) - 1, None),
+        ("externalId", 1e300, None),
+        ("externalId", "9" * 19, None),
+        ("externalId", "9" * 40, None),
+        ("number", 2**63, "9223372036854775808"),
+        ("unknown", 2**63, "9223372036854775808"),
         ("unknown", {"deep": [2**63, 1]}, {"deep": ["9223372036854775808", 1]}),
-        ("unknown", 2**63 - 1, 2**63 - 1), ("unknown", 1e300, 1e300),
+        ("unknown", 2**63 - 1, 2**63 - 1),
+        ("unknown", 1e300, 1e300),
     ],
-)  # fmt: skip
+)
 def test_integers_beyond_int64(
     field: str, value: object, expected: object, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,10 +124,18 @@ def test_items_of_a_list_follow_their_schema() -> None:
     [
         ("loyaltyPoints", {"type": ["string", "null"]}, 3, "3"),
         ("loyaltyPoints", {"type": ["integer", "null"]}, "3", 3),
-        ("paidAt", {"type": "string", "format": "date-time"}, "2018-06-29",
-         "2018-06-29T00:00:00+02:00"),
-        ("room", {"type": "object", "properties": {"id": {"type": "integer"}}}, {"id": "7"},
-         {"id": 7}),
+        (
+            "paidAt",
+            {"type": "string", "format": "date-time"},
+            "2018-06-29",
+            "2018-06-29T00:00:00+02:00",
+        ),
+        (
+            "room",
+            {"type": "object", "properties": {"id": {"type": "integer"}}},
+            {"id": "7"},
+            {"id": 7},
+        ),
         ("anything", {}, [1, "a"], [1, "a"]),
         ("either", {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "7", "7"),
         ("either", {"type": ["null", "integer", "string"]}, True, "true"),
@@ -116,7 +144,7 @@ def test_items_of_a_list_follow_their_schema() -> None:
         ("service", {"type": ["object", "null"]}, {"id": 1}, {"id": 1}),
         ("dateFrom", {"type": ["string", "null"]}, "2018-06-29", "2018-06-29T00:00:00+02:00"),
     ],
-)  # fmt: skip
+)
 def test_records_have_the_types_of_the_catalog(
     field: str, listed: dict[str, Any], value: object, expected: object
 ) -> None:
