@@ -20,8 +20,8 @@ setup: $(STAMP) ## Make .venv with everything, console scripts in .venv/bin
 $(STAMP): pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c '$(SUPPORTED)'
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --require-hashes --requirement requirements/dev.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/pip install --quiet --quiet --require-hashes --requirement requirements/dev.txt
+	$(BIN)/pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 test: setup ## Run the tests
@@ -33,9 +33,9 @@ test-fast: setup ## Run the unit and property tests, but for slow ones: seconds,
 test-next: ## Run the tests against the newest pre-release of singer-sdk
 	@$(PYTHON) -c '$(SUPPORTED)'
 	$(PYTHON) -m venv --clear .venv-next
-	$(NEXT)/pip install --quiet --require-hashes --requirement requirements/dev.txt
-	$(NEXT)/pip install --quiet 'singer-sdk>=0.55.0a0,<0.56'
-	$(NEXT)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(NEXT)/pip install --quiet --quiet --require-hashes --requirement requirements/dev.txt
+	$(NEXT)/pip install --quiet --quiet 'singer-sdk>=0.55.0a0,<0.56'
+	$(NEXT)/pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	$(NEXT)/pytest -n auto
 
 coverage: setup ## Measure branch coverage, subprocesses included; the floor is in pyproject.toml
@@ -89,7 +89,7 @@ secrets: setup ## Look for secrets in the tree
 build: setup ## Make dist/: the wheel, the source, and what they are made of (CycloneDX)
 	$(BIN)/python -m build --no-isolation --outdir dist
 	$(PYTHON) -m venv .venv-sbom
-	.venv-sbom/bin/pip install --quiet --require-hashes --requirement requirements/sbom.txt
+	.venv-sbom/bin/pip install --quiet --quiet --require-hashes --requirement requirements/sbom.txt
 	.venv-sbom/bin/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
 		--output-reproducible --output-file dist/sbom.json
 

@@ -1,8 +1,8 @@
 """Keeps tokens, keys, e-mail addresses and tracebacks out of every log of this process.
 
 ``install`` is called by a command before anything else. It works on log records as they are made,
-so it holds for singer-sdk, urllib3 and whoever else logs, at every level. The server's answers and
-the bodies of requests are never logged; this is the net below that.
+so it holds for singer-sdk, urllib3 and every other logger, at every level. Responses and request
+bodies are never logged anyway; this is the net below that.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from bookio_singer.sdk import STREAM_MAPS_MODULE
 
 HIDDEN = "***"
 _MIN_SECRET_LENGTH = 4
-"""A shorter text would be found in innocent words."""
+"""A shorter text would occur in ordinary words."""
 
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",]+")
 _WORD = r"[^\s@'\"=&?:<>,;]"
 _EMAIL = re.compile(rf"(?<!{_WORD}){_WORD}+(?:@|%40){_WORD}+")
 """Begins where a word begins, so that a long word is read once, not once for each letter."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What ends a line, commands a terminal or cannot be written."""
-_LONGEST = 10_000
-"""Characters of a message."""
+"""Characters that end a line, control a terminal or cannot be encoded."""
+_MAX_CHARACTERS = 10_000
+"""Of one message."""
 
-_TALKATIVE = {
+_VERBOSE_LOGGERS = {
     "urllib3": logging.ERROR,  # addresses, whose query may hold a patient's e-mail
     STREAM_MAPS_MODULE: logging.INFO,  # what a stream map makes of each field
 }
@@ -35,9 +35,9 @@ _make_record = logging.getLogRecordFactory()
 
 
 def install() -> None:
-    """Redact every log record of this process from now on, and quiet the talkative loggers."""
+    """Redact every log record of this process from now on, and quiet the verbose loggers."""
     logging.setLogRecordFactory(_redacted_record)
-    for name, level in _TALKATIVE.items():
+    for name, level in _VERBOSE_LOGGERS.items():
         logging.getLogger(name).setLevel(level)
 
 
@@ -48,18 +48,18 @@ def conceal(secret: str) -> None:
 
 
 def redacted(text: str) -> str:
-    """Return a text without secrets and e-mail addresses, in one line of bearable length."""
+    """Return a text without secrets and e-mail addresses, in one line of limited length."""
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     text = _EMAIL.sub(HIDDEN, _BEARER.sub(rf"\1 {HIDDEN}", text))
     text = _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
-    if len(text) > _LONGEST:
-        return f"{text[:_LONGEST]} … ({len(text) - _LONGEST} more characters)"
+    if len(text) > _MAX_CHARACTERS:
+        return f"{text[:_MAX_CHARACTERS]} … ({len(text) - _MAX_CHARACTERS} more characters)"
     return text
 
 
 def place_of(error: BaseException) -> str:
-    """Return type and origin of an exception; what it says may quote a patient."""
+    """Return type and origin of an exception; its text may quote a patient."""
     where = error.__traceback__
     while where is not None and where.tb_next is not None:
         where = where.tb_next

@@ -36,7 +36,7 @@ CONNECTION_SETTINGS: Settings = {
     "max_concurrency": {
         "type": "integer",
         "title": "Requests in flight",
-        "description": "How many requests may be under way at once.",
+        "description": "How many requests may be in flight at once.",
         "default": 4,
         "minimum": 1,
         "maximum": 64,
@@ -44,13 +44,13 @@ CONNECTION_SETTINGS: Settings = {
     "requests_per_second": {
         "type": ["number", "null"],
         "title": "Requests per second",
-        "description": "The most requests to start in a second; no limit unless set.",
+        "description": "Maximum number of requests to start per second; no limit unless set.",
         "exclusiveMinimum": 0,
     },
     "request_timeout": {
         "type": "number",
         "title": "Request timeout",
-        "description": "Seconds after which a request without a whole answer is given up.",
+        "description": "Seconds after which a request without a complete response is abandoned.",
         "default": 30,
         "exclusiveMinimum": 0,
         "maximum": 3600,
@@ -85,5 +85,5 @@ def client_from(settings: Mapping[str, Any]) -> BookioClient:
         SettingsError: a setting cannot work.
     """
     names = CONNECTION_SETTINGS
-    given = {name: settings[name] for name in names if settings.get(name) is not None}
-    return BookioClient(**{"auth_token": "", **given})
+    options = {name: settings[name] for name in names if settings.get(name) is not None}
+    return BookioClient(**{"auth_token": "", **options})

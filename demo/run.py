@@ -47,7 +47,7 @@ def main() -> None:
     """Run the demo; exit 1 with a line that says why if anything differs."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if WAREHOUSE.exists() and not LOG.exists():
-        msg = f"{WAREHOUSE} is not the demo's: move it to warehouse/, where the demo leaves it be"
+        msg = f"{WAREHOUSE} was not made by the demo: move it to warehouse/, which is never touched"
         raise DemoError(msg)
     WAREHOUSE.unlink(missing_ok=True)
     console.print("Installing Meltano and target-duckdb (only the first time takes long) …")
@@ -70,8 +70,8 @@ def main() -> None:
         report(first, second)
         if removed:
             console.print(
-                f"Removed in Bookio, but still in blocked_times: {removed}. lastSync does not tell "
-                "of them; see detect_deletions."
+                f"Removed in Bookio, but still in blocked_times: {removed}. lastSync does not "
+                "report removals; see detect_deletions."
             )
         write_back(sandbox, meltano, WAREHOUSE, console)
 
@@ -95,7 +95,7 @@ def load(meltano: MeltanoProject) -> Load:
 def compare(sandbox: Sandbox) -> int:
     """End the demo if the warehouse is not what Bookio has.
 
-    Returns how many blocked times Bookio has removed, which its ``lastSync`` feed does not tell.
+    Returns how many blocked times Bookio has removed, which ``lastSync`` does not report.
     """
     removed = 0
     with duckdb.connect(str(WAREHOUSE), read_only=True) as warehouse:
