@@ -6,9 +6,11 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,35 +18,19 @@ import pytest
 from tests.cli import BIN, Target, singer_lines
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bookio_sandbox.running import Sandbox
     from tests.conftest import StartSandbox
 
 SEED = int(os.environ.get("BOOKIO_SEED", random.randrange(2**32)))
 KILLS = int(os.environ.get("BOOKIO_KILLS", "8"))
 
-DIE_AT = """
-import os, signal, sys
-from {module} import {owner}
-point, whole = {owner}.{method}, [{nth}]
-def dying(*args, **kwargs):
-    whole[0] -= 1
-    if not whole[0] and {before}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    answer = point(*args, **kwargs)
-    if not whole[0]:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return answer
-{owner}.{method} = dying
-from target_bookio.target import TargetBookio
-TargetBookio.cli(sys.argv[1:])
-"""
+DYING_TARGET = str(Path(__file__).parents[1] / "dying_target.py")
 BOUNDARIES = [
     ("target_bookio.journal.store", "Journal", "commit"),
     ("target_bookio.journal.store", "Journal", "put"),
+    ("target_bookio.apply.bookkeeper", "Bookkeeper", "answered"),
     ("bookio_api.client", "BookioClient", "call"),
-    ("target_bookio.target", "TargetBookio", "_write_state_message"),
+    ("target_bookio.target", "TargetBookio", "emit_state"),
 ]
 
 
@@ -70,6 +56,7 @@ def target(start_sandbox: StartSandbox, tmp_path: Path) -> Target:
 
 
 def test_killed_at_random_moments(target: Target) -> None:
+    """Whenever a run is killed, no STATE has left early, and the last run completes the work."""
     rng = random.Random(SEED)
     bookings = [target.booking(n) for n in range(400)]
     lines = singer_lines("reservations", bookings).encode()
@@ -98,20 +85,22 @@ def test_killed_at_a_boundary(
     method: str,
     before: bool,  # noqa: FBT001
 ) -> None:
+    """Wherever a run is killed, the next one books each once and loses none."""
     bookings = [target.booking(n) for n in range(100)]
     lines = singer_lines("reservations", bookings).encode()
     for nth in (1, 2, 3, 60):
-        code = DIE_AT.format(module=module, owner=owner, method=method, nth=nth, before=before)
-        died = subprocess.run([sys.executable, "-c", code, *target.command()[1:]], input=lines,
-                              capture_output=True, check=False)  # fmt: skip
+        where = [module, owner, method, str(nth), "before" if before else "after"]
+        died = subprocess.run([sys.executable, DYING_TARGET, *where, *target.command()[1:]],
+                              input=lines, capture_output=True, check=False)  # fmt: skip
         states_are_true(target.sandbox, died.stdout, bookings)
     last = target(bookings)
     assert last.code == 0, last.stderr
     check(target.sandbox, bookings)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_polite_signal_lets_no_early_state_out(target: Target, stop: signal.Signals) -> None:
+    """What is on its way lands and is noted, nothing more is sent, no STATE leaves."""
     bookings = [target.booking(n) for n in range(300)]
     target.sandbox.behave(latency_ms=20)
     with subprocess.Popen([str(BIN / "target-bookio"), *target.command()[1:]],
@@ -128,4 +117,39 @@ def test_a_polite_signal_lets_no_early_state_out(target: Target, stop: signal.Si
     assert "Traceback" not in told
     target.sandbox.behave(latency_ms=0)
     assert target(bookings).code == 0
+    check(target.sandbox, bookings)
+
+
+def test_a_kill_leaves_in_doubt_only_what_was_about_to_be_sent(target: Target) -> None:
+    """Rule 12: SENT is committed for at most twice ``max_concurrency`` requests."""
+    target.sandbox.behave(latency_ms=20)
+    bookings = [target.booking(n) for n in range(200)]
+    with subprocess.Popen(
+        target.command(max_concurrency=3),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        process.stdin.write(singer_lines("reservations", bookings).encode())
+        process.stdin.close()
+        while len(target.sandbox.requests("create_reservation")) < 20:
+            assert process.poll() is None
+        process.kill()
+    with sqlite3.connect(target.journal) as journal:
+        query = "SELECT count(*) FROM entries WHERE intent IS NOT NULL"
+        assert 0 < journal.execute(query).fetchone()[0] <= 6
+
+
+def test_a_dry_run_after_a_kill_plans_what_the_run_will_do(target: Target) -> None:
+    """What landed is unchanged, what did not is created, and nothing is written by the dry run."""
+    bookings = [target.booking(n) for n in range(30)]
+    where = ["target_bookio.apply.bookkeeper", "Bookkeeper", "answered", "8", "before"]
+    subprocess.run([sys.executable, DYING_TARGET, *where, *target.command()[1:]],
+                   input=singer_lines("reservations", bookings).encode(), check=False,
+                   capture_output=True)  # fmt: skip
+    held = len([r for r in target.sandbox.rows("reservations") if r["externalId"] is not None])
+    shown = target(bookings, dry_run=True)
+    assert f"create: {30 - held}" in shown.stderr
+    done = target(bookings)
+    assert f"{30 - held} created" in done.stderr
     check(target.sandbox, bookings)
