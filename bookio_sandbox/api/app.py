@@ -27,6 +27,7 @@ from bookio_sandbox.api.lists import Lists
 from bookio_sandbox.api.variants import Shape, shape_error, shape_list
 from bookio_sandbox.api.writes import Writes
 from bookio_sandbox.world.life import Life
+from bookio_sandbox.world.replica import Replica
 from bookio_sandbox.world.services import Services
 
 if TYPE_CHECKING:
@@ -71,8 +72,10 @@ class Bookio:
         services = Services(store)
         self._zones = {f.row["id"]: ZoneInfo(f.row["timeZone"]) for f in store.rows(FACILITIES)}
         self.life = Life(store, clock, services, seed)
-        self._lists = Lists(store, random.Random(f"lists {seed}"))
         self._writes = Writes(store, clock, services)
+        self._lists = Lists(random.Random(f"lists {seed}"), self._writes.numbered)
+        self._replica: Replica | None = None
+        """Made when lists begin to lag; it follows the store from then on."""
         self._faults = random.Random(f"faults {seed}")
         self._authorization = f"Bearer {token}"
         self.behave(behaviour)
@@ -81,6 +84,8 @@ class Bookio:
         """Behave like this from now on."""
         self.behaviour = behaviour
         self._chances = parse_faults(behaviour.faults)
+        if behaviour.list_lag and self._replica is None:
+            self._replica = Replica(self.store, self.clock)
 
     async def answer(self, operation: Operation, request: Request) -> Response:
         """Answer one request to one of Bookio's paths."""
@@ -99,6 +104,11 @@ class Bookio:
         response = Response()
         if entry["applied"]:
             response = self._true_answer(operation, request, body, entry)
+        if twist is not None and twist.lands_after:
+            late = dict(entry)  # its answer goes nowhere
+            asyncio.get_running_loop().call_later(
+                twist.lands_after, self._true_answer, operation, request, body, late
+            )
         if twist is not None:
             response = self._twisted(twist, response)
             entry["status"] = None if twist.drop else response.status_code
@@ -124,7 +134,8 @@ class Bookio:
             self._admit(operation, entry["authorized"])
             if operation.rows:
                 self.life.before_list(operation.name)
-                data = self._lists.answer(operation, entry["query"], self.behaviour)
+                store = self._listed_store()
+                data = self._lists.answer(store, operation, entry["query"], self.behaviour)
                 data = shape_list(self._shape, operation.name, operation.rows, data, self._zones)
             else:
                 data = self._writes.answer(
@@ -138,6 +149,13 @@ class Bookio:
             response = Response(content, media_type="application/json")
         entry["status"] = response.status_code
         return response
+
+    def _listed_store(self) -> Store:
+        """Return the world that lists show: the true one, or one that lags."""
+        if not self.behaviour.list_lag:
+            return self.store
+        assert self._replica is not None, "a behaviour with a lag makes one"
+        return self._replica.as_of(self.behaviour.list_lag)
 
     def _admit(self, operation: Operation, authorized: bool) -> None:  # noqa: FBT001
         if not authorized:

@@ -37,6 +37,15 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     hide: Annotated[
         tuple[str, ...], Meta(description="fields that lists leave out, e.g. externalId")
     ] = ()
+    hide_written_numbers: Annotated[
+        bool, Meta(description="lists leave out externalId where it was written through the API")
+    ] = False
+    list_lag: Annotated[
+        float, Meta(ge=0, description="seconds by which lists are behind what happened")
+    ] = 0
+    last_sync_misses_writes: Annotated[
+        bool, Meta(description="lastSync does not bring rows written through the API")
+    ] = False
     write_answer: Annotated[
         Literal["id", "row", "nothing"], Meta(description="what a write answers in data")
     ] = "id"

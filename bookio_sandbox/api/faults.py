@@ -46,6 +46,8 @@ class Twist(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """No answer: RST, FIN, or silence until the client gives up."""
     apply: bool | None = None
     """Whether the request is carried out; by default only if its real answer is sent."""
+    lands_after: Annotated[float, Meta(ge=0)] = 0
+    """Seconds after which the request is carried out, though nothing of it is answered."""
     delay: float = 0
     """Seconds before the answer."""
     spread: float = 0
@@ -64,6 +66,8 @@ class Twist(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     @property
     def applies(self) -> bool:
         """Whether the request is carried out."""
+        if self.lands_after:
+            return False
         return not self.replaces if self.apply is None else self.apply
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,7 +13,7 @@ from bookio_sandbox.api.validation import day, whole_number
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from bookio_api.contract import Operation
     from bookio_sandbox.api.behaviour import Behaviour
@@ -37,24 +37,32 @@ _ORDERS = {
 
 
 class Lists:
-    """Answers every list operation from the store."""
+    """Answers every list operation from a store."""
 
-    def __init__(self, store: Store, rng: random.Random) -> None:
-        """Read from ``store``; ``rng`` shuffles where the order is random."""
-        self._store = store
+    def __init__(self, rng: random.Random, numbered: Collection[tuple[str, int]]) -> None:
+        """``rng`` shuffles where the order is random.
+
+        ``numbered`` are the rows, by stream and id, whose ``externalId`` came through the API.
+        """
         self._rng = rng
+        self._numbered = numbered
 
-    def answer(self, operation: Operation, query: Mapping[str, str], behaviour: Behaviour) -> bytes:
+    def answer(
+        self, store: Store, operation: Operation, query: Mapping[str, str], behaviour: Behaviour
+    ) -> bytes:
         """Return the encoded ``data`` of a list. ``Refusal`` for an invalid filter."""
         stream = STREAM_OF_LIST[operation.name]
         filters = [name for name in operation.query if name in query and name not in _PAGING]
-        conditions = [self._condition(name, query[name], behaviour) for name in filters]
+        conditions = [self._condition(store, name, query[name], behaviour) for name in filters]
         where = " AND ".join(sql for sql, _ in conditions) or "1"
         values = [value for _, value in conditions]
         order = _ORDERS[behaviour.order] if operation.paged else "id"
-        ids = self._store.ids(stream, where, values, order)
+        ids = store.ids(stream, where, values, order)
         if not operation.paged:
-            return b'{"%s":[%s]}' % (_rows_key(operation), self._rows(stream, ids, behaviour))
+            return b'{"%s":[%s]}' % (
+                _rows_key(operation),
+                self._rows(store, stream, ids, behaviour),
+            )
         offset = whole_number("offset", query.get("offset", "0"), 0)
         limit = whole_number("limit", query.get("limit", str(MAX_PAGE_SIZE)), 0, MAX_PAGE_SIZE)
         limit = min(limit, behaviour.page_cap)
@@ -65,23 +73,26 @@ class Lists:
         return b'{"pagination":%s,"%s":[%s]}' % (
             msgspec.json.encode(pagination | {"offset": offset, "limit": limit}),
             _rows_key(operation),
-            self._rows(stream, page, behaviour),
+            self._rows(store, stream, page, behaviour),
         )
 
-    def _rows(self, stream: str, ids: Sequence[int], behaviour: Behaviour) -> bytes:
-        bodies = self._store.bodies(stream, ids)
-        if behaviour.hide:
+    def _rows(self, store: Store, stream: str, ids: Sequence[int], behaviour: Behaviour) -> bytes:
+        bodies = store.bodies(stream, ids)
+        if behaviour.hide or behaviour.hide_written_numbers:
             rows = map(msgspec.json.decode, bodies)
-            bodies = [
-                msgspec.json.encode({k: v for k, v in row.items() if k not in behaviour.hide})
-                for row in rows
-            ]
+            bodies = [msgspec.json.encode(self._shown(stream, row, behaviour)) for row in rows]
         return b",".join(bodies)
 
-    def _condition(self, name: str, text: str, behaviour: Behaviour) -> Condition:
+    def _shown(self, stream: str, row: dict[str, Any], behaviour: Behaviour) -> dict[str, Any]:
+        hidden = set(behaviour.hide)
+        if behaviour.hide_written_numbers and (stream, row["id"]) in self._numbered:
+            hidden.add("externalId")
+        return {name: value for name, value in row.items() if name not in hidden}
+
+    def _condition(self, store: Store, name: str, text: str, behaviour: Behaviour) -> Condition:
         if name == "facilityId":
             facility = whole_number(name, text)
-            if self._store.get(FACILITIES, facility) is None:
+            if store.get(FACILITIES, facility) is None:
                 raise Refusal(NOT_FOUND, f"facilityId: there is no facility {facility}")
             return "facility_id = ?", facility
         return _FILTERS[name](name, text, behaviour)

@@ -43,6 +43,10 @@ class Writes:
         self._store = store
         self._clock = clock
         self._services = services
+        self.numbered: set[tuple[str, int]] = set()
+        """Rows, by stream and id, whose ``externalId`` came through the API."""
+        self._is_unseen = False
+        """Whether ``lastSync`` misses the write that is under way; set by `answer`."""
         self._handlers: dict[str, Callable[[Write], Row]] = {
             "create_calendar": self._create_calendar,
             "modify_calendar": self._modify_calendar,
@@ -60,6 +64,7 @@ class Writes:
         self, name: str, path: Mapping[str, str], body: bytes, behaviour: Behaviour
     ) -> bytes:
         """Carry out a write and return the encoded ``data``. ``Refusal`` if Bookio refuses it."""
+        self._is_unseen = behaviour.last_sync_misses_writes
         row = self._handlers[name](Write(path_id(path), validated(name, body), behaviour))
         if behaviour.write_answer == "nothing":
             return b"{}"
@@ -161,13 +166,18 @@ class Writes:
 
     def _insert(self, stream: str, values: Row) -> Row:
         row = {"id": self._store.next_id(stream), **values}
-        self._store.put(stream, row, self._clock.now_ms(), unsynced=False)
+        modified = 0 if self._is_unseen else self._clock.now_ms()
+        self._store.put(stream, row, modified, unsynced=False)
+        self.numbered.add((stream, row["id"]))
         return row
 
     def _update(self, stream: str, stored: Stored, changes: Row) -> Row:
         """Change a row; it stays unsynced if it was."""
         row = stored.row | changes
-        self._store.put(stream, row, self._clock.now_ms(), unsynced=stored.unsynced)
+        modified = stored.modified if self._is_unseen else self._clock.now_ms()
+        self._store.put(stream, row, modified, unsynced=stored.unsynced)
+        if "externalId" in changes:
+            self.numbered.add((stream, row["id"]))
         return row
 
     def _existing(self, stream: str, row_id: int) -> Stored:

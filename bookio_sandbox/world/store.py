@@ -12,7 +12,7 @@ import msgspec
 from bookio_api.contract import BLOCKED_TIMES, CALENDARS, FACILITIES, RESERVATIONS, RESOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 STREAMS = tuple(RESOURCES)
 _FIRST_IDS = {FACILITIES: 101, CALENDARS: 301, RESERVATIONS: 1001, BLOCKED_TIMES: 401}
@@ -90,6 +90,7 @@ class Store:
         self._db.executescript(_OTHERS)
         self.changes = dict.fromkeys(STREAMS, 0)
         self._results: dict[tuple[object, ...], Sequence[int]] = {}
+        self._followers: list[Callable[[str, int], None]] = []
 
     def close(self) -> None:
         """Close the file."""
@@ -129,17 +130,27 @@ class Store:
         """Insert the row, or replace the one with its id."""
         values = _values(Stored(row, modified, unsynced))
         self._db.execute(_INSERT.format(stream=stream), values)
-        self._changed(stream)
+        self._changed(stream, row["id"])
 
     def remove(self, stream: str, row_id: int) -> bool:
         """Remove a row for good; False if there is none."""
-        self._changed(stream)
         removed = self._db.execute(f"DELETE FROM {stream} WHERE id = ?", (row_id,))
+        self._changed(stream, row_id)
         return removed.rowcount > 0
 
-    def _changed(self, stream: str) -> None:
+    def on_change(self, follow: Callable[[str, int], None]) -> None:
+        """Call ``follow(stream, id)`` after each change of one row."""
+        self._followers.append(follow)
+
+    def copy_to(self, other: Store) -> None:
+        """Copy everything into another store, which is replaced."""
+        self._db.backup(other._db)
+
+    def _changed(self, stream: str, row_id: int | None = None) -> None:
         self.changes[stream] += 1
         self._results.clear()
+        for follow in self._followers if row_id is not None else ():
+            follow(stream, row_id or 0)
 
     def get(self, stream: str, row_id: int) -> Stored | None:
         """Return a row by its id."""

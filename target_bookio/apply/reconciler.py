@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
+from bookio_api.contract import BLOCKED_TIMES, RESERVATIONS
 from bookio_api.errors import (
     BookioError,
     DuplicateError,
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+WRITTEN_STREAMS = (RESERVATIONS, BLOCKED_TIMES)
+"""Streams whose rows have a number of ours."""
 MAX_SILENCE = 10
 """So many writes in a row without a clear answer, and no more is sent until a look tells."""
 MAX_SENT = 3
@@ -699,6 +702,9 @@ class Reconciler:
 
     def _report_twice(self) -> None:
         """Report the numbers of ours that two rows have, whether a record came or not (rule 19)."""
+        for stream in WRITTEN_STREAMS:
+            if stream not in self._refreshed and self._mirror.duplicates(stream):
+                self._refresh(stream)
         for stream, numbers in self._twice.items():
             for number in sorted(numbers):
                 self._report.add(

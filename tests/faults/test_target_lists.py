@@ -1,0 +1,150 @@
+"""Lists that are late, that miss what was written, or that hide numbers: no write is misled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli import Target, by_external_id, writes
+
+if TYPE_CHECKING:
+    from bookio_sandbox.running import Sandbox
+    from tests.conftest import StartSandbox
+
+OTHER_DAY = "2027-01-07T09:00:00"
+LARGE = 600
+"""So many reservations that a facility's list is not read whole each time."""
+
+
+@pytest.fixture
+def clinic(start_sandbox: StartSandbox) -> Sandbox:
+    return start_sandbox(size=20, seed=5, capacity_check=False, duplicate_check=False)
+
+
+def reads(clinic: Sandbox) -> int:
+    return sum(request["method"] == "GET" for request in clinic.requests())
+
+
+@pytest.mark.parametrize("lost_journal", [False, True])
+def test_a_list_that_lags_loses_no_wish_and_doubles_nothing(
+    target: Target,
+    clinic: Sandbox,
+    lost_journal: bool,  # noqa: FBT001
+) -> None:
+    """Rule 6: within its window a row that a list shows as it was before is held."""
+    clinic.behave(list_lag=1.5)
+    first = [target.booking(n) for n in range(3)]
+    assert target(first, resend_after_seconds=3).code == 0
+    if lost_journal:
+        clinic.behave(list_lag=0)
+        target.journal.unlink()
+    changed = [
+        target.booking(0, status="CANCELLED"),
+        target.booking(1) if lost_journal else target.booking(1, dateFrom=OTHER_DAY),
+        target.booking(2),
+    ]
+    for _ in range(2):
+        done = target(changed, resend_after_seconds=3)
+        assert done.code == 0, done.stderr
+        assert "0 conflicts" in done.stderr
+    rows = by_external_id(clinic)
+    assert rows[9_000_000]["status"] == "CANCELLED"
+    assert lost_journal or rows[9_000_001]["dateFrom"] == OTHER_DAY
+    assert writes(clinic).count("create_reservation") == 3
+    assert writes(clinic).count("change_reservation_status") == 1
+
+
+def test_a_refresh_costs_what_changed_not_what_is_there(
+    start_sandbox: StartSandbox, tmp_path
+) -> None:
+    """After the first refresh, ten rows cost at most 20 reads, in any number of batches."""
+    clinic = start_sandbox(size=LARGE * 5, seed=5, capacity_check=False, duplicate_check=False)
+    target = Target(clinic, tmp_path)
+    assert target([target.booking(0)]).code == 0
+    for bookings in ([target.booking(n) for n in range(1, 11)], [target.booking(1)]):
+        before = reads(clinic)
+        assert target(bookings).code == 0
+        assert reads(clinic) - before <= 20
+
+
+def test_a_persons_change_between_two_runs_is_seen(start_sandbox: StartSandbox, tmp_path) -> None:
+    """Rule 9: the mirror is refreshed before anything is judged."""
+    clinic = start_sandbox(size=LARGE * 5, seed=5, capacity_check=False, duplicate_check=False)
+    target = Target(clinic, tmp_path)
+    target([target.booking(0)])
+    row = by_external_id(clinic)[9_000_000]
+    clinic.change("reservations", row["id"], dateFrom="2027-02-01T08:00:00")
+    kept = target([target.booking(0, dateFrom=OTHER_DAY)])
+    assert "1 conflicts" in kept.stderr
+    assert by_external_id(clinic)[9_000_000]["dateFrom"] == "2027-02-01T08:00:00"
+
+
+def test_last_sync_that_misses_our_writes_is_not_trusted(
+    start_sandbox: StartSandbox, tmp_path
+) -> None:
+    """Rule 8: whole lists are read again, with one warning, and nothing doubles."""
+    clinic = start_sandbox(size=LARGE * 5, seed=5, capacity_check=False, duplicate_check=False,
+                           last_sync_misses_writes=True)  # fmt: skip
+    target = Target(clinic, tmp_path)
+    bookings = [target.booking(n) for n in range(3)]
+    assert target(bookings, resend_after_seconds=0.5).code == 0
+    clinic.advance(seconds=60)
+    again = target(bookings, resend_after_seconds=0.5)
+    assert again.stderr.count("lastSync does not bring") == 1
+    before = reads(clinic)
+    later = target(bookings, resend_after_seconds=0.5)
+    assert "lastSync does not bring" not in later.stderr
+    assert reads(clinic) - before > 6, "the facility's list is read whole"
+    assert "3 unchanged" in later.stderr
+    assert writes(clinic) == ["create_reservation"] * 3
+
+
+def test_last_sync_that_brings_our_writes_is_trusted(start_sandbox: StartSandbox, tmp_path) -> None:
+    """The control of rule 8: where it works, no list is read whole again."""
+    clinic = start_sandbox(size=LARGE * 5, seed=5, capacity_check=False, duplicate_check=False)
+    target = Target(clinic, tmp_path)
+    bookings = [target.booking(n) for n in range(3)]
+    assert target(bookings, resend_after_seconds=0.5).code == 0
+    clinic.advance(seconds=60)
+    before = reads(clinic)
+    again = target(bookings, resend_after_seconds=0.5)
+    assert "lastSync does not bring" not in again.stderr
+    assert reads(clinic) - before <= 6
+
+
+@pytest.mark.parametrize("hiding", [{"hide": ["externalId"]}, {"hide_written_numbers": True}])
+def test_hidden_numbers_double_nothing(target: Target, clinic: Sandbox, hiding: dict) -> None:
+    """Rules 21 to 24: a lost answer and a lost journal are mended by what identifies a booking."""
+    clinic.behave(**hiding)
+    clinic.script("create_reservation", {"drop": "reset", "apply": True}, {"drop": "reset"})
+    bookings = [target.booking(n) for n in range(4)]
+    done = target(bookings)
+    assert done.code == 0, done.stderr
+    assert len(by_external_id(clinic).keys() & {b["externalId"] for b in bookings}) == 4
+    target.journal.unlink()
+    again = target(bookings)
+    assert "4 unchanged" in again.stderr
+    assert writes(clinic).count("create_reservation") == 5
+
+
+def test_a_twin_waits_for_its_twin(target: Target, clinic: Sandbox) -> None:
+    """Rule 22: two numbers for one person, service and start end as two rows."""
+    clinic.behave(hide=["externalId"])
+    clinic.script("create_reservation", {"drop": "reset", "apply": True})
+    twins = [target.booking(0), target.booking(0, externalId=9_000_001)]
+    done = target(twins)
+    assert done.code == 0, done.stderr
+    rows = [r["externalId"] for r in clinic.rows("reservations") if r["surname"] == "Nováková0"]
+    assert sorted(rows) == [9_000_000, 9_000_001]
+
+
+def test_a_number_at_a_facility_out_of_scope_is_not_booked_again(
+    target: Target, clinic: Sandbox
+) -> None:
+    """Before anything is created, the facilities beyond ``facility_ids`` are looked at, too."""
+    other = clinic.rows("facilities")[1]["id"]
+    clinic.insert("reservations", facilityId=other, externalId=9_000_000)
+    done = target([target.booking(0)], facility_ids=[target.facility])
+    assert done.code == 3, done.stderr
+    assert writes(clinic) == []
