@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bookio_api.contract import FACILITIES, RESERVATIONS, RESOURCES
 from bookio_api.errors import (
     AuthError,
     BookioError,
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from bookio_api.client import BookioClient
 
-_LONG = 10**9
+MIN_HIDDEN_ID = 10**9
+"""From here on a number is as long as a phone number, and is not shown."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +38,16 @@ class Facility(NamedTuple):
     """Whether Bookio names the zone; else ``clock`` keeps the default one."""
 
 
+class Listing(NamedTuple):
+    """What Bookio lists, split by ``facility_ids``."""
+
+    in_scope: list[dict[str, Any]]
+    others: list[dict[str, Any]]
+    server_time_ms: int | None
+
+
 class Facilities:
-    """The facilities of one run, asked for once."""
+    """The facilities of one run, asked for once, when they are first needed."""
 
     def __init__(self, client: BookioClient, settings: Mapping[str, Any]) -> None:
         """Take ``facility_ids`` and ``default_timezone`` from the settings."""
@@ -45,37 +55,49 @@ class Facilities:
         self._wanted = settings.get("facility_ids") or []
         self._default = zone(settings.get("default_timezone") or DEFAULT_TIMEZONE)
 
-    server_time_ms: int | None = None
-    """Bookio's clock when it listed the facilities, in epoch ms; set by `rows`."""
-    out_of_scope: tuple[Facility, ...] = ()
-    """Facilities that the token sees and ``facility_ids`` leaves out; set by `rows`."""
-
-    @cached_property
+    @property
     def rows(self) -> list[dict[str, Any]] | None:
         """Rows of the facilities in scope, or ``None`` if the token may not list them."""
+        return self._listing.in_scope if self._listing else None
+
+    @property
+    def server_time_ms(self) -> int | None:
+        """Bookio's clock when it listed the facilities, in epoch ms."""
+        return self._listing.server_time_ms if self._listing else None
+
+    @cached_property
+    def out_of_scope(self) -> tuple[Facility, ...]:
+        """Facilities that the token sees and ``facility_ids`` leaves out."""
+        return tuple(map(self._facility, self._listing.others)) if self._listing else ()
+
+    @cached_property
+    def _listing(self) -> Listing | None:
+        """What the token sees, or ``None`` if it may not list facilities."""
         try:
-            page = self._client.list_page("list_facilities", {})
+            page = self._client.list_page(RESOURCES[FACILITIES].list_operation, {})
         except (PermissionDeniedError, AuthError) as error:
             if isinstance(error, AuthError):
                 self._check_token(error)
             logger.warning(
-                "The token may not list facilities: reading on with the time zone %s for all",
+                "The token may not list facilities: continuing with the time zone %s for all; "
+                "if that is wrong, set default_timezone",
                 self._default.key,
             )
             return None
-        self.server_time_ms = page.server_time_ms
         by_id = {row["id"]: row for row in page.rows}
         missing = [wanted for wanted in self._wanted if wanted not in by_id]
         if missing:
             msg = (
-                f"facility_ids names {', '.join(map(str, missing))}, which the token cannot see; "
-                f"it sees {_shown(by_id)}"
+                f"facility_ids contains {', '.join(map(str, missing))}, which the token cannot "
+                f"see; it sees {_shown(by_id)}"
             )
             raise SettingsError(msg)
-        in_scope = [row for key, row in by_id.items() if not self._wanted or key in self._wanted]
-        others = (row for row in by_id.values() if row not in in_scope)
-        self.out_of_scope = tuple(map(self._facility, others))
-        return in_scope
+        scope = set(self._wanted or by_id)
+        return Listing(
+            [row for key, row in by_id.items() if key in scope],
+            [row for key, row in by_id.items() if key not in scope],
+            page.server_time_ms,
+        )
 
     @cached_property
     def in_scope(self) -> list[Facility]:
@@ -108,25 +130,30 @@ class Facilities:
             if isinstance(name, str):
                 return Facility(row["id"], OffsetClock(zone(name)), is_zone_known=True)
         logger.warning(
-            "Facility %s has no known timeZone: taking %s", _shown([row["id"]]), self._default.key
+            "Facility %s has no valid timeZone: using default_timezone, %s",
+            _shown([row["id"]]),
+            self._default.key,
         )
         return Facility(row["id"], OffsetClock(self._default))
 
     def _check_token(self, error: AuthError) -> None:
-        """Code 20 may mean a wrong token, or only a missing right (C): ask something else."""
+        """Find out by another request whether the token is wrong, or only lacks a right.
+
+        Code 20 may mean either (C). Raises the error if the token is wrong.
+        """
         first = self._wanted[0] if self._wanted else None
         try:
-            self._client.call(
-                "list_reservations", query={"facilityId": first, "limit": 1, "offset": 0}
-            )
+            operation = RESOURCES[RESERVATIONS].list_operation
+            self._client.call(operation, query={"facilityId": first, "limit": 1, "offset": 0})
         except AuthError:
             raise error from None
         except TransportError:
             raise
         except BookioError:
-            return  # it was understood, and refused for another reason
+            return  # the token was accepted, and the request refused for another reason
 
 
 def _shown(ids: Iterable[int]) -> str:
-    """Return ids for a message, but none that is long enough to be a phone number."""
-    return ", ".join(str(key) if abs(key) < _LONG else "(a long number)" for key in ids) or "none"
+    """Return ids for a message, but none that could be a phone number."""
+    texts = (str(key) if abs(key) < MIN_HIDDEN_ID else "(a long number)" for key in ids)
+    return ", ".join(texts) or "none"

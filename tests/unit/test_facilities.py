@@ -51,7 +51,7 @@ def test_a_time_zone_that_is_none_is_the_default_one(
     assert facility.clock.tz.key == "Asia/Tokyo"
     said = [record for record in caplog.records if record.name == "bookio_api.facilities"]
     assert [record.getMessage() for record in said] == [
-        "Facility 1 has no known timeZone: taking Asia/Tokyo"
+        "Facility 1 has no valid timeZone: using default_timezone, Asia/Tokyo"
     ]
 
 
