@@ -184,7 +184,7 @@ def test_an_answer_of_more_rows_than_any_list_has(tap: Tap, sandbox: Sandbox) ->
     refused = tap()
     assert refused.code == 1
     assert len(refused.errors) == 1, refused.stderr
-    assert "100001 rows in one answer" in refused.errors[0]
+    assert "one response contains 100001 rows" in refused.errors[0]
 
 
 def test_an_answer_that_would_grow_when_it_is_decoded(tap: Tap, sandbox: Sandbox) -> None:
