@@ -1,0 +1,84 @@
+"""Which writes the token is known to be allowed: those that Bookio accepted in earlier runs.
+
+Bookio cannot be asked for a token's rights, and a write that only tries would be a write. So each
+operation that succeeded is noted in the journal, and ``--test`` reports them.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from bookio_api.contract import OPERATIONS, Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from target_bookio.journal.database import Database
+
+_PREFIX = "allowed:"
+"""Begins the names of our rows in the table ``about``."""
+_EVIDENCE = {
+    Evidence.CONFIRMED: "its path is confirmed by the vendor",
+    Evidence.SISTER_API: "its path is known from a sister API only",
+    Evidence.GUESS: "its path is a guess",
+    Evidence.UNKNOWN: "its path is unknown",
+}
+
+
+class _Success(msgspec.Struct, array_like=True):
+    day: str
+    token: str
+    """A keyed hash of the token that was used."""
+
+
+class Permission(NamedTuple):
+    """What is known of one operation that writes."""
+
+    operation: str
+    day: str | None
+    """The day of the last success, ``YYYY-MM-DD`` in UTC; ``None`` if there was none."""
+    with_this_token: bool
+
+    def __str__(self) -> str:
+        """Return a line for people."""
+        if self.day is None:
+            path = _EVIDENCE[OPERATIONS[self.operation].evidence]
+            return f"{self.operation}: not known, never written from here; {path}"
+        if self.with_this_token:
+            return f"{self.operation}: allowed, last written from here on {self.day}"
+        return f"{self.operation}: not known; an earlier token was allowed on {self.day}"
+
+
+class Permissions:
+    """The successes of one account's token."""
+
+    def __init__(self, database: Database, auth_token: str) -> None:
+        """Take the open journal."""
+        self._database = database
+        self._token = database.digest(["token", auth_token])
+
+    def note(self, operations: Iterable[str]) -> None:
+        """Note that these operations succeeded; it lasts from the journal's next commit on."""
+        success = _Success(time.strftime("%Y-%m-%d", time.gmtime()), self._token)
+        value = msgspec.json.encode(success)
+        self._database.executemany(
+            "INSERT OR REPLACE INTO about VALUES (?, ?)",
+            [(_PREFIX + operation, value) for operation in sorted(set(operations))],
+        )
+
+    def known(self) -> Iterator[Permission]:
+        """Yield what is known of each operation that writes, in the order of the contract."""
+        rows = self._database.execute("SELECT name, value FROM about")
+        found = {
+            name.removeprefix(_PREFIX): msgspec.json.decode(value, type=_Success)
+            for name, value in rows
+            if name.startswith(_PREFIX)
+        }
+        for name, operation in OPERATIONS.items():
+            if not operation.retry_safe:
+                success = found.get(name)
+                day = success.day if success else None
+                yield Permission(name, day, success is not None and success.token == self._token)
