@@ -17,6 +17,7 @@ from target_bookio.apply.resolver import Resolver
 from target_bookio.apply.sender import DryRunSender, Sender
 from target_bookio.journal.account import Account
 from target_bookio.journal.database import Database
+from target_bookio.journal.permissions import Permissions
 from target_bookio.journal.store import Journal
 from target_bookio.plan.planner import Planner
 from target_bookio.private_files import OwnFiles, own_files
@@ -43,6 +44,7 @@ class Run(NamedTuple):
     client: BookioClient
     report: Report
     reconciler: Reconciler
+    permissions: Permissions
     commit: Callable[[], None]
     """Puts all that was noted on the disk; a STATE may leave after it (rule 20)."""
 
@@ -96,8 +98,14 @@ def open_run(
             journal.forget_before(days)
         report = stack.enter_context(closing(_report(settings, files, journal, stack, keep)))
 
+        permissions = Permissions(database, settings["auth_token"])
+        noted: set[str] = set()
+
         def commit() -> None:
             report.commit()
+            if new := report.succeeded - noted:
+                permissions.note(new)
+                noted.update(new)
             journal.commit()
 
         mirror = Mirror(journal)
@@ -139,7 +147,7 @@ def open_run(
         if not read_only:
             refresher.start()
             reconciler.start()
-        yield Run(client, report, reconciler, commit)
+        yield Run(client, report, reconciler, permissions, commit)
 
 
 def _report(

@@ -213,7 +213,10 @@ class TargetBookio(SingerTarget):
         target = cls(config=given.config, parse_env_config=given.parse_env)
         target.handle_hangup()
         with target.open_run(read_only=test) as run:
-            if not test:
+            if test:
+                for permission in run.permissions.known():
+                    target.logger.info("%s", permission)
+            else:
                 lines = replayed_lines(Path(replay)) if replay else input_lines(file_input)
                 target.read(run, lines)
         if run.report.counts["rejected"]:

@@ -25,6 +25,7 @@ from bookio_api.errors import (
     TransportError,
     UnknownPathError,
 )
+from target_bookio.apply.overlaps import Overlaps
 from target_bookio.apply.resolver import Finding
 from target_bookio.apply.row_queue import RowQueue, RowState
 from target_bookio.apply.sender import Result, Shipment
@@ -33,6 +34,7 @@ from target_bookio.plan.operations import Effect, Step
 from target_bookio.plan.planner import Plan, PlanKind, fixed_message
 from target_bookio.refresh.refresher import Hold
 from target_bookio.reporting.outcome import Change, Outcome, OutcomeKind, Reason, written_kind
+from target_bookio.settings import OnOverlap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -76,6 +78,9 @@ DUPLICATE_MESSAGE = (
     "Bookio says that it holds this reservation, but lists none with this externalId"
 )
 TWO_ROWS_MESSAGE = "two rows in Bookio have this externalId; cancel the one that is not meant"
+OVERLAP_MESSAGE = (
+    "it overlaps with bookings, and on_overlap is reject; move one of them, or write it with warn"
+)
 UNSEEN_MESSAGE = (
     "it was written from here, but Bookio's list shows neither its id nor an externalId, so it "
     "cannot be found again: change it in Bookio"
@@ -121,6 +126,7 @@ class Reconciler:
         self._planner = planner
         self._clock = clock
         self._dry_run = settings["dry_run"]
+        self._overlaps = Overlaps(books.mirror, self._refresh, OnOverlap(settings["on_overlap"]))
         self._pause = pause
         self._refreshed: set[str] = set()
         self._looked_elsewhere: set[str] = set()
@@ -456,6 +462,12 @@ class Reconciler:
         if queue.sent >= MAX_SENT:
             self._reject(queue, FAILING_MESSAGE, reason=Reason.REFUSED)
             return None
+        row = located.seen.row if located.seen else None
+        found = self._overlaps.of(queue.desired or desired, row, step)
+        if found and self._overlaps.on_overlap is OnOverlap.REJECT:
+            self._reject(queue, OVERLAP_MESSAGE, reason=Reason.OVERLAP, overlaps=found)
+            return None
+        queue.overlaps = found or queue.overlaps
         return step
 
     def _found_elsewhere(self, queue: RowQueue) -> bool:
@@ -643,11 +655,19 @@ class Reconciler:
     def _finish(self, queue: RowQueue, kind: OutcomeKind, *, row_id: int | None = None) -> None:
         """Report the first record as done, with what was done for it."""
         operations, fixed = tuple(queue.operations), queue.fixed
+        overlaps = queue.overlaps if operations else ()
         changes = tuple(Change(*change) for change in queue.changes)
         desired = queue.finish()
         kind = written_kind(operations) if operations else kind
         self._report.add(
-            Outcome.of(desired, kind, row_id=row_id, operations=operations, changes=changes)
+            Outcome.of(
+                desired,
+                kind,
+                row_id=row_id,
+                operations=operations,
+                changes=changes,
+                overlaps=overlaps,
+            )
         )
         if operations and fixed:
             message = f"carried out, but {fixed_message(fixed)}"
@@ -686,6 +706,7 @@ class Reconciler:
         fields: tuple[str, ...] = (),
         reason: Reason | None = None,
         error: BookioError | None = None,
+        overlaps: tuple[str, ...] = (),
     ) -> None:
         operations = (queue.step.operation,) if queue.step and queue.sent + bool(error) else ()
         self._report.add(
@@ -697,6 +718,7 @@ class Reconciler:
                 message=message,
                 fields=fields,
                 reason=reason,
+                overlaps=overlaps,
             )
         )
 

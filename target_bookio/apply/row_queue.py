@@ -72,6 +72,8 @@ class RowQueue:
         """Fields that differ and cannot be changed."""
         self.changes: list[tuple[str, str | None, str | None]] = []
         """Fields that were changed: name, old and new value."""
+        self.overlaps: tuple[str, ...] = ()
+        """Keys of the bookings with which a request of the record overlaps."""
 
     @property
     def current(self) -> Desired:

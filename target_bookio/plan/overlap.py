@@ -10,7 +10,8 @@ text. A term includes its start and not its end, so bookings one after the other
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import BLOCKED_TIMES, RESERVATIONS
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
     from target_bookio.plan.operations import Row
 
-_MAX_DAYS = 400
+_MAX_HOURS = 400 * 24
 """A longer blocked time is looked at for this long only: somebody blocked a year by mistake."""
+MAX_NAMED = 20
+"""The most bookings that are named for one overlap."""
 
 
 class Service(NamedTuple):
@@ -41,7 +44,7 @@ class _Term(NamedTuple):
 
 
 class Occupancy:
-    """The confirmed reservations of some facilities, by day.
+    """The confirmed reservations of some facilities, by the hours that they touch.
 
     Changed by its owner alone: ``put`` after every write that was made or, in a dry run, planned,
     so that two new bookings of one run are seen to overlap.
@@ -50,45 +53,58 @@ class Occupancy:
     def __init__(self, reservations: Iterable[Row], services: Mapping[int, Service]) -> None:
         """Take reservations with wall times, and the services by id; see ``services_of``."""
         self._services = services
-        self._days: dict[tuple[int | None, str], dict[str, _Term]] = defaultdict(dict)
+        self._hours: dict[tuple[int | None, str], dict[str, _Term]] = defaultdict(dict)
         self._places: dict[str, list[tuple[int | None, str]]] = {}
-        """The days on which each key is kept."""
+        """The hours at which each key is kept."""
         for row in reservations:
             self.put(f"id:{row.get('id')}", row)
 
     def put(self, key: str, row: Row | None) -> None:
         """Note a reservation as it is now; one that is not confirmed takes no place."""
         for place in self._places.pop(key, ()):
-            self._days[place].pop(key, None)
+            self._hours[place].pop(key, None)
         term = self._term(key, row) if row else None
         if row is None or term is None or row.get("status") not in {None, "CONFIRMED"}:
             return
-        self._places[key] = [(row.get("facilityId"), day) for day in _days(term.start, term.end)]
+        self._places[key] = [(row.get("facilityId"), hour) for hour in _hours(term.start, term.end)]
         for place in self._places[key]:
-            self._days[place][key] = term
+            self._hours[place][key] = term
 
     def overlaps(self, stream: str, key: str, row: Row) -> tuple[str, ...]:
         """Return the keys of the reservations that a row, as it would be, overlaps with.
 
         For a blocked time those are all that it covers. For a reservation they are those of its
-        service at the fullest moment of its term, if they and it exceed the service's capacity.
+        service at the first moment of its term at which they and it exceed the service's capacity.
+        Of many, `MAX_NAMED` are returned.
         """
         term = self._term(key, row)
         if term is None:
             return ()
         others = self._during(row.get("facilityId"), term)
         if stream == BLOCKED_TIMES:
-            return tuple(sorted(other.key for other in others))
+            return _named({other.key for other in others})
         if stream != RESERVATIONS or row.get("status") not in {None, "CONFIRMED"}:
             return ()
         service = self._services.get(term.service or 0)
         if service is None or service.capacity is None:
             return ()
-        same = [other for other in others if other.service == term.service]
-        fullest = max((_at(moment, same) for moment in _moments(term, same)), key=len, default=[])
-        if len(fullest) + 1 <= service.capacity:
-            return ()
-        return tuple(sorted(other.key for other in fullest))
+        return self._too_many(row.get("facilityId"), term, service.capacity)
+
+    def _too_many(self, facility: int | None, term: _Term, capacity: int) -> tuple[str, ...]:
+        """Return those of a term's service at its first moment that is full without it."""
+        same = (o for o in self._during(facility, term) if o.service == term.service)
+        # 1. Nearly always its start tells, and no more need be read than the names to be given.
+        at_start = islice(_at(term.start, same), capacity + MAX_NAMED)
+        if len(keys := {other.key for other in at_start}) >= capacity:
+            return _named(keys)
+        # 2. Else it may be too full later, at the start of another one.
+        same = (o for o in self._during(facility, term) if o.service == term.service)
+        touching = set(same)
+        for moment in sorted({other.start for other in touching if other.start > term.start}):
+            keys = {other.key for other in _at(moment, touching)}
+            if len(keys) >= capacity:
+                return _named(keys)
+        return ()
 
     def _term(self, key: str, row: Row) -> _Term | None:
         """Return when a row takes place, ``None`` where that cannot be told."""
@@ -101,15 +117,12 @@ class Occupancy:
             end = _later(start, known.duration if known and known.duration else 1)
         return _Term(key, start, end, service) if end and start < end else None
 
-    def _during(self, facility: int | None, term: _Term) -> list[_Term]:
-        """Return the reservations of a facility that touch a term, each once, but its own."""
-        found = {
-            other.key: other
-            for day in _days(term.start, term.end)
-            for other in self._days.get((facility, day), {}).values()
-            if other.key != term.key and other.start < term.end and term.start < other.end
-        }
-        return list(found.values())
+    def _during(self, facility: int | None, term: _Term) -> Iterator[_Term]:
+        """Yield the reservations of a facility that touch a term, but its own; some repeatedly."""
+        for hour in _hours(term.start, term.end):
+            for other in self._hours.get((facility, hour), {}).values():
+                if other.key != term.key and other.start < term.end and term.start < other.end:
+                    yield other
 
 
 def services_of(calendars: Iterable[Row]) -> dict[int, Service]:
@@ -126,27 +139,28 @@ def _count(value: Any) -> int | None:  # noqa: ANN401 - whatever Bookio sent
     return value if type(value) is int and value > 0 else None
 
 
-def _moments(term: _Term, others: Iterable[_Term]) -> Iterator[str]:
-    """Yield the moments of a term at which most can take place: its start, and theirs."""
-    yield term.start
-    yield from (other.start for other in others if other.start > term.start)
+def _named(keys: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(keys)[:MAX_NAMED])
 
 
-def _at(moment: str, terms: Iterable[_Term]) -> list[_Term]:
-    return [term for term in terms if term.start <= moment < term.end]
+def _at(moment: str, terms: Iterable[_Term]) -> Iterator[_Term]:
+    return (term for term in terms if term.start <= moment < term.end)
 
 
-def _days(start: str, end: str) -> Iterator[str]:
-    """Yield the days that a term touches."""
+def _hours(start: str, end: str) -> Iterator[str]:
+    """Yield the hours, ``YYYY-MM-DDTHH``, that a term touches."""
+    if start[:13] == end[:13]:
+        yield start[:13]
+        return
     try:
-        day, last = date.fromisoformat(start[:10]), date.fromisoformat(end[:10])
+        hour, last = datetime.fromisoformat(start[:13]), datetime.fromisoformat(end)
     except ValueError:
         return
-    for _ in range(_MAX_DAYS):
-        yield day.isoformat()
-        if day >= last:
+    for _ in range(_MAX_HOURS):
+        if hour >= last:
             return
-        day += timedelta(days=1)
+        yield hour.isoformat()[:13]
+        hour += timedelta(hours=1)
 
 
 def _later(start: str, minutes: int) -> str | None:

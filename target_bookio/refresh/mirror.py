@@ -6,7 +6,7 @@ patient it holds keyed digests only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -102,6 +102,16 @@ class Mirror:
         """Return the rows of this person, or of this facility, service and start."""
         condition = "stream = ? AND (person = ? OR place = ?)"
         return [_seen(row) for row in self._table.select(condition, stream, person, place)]
+
+    def bodies(self, stream: str, facility_id: int | None = None, month: str = "") -> Iterator[Row]:
+        """Yield the rows of a stream, or those of a facility that begin in a month, ``YYYY-MM``."""
+        condition, values = "stream = ?", [stream]
+        if month:
+            condition += " AND facility_id IS ? AND substr(body ->> 'dateFrom', 1, 7) = ?"
+            values += [facility_id, month]  # type: ignore[list-item]
+        self._table.flush()
+        query = f"SELECT body FROM mirror WHERE {condition}"  # noqa: S608 - our own words
+        return (msgspec.json.decode(row[0]) for row in self._db.each(query, values))
 
     def put(self, stream: str, seen: Seen) -> None:
         """Note a row, as listed or as a confirmed write left it."""

@@ -12,7 +12,7 @@ import click
 
 from bookio_api.errors import BookioError
 from target_bookio.private_files import located
-from target_bookio.reporting.outcome import OutcomeKind
+from target_bookio.reporting.outcome import WRITTEN, OutcomeKind
 from target_bookio.reporting.shown_plan import ShownPlan
 from target_bookio.settings import STOP
 
@@ -36,6 +36,8 @@ _COUNTED_AS = {
 }
 """What each kind of outcome is called in the ``summary:`` line, in its order."""
 RETRIED = "retried"
+_MAX_OVERLAPS_NAMED = 100
+"""So many overlaps are logged; ``results_path`` and a dry run's plan have all of them."""
 
 
 class Report:
@@ -53,9 +55,13 @@ class Report:
         self._overlaps = 0
         self._started = time.monotonic()
         self.counts: Counter[str] = Counter()
+        self.succeeded: set[str] = set()
+        """The operations that Bookio carried out in this run."""
 
     def add(self, outcome: Outcome) -> None:
         """Take the outcome of one record; it lasts from the next ``commit`` on."""
+        if outcome.kind in WRITTEN and not self._plan:
+            self.succeeded.update(outcome.operations)
         for kind in outcome.counted_as:
             self.counts[_COUNTED_AS[kind]] += 1
         if outcome.kind is OutcomeKind.REJECTED:
@@ -67,8 +73,9 @@ class Report:
             logger.warning("%s %s: conflict, not written: %s", outcome.stream, key, outcome.message)
         if outcome.overlaps:
             self._overlaps += 1
-            key, others = json.dumps(outcome.key), ", ".join(outcome.overlaps)
-            logger.warning("%s %s: overlaps with %s", outcome.stream, key, others)
+            if self._overlaps <= _MAX_OVERLAPS_NAMED:
+                key, others = json.dumps(outcome.key), ", ".join(outcome.overlaps)
+                logger.warning("%s %s: overlaps with %s", outcome.stream, key, others)
         if self._plan:
             self._plan.add(outcome)
         else:
@@ -126,6 +133,6 @@ class Report:
                 self._first_reject,
             )
         if self._overlaps:
-            logger.warning("%d records overlap with bookings, see above", self._overlaps)
+            logger.warning("%d records overlap with bookings", self._overlaps)
         logger.info("summary: %s", summary)
         click.echo(f"target-bookio: {said}, {seconds} seconds", err=True)

@@ -40,6 +40,7 @@ class Results:
             "outcome": outcome.kind,
             "code": outcome.code,
             "message": outcome.message or None,
+            "overlaps": outcome.overlaps,
         }
         self._lines += msgspec.json.encode(line) + b"\n"
         if len(self._lines) >= _MAX_BUFFER_BYTES:

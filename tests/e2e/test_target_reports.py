@@ -124,3 +124,83 @@ def test_a_reject_names_what_is_expected(target: Target, clinic: Sandbox) -> Non
     assert "expected a date and time such as 2026-12-01T08:00:00" in messages[0]
     assert "expected one of CONFIRMED, CANCELLED, DID_NOT_COME" in messages[1]
     assert writes(clinic) == []
+
+
+def booked_block(target: Target) -> dict[str, Any]:
+    """Return a blocked time over the first booking."""
+    return target.block(0, dateFrom="2026-12-01T07:00:00", dateTo="2026-12-01T12:00:00")
+
+
+@pytest.mark.parametrize("choice", ["ignore", "warn", "reject"])
+def test_a_blocked_time_over_bookings(target: Target, clinic: Sandbox, choice: str) -> None:
+    """Whoever blocks a time in which patients come is told so, and with ``reject`` stopped."""
+    assert target([target.booking(0)]).code == 0
+    row = by_external_id(clinic)[9_000_000]
+    shown = target([booked_block(target)], "blocked_times", dry_run=True, on_overlap=choice)
+    done = target([booked_block(target)], "blocked_times", on_overlap=choice)
+    for run in (shown, done):
+        assert run.code == (3 if choice == "reject" else 0), run.stderr
+        assert (f"overlaps with id:{row['id']}" in run.stderr) == (choice != "ignore")
+    assert f"overlap: {int(choice != 'ignore')}" in shown.stderr
+    is_there = 7_000_000 in by_external_id(clinic, "blocked_times")
+    assert is_there == (choice != "reject")
+    if choice == "reject":
+        [line] = target.rejected()
+        assert line["reason"] == "overlap"
+
+
+def test_more_bookings_in_a_term_than_a_service_takes(target: Target, clinic: Sandbox) -> None:
+    """The one too many is not written with ``reject``, also if the run itself books the others."""
+    [capacity] = {
+        service["capacity"]
+        for calendar in clinic.rows("calendars")
+        for service in calendar["services"]
+        if service["id"] == target.service
+    }
+    start = target.booking(0)["dateFrom"]
+    many = [target.booking(n, dateFrom=start) for n in range(capacity + 1)]
+    done = target(many, on_overlap="reject")
+    assert done.code == 3, done.stderr
+    assert f"{capacity} created" in done.stderr
+    [line] = target.rejected()
+    assert line["reason"] == "overlap"
+
+
+def test_bookings_side_by_side_do_not_overlap(target: Target) -> None:
+    """Negative control: what does not overlap is neither reported nor rejected."""
+    done = target([target.booking(n) for n in range(4)], on_overlap="reject")
+    assert done.code == 0, done.stderr
+    assert "overlap" not in done.stderr
+    far = target.block(0, dateFrom="2026-12-02T07:00:00", dateTo="2026-12-02T12:00:00")
+    assert target([far], "blocked_times", on_overlap="reject").code == 0
+
+
+def test_overlaps_that_cannot_be_looked_for_stop_nothing(target: Target, clinic: Sandbox) -> None:
+    clinic.behave(forbid=["list_calendars"])
+    done = target([target.booking(0)], on_overlap="reject")
+    assert done.code == 0, done.stderr
+    assert "overlaps cannot be looked for" in done.stderr
+
+
+def test_a_connection_test_says_which_writes_are_allowed(target: Target) -> None:
+    """``--test`` knows it from writes that succeeded, and says of the others that it does not."""
+    before = target([], "reservations", "--test")
+    assert "create_reservation: not known, never written from here" in before.stderr
+    target([target.booking(0)])
+    after = target([], "reservations", "--test")
+    assert after.code == 0
+    assert "create_reservation: allowed, last written from here on 20" in after.stderr
+    assert "confirm_sync: not known, never written from here; its path is a guess" in after.stderr
+
+
+def test_a_source_that_is_stale_reverts_nobody(target: Target, clinic: Sandbox) -> None:
+    """A record that says what its source last read is a conflict where Bookio has moved on."""
+    target([target.booking(0)])
+    key = by_external_id(clinic)[9_000_000]["id"]
+    target.journal.unlink()  # so that only the record itself can tell that it is stale
+    clinic.change("reservations", key, dateFrom="2027-02-01T08:00:00")
+    read = {"dateFrom": "2026-12-01T08:00:00", "status": "CONFIRMED"}
+    stale = target.booking(0, dateFrom=MOVED, _bookio_expected=read)
+    done = target([stale])
+    assert "1 conflicts" in done.stderr, done.stderr
+    assert by_external_id(clinic)[9_000_000]["dateFrom"] == "2027-02-01T08:00:00"

@@ -140,7 +140,7 @@ def test_results_are_a_line_a_record_without_its_patient(tmp_path: Path) -> None
     assert changed == {
         "run": changed["run"], "time": changed["time"], "stream": "reservations",
         "key": {"externalId": 7}, "id": 5, "operation": "confirm_sync change_reservation_term",
-        "outcome": "changed", "code": None, "message": None,
+        "outcome": "changed", "code": None, "message": None, "overlaps": [],
     }  # fmt: skip
     assert (rejected["outcome"], rejected["message"]) == ("rejected", "no")
     assert "Jana" not in path.read_text()

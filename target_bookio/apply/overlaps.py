@@ -1,0 +1,119 @@
+"""Looks for overlaps before a request is sent: `plan.overlap` with the mirror's rows."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from bookio_api.contract import BLOCKED_TIMES, CALENDARS, RESERVATIONS
+from bookio_api.errors import BookioError, PermissionDeniedError, UnknownPathError
+from target_bookio.plan.operations import Effect, after
+from target_bookio.plan.overlap import Occupancy, services_of
+from target_bookio.settings import OnOverlap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_bookio.desired import Desired
+    from target_bookio.plan.operations import Row, Step
+    from target_bookio.refresh.mirror import Mirror
+
+logger = logging.getLogger(__name__)
+
+_NEEDED = {RESERVATIONS: (RESERVATIONS, CALENDARS), BLOCKED_TIMES: (RESERVATIONS,)}
+"""The lists that tell whether a row of a stream overlaps."""
+_MAX_PLANNED = 50_000
+"""So many terms of this run are kept before what is booked is read from the mirror again."""
+_PLACING = frozenset({Effect.CREATE, Effect.TERM, Effect.STATUS})
+"""What may put a row where others are."""
+
+
+class Overlaps:
+    """What is booked at the times that a run writes. Changed by the reconciler's thread alone."""
+
+    def __init__(
+        self, mirror: Mirror, refresh: Callable[[str], None], on_overlap: OnOverlap
+    ) -> None:
+        """Take the mirror, and what brings a stream of it up to date once a run."""
+        self._mirror = mirror
+        self._refresh = refresh
+        self.on_overlap = on_overlap
+        self._is_possible: dict[str, bool] = {}
+        """For each stream, whether its lists can be read."""
+        self._occupancy: Occupancy | None = None
+        self._loaded: set[tuple[int | None, str]] = set()
+        """The facilities and months whose reservations were read from the mirror."""
+        self._planned: set[str] = set()
+        """The keys of rows that this run wrote lately: the mirror may not have them yet."""
+
+    def of(self, desired: Desired, row: Row | None, step: Step) -> tuple[str, ...]:
+        """Return the keys of the reservations with which a request would overlap."""
+        stream = desired.stream
+        if (
+            self.on_overlap is OnOverlap.IGNORE
+            or step.effect not in _PLACING
+            or not self._can_look(stream)
+        ):
+            return ()
+        planned = after(step, row, None) or {}
+        occupancy = self._around(planned)
+        key = f"id:{row['id']}" if row else desired.key
+        found = occupancy.overlaps(stream, key, planned)
+        if stream == RESERVATIONS and not (found and self.on_overlap is OnOverlap.REJECT):
+            self._planned.add(key)
+            occupancy.put(key, planned)
+        return found
+
+    def _can_look(self, stream: str) -> bool:
+        """Bring up to date what is needed; False, with one warning, where that cannot be read."""
+        if stream not in _NEEDED:
+            return False
+        if stream not in self._is_possible:
+            self._is_possible[stream] = self._read(stream)
+        return self._is_possible[stream]
+
+    def _read(self, stream: str) -> bool:
+        try:
+            for needed in _NEEDED[stream]:
+                self._refresh(needed)
+        except (PermissionDeniedError, UnknownPathError) as error:
+            logger.warning("%s: overlaps cannot be looked for: %s", stream, _first_words(error))
+            return False
+        return True
+
+    def _around(self, row: Row) -> Occupancy:
+        """Return what is booked in the months that a row touches, and at its facility."""
+        if self._occupancy is None or len(self._planned) > _MAX_PLANNED:
+            self._occupancy = Occupancy((), services_of(self._mirror.bodies(CALENDARS)))
+            self._loaded.clear()
+            self._planned.clear()
+        facility, start = row.get("facilityId"), str(row.get("dateFrom") or "")
+        for month in _months(start, str(row.get("dateTo") or start)):
+            if (facility, month) not in self._loaded:
+                self._loaded.add((facility, month))
+                self._load(self._occupancy, facility, month)
+        return self._occupancy
+
+    def _load(self, occupancy: Occupancy, facility: int | None, month: str) -> None:
+        for row in self._mirror.bodies(RESERVATIONS, facility, month):
+            names = {f"id:{row['id']}", f"externalId:{row.get('externalId')}"}
+            if not names & self._planned:
+                occupancy.put(f"id:{row['id']}", row)
+
+
+def _months(start: str, end: str) -> list[str]:
+    """Return the months, ``YYYY-MM``, of a term, and the one before if it begins on a first."""
+    first, last = start[:7], end[:7]
+    try:
+        year, month = int(first[:4]), int(first[5:7])
+        end_year, end_month = int(last[:4]), int(last[5:7])
+    except ValueError:
+        return []
+    number, stop = year * 12 + month - 1, end_year * 12 + end_month - 1
+    if start[8:10] == "01":  # a booking of the night before may reach into it
+        number -= 1
+    return [f"{n // 12:04}-{n % 12 + 1:02}" for n in range(number, min(stop, number + 13) + 1)]
+
+
+def _first_words(error: BookioError) -> str:
+    return str(error).partition(";")[0]
