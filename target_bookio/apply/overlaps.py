@@ -49,15 +49,18 @@ class Overlaps:
     def of(self, desired: Desired, row: Row | None, step: Step) -> tuple[str, ...]:
         """Return the keys of the reservations with which a request would overlap."""
         stream = desired.stream
-        if (
-            self.on_overlap is OnOverlap.IGNORE
-            or step.effect not in _PLACING
-            or not self._can_look(stream)
-        ):
+        if self.on_overlap is OnOverlap.IGNORE or step.effect not in _PLACING:
             return ()
-        planned = after(step, row, None) or {}
-        occupancy = self._around(planned)
         key = f"id:{row['id']}" if row else desired.key
+        planned = after(step, row, None) or {}
+        if planned.get("status") not in {None, "CONFIRMED"}:  # it frees its place
+            self._planned.add(key)
+            if self._occupancy is not None:
+                self._occupancy.put(key, planned)
+            return ()
+        if not self._can_look(stream):
+            return ()
+        occupancy = self._around(planned)
         found = occupancy.overlaps(stream, key, planned)
         if stream == RESERVATIONS and not (found and self.on_overlap is OnOverlap.REJECT):
             self._planned.add(key)
