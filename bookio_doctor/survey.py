@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bookio_api.contract import MAX_PAGE_SIZE, OPERATIONS, RESOURCES
+from bookio_api.contract import MAX_PAGE_SIZE, OPERATIONS, RESOURCES, with_overrides
 from bookio_api.errors import SettingsError
 from bookio_api.localtime import DEFAULT_TIMEZONE, to_epoch_ms, zone
 from bookio_doctor.probe import UnansweredError
@@ -102,7 +102,7 @@ class Survey:
     def __init__(self, probe: Probe, overrides: Mapping[str, str]) -> None:
         """Know nothing yet. ``overrides`` is the setting ``endpoint_overrides``."""
         self._probe = probe
-        self._overrides = overrides
+        self._operations = with_overrides(overrides)
         self.lists = {r.list_operation: ListSeen(r.list_operation) for r in RESOURCES.values()}
         self.facility: Row | None = None
         """The facility whose lists were looked at; ``None`` if the token may not list them."""
@@ -175,15 +175,15 @@ class Survey:
 
     def _find_list(self, seen: ListSeen, facility: Row | None) -> None:
         """Ask the path of the setting or the contract first, then the other candidates."""
-        configured = self._overrides.get(seen.operation, "").partition(" ")[2].strip()
-        paths = [configured or OPERATIONS[seen.operation].path, *CANDIDATES[seen.operation]]
+        configured = self._operations[seen.operation]
+        paths = [configured.path, OPERATIONS[seen.operation].path, *CANDIDATES[seen.operation]]
         if seen.path is not None:  # found already, for another facility
             paths = [seen.path]
         query: Row = {"facilityId": facility.get("id")} if facility else {}
         if OPERATIONS[seen.operation].paged:
             query |= {"offset": 0, "limit": MAX_PAGE_SIZE}
         for path in dict.fromkeys(paths):
-            seen.note(path, self._probe.get(path, **query))
+            seen.note(path, self._probe.send(configured.method, path, query=query))
             if seen.works or not seen.is_path_unknown:
                 return
 

@@ -13,7 +13,8 @@ from singer_sdk.singerlib.exceptions import SingerReadError
 
 from bookio_api.errors import BookioError, SettingsError
 from bookio_api.localtime import zone
-from bookio_singer.command import OneLineCommand
+from bookio_doctor.quick import check_lists
+from bookio_singer.command import FAILED, OneLineCommand
 from bookio_singer.sdk import ConfigInput, SingerTarget
 from bookio_singer.settings import client_from
 from target_bookio.field_names import shown_name
@@ -219,6 +220,12 @@ class TargetBookio(SingerTarget):
             else:
                 lines = replayed_lines(Path(replay)) if replay else input_lines(file_input)
                 target.read(run, lines)
+        if test:
+            checks = check_lists(target.config)
+            for check in checks:
+                click.echo(check.line, err=True)
+            if not all(check.works for check in checks):
+                sys.exit(FAILED)
         if run.report.counts["rejected"]:
             sys.exit(REJECTED)
 

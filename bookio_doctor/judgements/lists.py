@@ -37,10 +37,11 @@ def judge_lists(survey: Survey) -> Iterator[Finding]:
         seen = survey.unanswered
         yield Finding("server", "it responds", C, BLOCKS, seen, "check api_url and the network")
     for resource in RESOURCES.values():
-        yield _judge_list(survey.lists[resource.list_operation], survey)
+        yield judge_list(survey.lists[resource.list_operation], survey)
 
 
-def _judge_list(seen: ListSeen, survey: Survey) -> Finding:
+def judge_list(seen: ListSeen, survey: Survey) -> Finding:
+    """Judge one list: where it is, and whether the token may read it."""
     operation = OPERATIONS[seen.operation]
     topic, assumption = seen.operation, f"it is {operation.method} {operation.path}"
     asked = "; ".join(f"{path}: {what}" for path, what in seen.tried)
