@@ -17,7 +17,7 @@ import click
 from bookio_api.errors import BookioError, SettingsError
 from bookio_singer.config import settings_of, unread_variables
 from bookio_singer.redaction import conceal, install, place_of, redacted
-from bookio_singer.sdk import STREAM_MAPS_MODULE, Plugin
+from bookio_singer.sdk import STREAM_MAPS_MODULE, Plugin, failed_stream_map
 from bookio_singer.values import parse_json
 
 if TYPE_CHECKING:
@@ -155,9 +155,19 @@ def _line_about(error: BaseException, variable_prefix: str) -> str:
     if isinstance(error, MemoryError):
         return "there is not enough memory; give it more, or lower max_concurrency and page_size"
     if _passed_through(error, STREAM_MAPS_MODULE):
-        kind = type(error).__name__
-        return f"stream_maps cannot be carried out ({kind}); correct its expressions and names"
+        return _stream_map_problem(error)
     return f"unexpected {place_of(error)}; please report this line"
+
+
+def _stream_map_problem(error: BaseException) -> str:
+    """Return which map failed, without its expression, which may hold a secret."""
+    names = [name for name in failed_stream_map(error) or () if name and name.isidentifier()]
+    where = f" for {'.'.join(names)}" if names else ""
+    return (
+        f"stream_maps cannot be carried out{where} ({type(error).__name__}); correct its "
+        "expressions and names; where a field can be null or missing, write "
+        "md5(email) if record.get('email') else None"
+    )
 
 
 def _passed_through(error: BaseException, module: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 import sys
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from singer_sdk import BatchSink, Stream, Tap, Target
@@ -35,6 +36,22 @@ READ_IN = "0.54.9"
 STREAM_MAPS_MODULE = "singer_sdk.mapper"
 """Carries out ``stream_maps``, lets errors of an expression pass, and logs by this name."""
 
+
+def failed_stream_map(error: BaseException) -> tuple[str, str | None] | None:
+    """Return the stream and the field whose map let an exception pass; None for any other one.
+
+    The SDK's own message names neither; both are local variables of what carries out a map.
+    """
+    found: tuple[str, str | None] | None = None
+    for frame, _ in walk_tb(error.__traceback__):
+        values = frame.f_locals
+        stream = getattr(values.get("self"), "stream_alias", None)
+        if frame.f_globals.get("__name__") == STREAM_MAPS_MODULE and stream:
+            field = values.get("property_name") or values.get("prop_key")
+            found = (stream, field or (found[1] if found else None))
+    return found
+
+
 ConfigInput = _ConfigInput
 """What the callback of ``--config`` hands to ``invoke``: the settings of all files."""
 
@@ -56,6 +73,7 @@ __all__ = [
     "SingerTap",
     "SingerTarget",
     "encoder",
+    "failed_stream_map",
     "serialize_jsonl",
 ]
 

@@ -198,8 +198,8 @@ def _check_value(where: str, entry: State) -> None:
         raise _not_ours(f"the bookmark of {where} is not in epoch milliseconds")
     if type(entry.get("scan_ms", 0)) is not int:
         raise _not_ours(f"the scan duration of {where} is not a number")
-    if type(entry.get("rows", 0)) is not int:
-        raise _not_ours(f"the row count of {where} is not a number")
+    if not {type(entry.get(count, 0)) for count in ("rows", "listed")} == {int}:
+        raise _not_ours(f"a row count of {where} is not a number")
     if not isinstance(entry.get("progress_markers", {}), dict):
         raise _not_ours(f"the progress markers of {where} are not an object")
     if not _are_filters(entry.get(_FILTERS, {})):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
 
 FEW = 10
 """So many rows may vanish from a facility, even if they were more than half of it."""
@@ -17,6 +16,22 @@ def rows_before(stream_state: Mapping[str, Any]) -> dict[int | None, int | None]
     partitions = stream_state.get("partitions", [])
     counts = {entry["context"]["facilityId"]: entry.get("rows") for entry in partitions}
     return {None: stream_state.get("rows"), **counts}
+
+
+def note_count(state: dict[str, Any], listed: int | None) -> str | None:
+    """Keep in a facility's state how many rows are listed; return a warning if they became fewer.
+
+    New rows hide that others vanished, so it is the least that can have happened.
+    """
+    if listed is None:
+        return None
+    before, state["listed"] = state.get("listed"), listed
+    if before is None or listed >= before:
+        return None
+    return (
+        f"Bookio lists at least {before - listed} fewer rows than before ({before}, now {listed}); "
+        "the warehouse keeps what is gone: set detect_deletions to all to drop it"
+    )
 
 
 def doubts(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bookio_api.facilities import Facilities
+from bookio_singer.progress import Progress, is_for_a_person
 from bookio_singer.settings import client_from
 from tap_bookio.bookmark import TOLERATED_SKEW_MS
 from tap_bookio.problems import Problems
@@ -30,6 +33,10 @@ class Run:
         self._config = config
         self.started_ms = int(time.time() * 1000)
         self.problems = Problems()
+        self.progress = Progress(
+            is_visible=is_for_a_person(sys.stdout, sys.stderr, os.environ)
+            and not sys.stdout.isatty()  # where the records themselves are seen
+        )
         self.scans: list[ScanReport] = []
         """Every scan of this run, in the order in which they ended."""
         self._warned_of_skew = False
@@ -60,6 +67,7 @@ class Run:
 
     def close(self) -> None:
         """Close connections and threads, as far as any were opened."""
+        self.progress.close()
         opened = vars(self)
         if "client" in opened:
             self.client.close()

@@ -12,6 +12,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 LOADERS = Path(os.environ.get("LOADERS") or ROOT / ".meltano/loaders")
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-BATCH = 50
 SCHEMA = "bookio"
 
 
@@ -84,12 +84,12 @@ class Loader:
 class DuckDb(Loader):
     """target-duckdb; it emits a STATE with each flush."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, batch: int) -> None:
         self.file = folder / "warehouse.duckdb"
         settings = {
             "filepath": str(self.file),
             "default_target_schema": "main",
-            "batch_size_rows": BATCH,
+            "batch_size_rows": batch,
         }
         super().__init__("target-duckdb", folder, settings, flush='{"bookmarks"')
 
@@ -105,7 +105,7 @@ class DuckDb(Loader):
 class Postgres(Loader):
     """target-postgres; it says in its log that it drains a sink."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, batch: int, port: int) -> None:
         self._psql = ["psql", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-qAt"]
         settings = {
             "host": "127.0.0.1",
@@ -114,7 +114,7 @@ class Postgres(Loader):
             "password": "none",
             "database": "postgres",
             "default_target_schema": SCHEMA,
-            "batch_size_rows": BATCH,
+            "batch_size_rows": batch,
         }
         super().__init__("target-postgres", folder, settings, flush="Draining")
         self.query(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
@@ -127,30 +127,27 @@ class Postgres(Loader):
 
 
 @contextmanager
-def postgres_server(folder: Path) -> Iterator[int]:
+def postgres_server() -> Iterator[int]:
     """Run a PostgreSQL of our own on a free port, and yield the port."""
     if not POSTGRES or not shutil.which("psql"):
         missing("PostgreSQL")
-    programs, data = POSTGRES[-1], folder / "data"
+    programs = POSTGRES[-1]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    owner: dict[str, Any] = {}
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        user = pwd.getpwnam("postgres")
-        owner = {"user": user.pw_uid, "group": user.pw_gid}
-        data.mkdir()
-        os.chown(data, user.pw_uid, user.pw_gid)
-        for parent in [folder, *folder.parents]:
-            if parent.owner() == "root" and parent.is_relative_to("/tmp"):  # noqa: S108
-                parent.chmod(parent.stat().st_mode | 0o011)
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "cwd": "/", **owner}
-    make = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"]
-    subprocess.run(make, check=True, **quiet)
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {data}"
-    control = [str(programs / "pg_ctl"), "-D", str(data), "-w", "-l", str(data / "log")]
-    subprocess.run([*control, "-o", options, "start"], check=True, **quiet)
-    try:
-        yield port
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=True, **quiet)
+    with tempfile.TemporaryDirectory(prefix="bookio-postgres-") as folder:
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "cwd": "/"}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            user = pwd.getpwnam("postgres")
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            quiet |= {"user": user.pw_uid, "group": user.pw_gid}
+        data = f"{folder}/data"
+        make = [str(programs / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N"]
+        subprocess.run(make, check=True, **quiet)
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
+        control = [str(programs / "pg_ctl"), "-D", data, "-w", "-l", f"{folder}/log"]
+        subprocess.run([*control, "-o", options, "start"], check=True, **quiet)
+        try:
+            yield port
+        finally:
+            subprocess.run([*control, "-m", "immediate", "stop"], check=True, **quiet)

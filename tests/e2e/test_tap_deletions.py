@@ -46,16 +46,12 @@ class Loader(SQLTarget):
     default_sink_class = Sink
 
 
-def of_stream(synced: Run) -> str:
-    lines = synced.stdout.splitlines(keepends=True)
-    return "".join(line for line in lines if '"stream":"blocked_times"' in line)
-
-
 class Warehouse:
     """A SQLite file that a loader fills, and which honours ACTIVATE_VERSION."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stream: str = "blocked_times") -> None:
         self.file = folder / "warehouse.sqlite3"
+        self.stream = stream
 
     def load(self, synced: Run) -> set[int]:
         settings = {
@@ -63,10 +59,13 @@ class Warehouse:
             "add_record_metadata": True,
             "hard_delete": True,
         }
+        lines = synced.stdout.splitlines(keepends=True)
+        of_stream = "".join(line for line in lines if f'"stream":"{self.stream}"' in line)
         with contextlib.redirect_stdout(io.StringIO()):
-            Loader(config=settings).listen(io.StringIO(of_stream(synced)))
+            Loader(config=settings).listen(io.StringIO(of_stream))
         with contextlib.closing(sqlite3.connect(self.file)) as warehouse:
-            return {key for (key,) in warehouse.execute("SELECT id FROM blocked_times")}
+            rows = warehouse.execute(f"SELECT id FROM {self.stream}")  # noqa: S608
+            return {key for (key,) in rows}
 
 
 def ids(clinic: Sandbox) -> set[int]:
@@ -200,3 +199,45 @@ def test_a_count_of_the_whole_stream_still_guards(tap: Tap, clinic: Sandbox) -> 
     synced = tap(state={"bookmarks": {"blocked_times": {"rows": before}}})
     assert synced.code == 0
     assert "rows" not in synced.state["bookmarks"]["blocked_times"]
+
+
+def test_reservations_that_are_no_longer_listed_are_dropped_with_all(
+    tap: Tap, clinic: Sandbox, tmp_path: Path
+) -> None:
+    """``all`` reads the reservations in full, too, under the same guard."""
+    warehouse = Warehouse(tmp_path, "reservations")
+    tap.settings["detect_deletions"] = "all"
+    first = tap()
+    warehouse.load(first)
+    gone = clinic.rows("reservations")[7]["id"]
+    clinic.remove("reservations", gone)
+    second = tap(state=first.state)
+    assert second.code == 0, second.stderr
+    assert [m["stream"] for m in second.messages if m["type"] == "ACTIVATE_VERSION"] == [
+        "blocked_times", "reservations",
+    ]  # fmt: skip
+    assert warehouse.load(second) == {row["id"] for row in clinic.rows("reservations")}
+    for row in clinic.rows("reservations"):
+        clinic.remove("reservations", row["id"])
+    third = tap(state=second.state)
+    assert third.code == 1
+    assert "reservations" in third.errors[0]
+    assert "vanished" in third.errors[0]
+    activated = [m["stream"] for m in third.messages if m["type"] == "ACTIVATE_VERSION"]
+    assert activated == ["blocked_times"]
+
+
+def test_true_counts_reservations_and_warns_if_they_became_fewer(tap: Tap, clinic: Sandbox) -> None:
+    """One request of one row a facility; the control is a run in which nothing vanished."""
+    first = tap(detect_deletions=False)
+    assert "lists at least" not in tap(state=first.state).stderr
+    row = clinic.rows("reservations")[7]
+    clinic.remove("reservations", row["id"])
+    since = len(clinic.requests("list_reservations"))
+    second = tap(state=first.state)
+    assert second.code == 0, second.stderr
+    assert f"facility {row['facilityId']}: Bookio lists at least 1 fewer rows" in second.stderr
+    assert activations(second) != []
+    asked = [r["query"] for r in clinic.requests("list_reservations")[since:]]
+    assert sum("lastSync" not in query for query in asked) == len(facilities(clinic))
+    assert "lists at least" not in tap(state=second.state).stderr

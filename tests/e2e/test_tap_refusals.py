@@ -143,6 +143,26 @@ def test_a_stream_map_that_cannot_be_carried_out(
     assert "secret" not in refused.errors[0]
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"email": "md5(email)"}, "email"),
+        ({"phone": "md5(phon)"}, "phone"),
+        ({"hash": "md5(neverSent)"}, "hash"),
+    ],
+)
+def test_a_stream_map_that_fails_is_named_by_stream_and_field(
+    tap: Tap, sandbox: Sandbox, changes: dict[str, Any], field: str
+) -> None:
+    """A null where an expression expects a text, or a name that no record has."""
+    sandbox.insert("reservations", email=None)
+    refused = tap(stream_maps={"reservations": changes})
+    assert refused.code == 1
+    [line] = refused.errors
+    assert f"for reservations.{field} (" in line
+    assert tap(stream_maps={"reservations": {"email": "md5(email) if email else None"}}).code == 0
+
+
 @pytest.mark.parametrize("state", [{}, {"bookmarks": {}}])
 def test_a_state_that_holds_nothing_is_a_first_run(tap: Tap, state: Any) -> None:
     assert tap(state=state).code == 0

@@ -22,16 +22,28 @@ STREAMS = ("facilities", "calendars", "reservations", "blocked_times")
 
 @pytest.fixture
 def clinic(start_sandbox: StartSandbox) -> Sandbox:
-    return start_sandbox(size=120, seed=6)
+    return start_sandbox(size=600, seed=6)
 
 
 @pytest.fixture(scope="module")
-def postgres_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as port:
+def postgres_port() -> Iterator[int]:
+    with postgres_server() as port:
         yield port
 
 
-@pytest.fixture(params=["target-duckdb", "target-postgres"])
+BATCHES = {
+    "more than a batch of each list": 200,
+    "blocked times wait while reservations are flushed": 500,
+}
+"""Rows in a batch; the clinic has 600 reservations and fewer blocked times than 500."""
+KINDS = [
+    ("target-duckdb", "more than a batch of each list"),
+    ("target-duckdb", "blocked times wait while reservations are flushed"),
+    ("target-postgres", "more than a batch of each list"),
+]
+
+
+@pytest.fixture(params=KINDS, ids=" ".join)
 def new_loader(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Loader]:
     """Return a function that makes a loader with an empty warehouse."""
     made = iter(range(100))
@@ -39,9 +51,10 @@ def new_loader(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], L
     def make() -> Loader:
         folder = tmp_path / f"warehouse-{next(made)}"
         folder.mkdir()
-        if request.param == "target-duckdb":
-            return DuckDb(folder)
-        return Postgres(folder, request.getfixturevalue("postgres_port"))
+        name, batch = request.param
+        if name == "target-duckdb":
+            return DuckDb(folder, BATCHES[batch])
+        return Postgres(folder, BATCHES[batch], request.getfixturevalue("postgres_port"))
 
     return make
 
@@ -75,7 +88,7 @@ def test_resumed_after_a_kill_at_each_flush_the_tables_are_bookios(
         assert loader.load(resumed.stdout).code == 0
         assert lost(loader, clinic) == {}, f"killed at flush {flush}"
         flush += 1
-    assert flush > 3, "a loader that flushes so rarely proves nothing"
+    assert flush > 2, "a loader that flushes so rarely proves nothing"
 
 
 def test_without_the_first_state_rows_are_lost(tap: Tap, clinic: Sandbox, tmp_path: Path) -> None:
@@ -83,13 +96,8 @@ def test_without_the_first_state_rows_are_lost(tap: Tap, clinic: Sandbox, tmp_pa
     messages = tap().messages
     assert messages[0]["type"] == "STATE"
     singer = "".join(json.dumps(message) + "\n" for message in messages[1:])
-    losses = []
-    for flush in (1, 2):
-        folder = tmp_path / f"control-{flush}"
-        folder.mkdir()
-        loader = DuckDb(folder)
-        was_killed, state = killed_at(loader, singer, flush)
-        assert was_killed
-        loader.load(tap(state=state).stdout)
-        losses.append(lost(loader, clinic))
-    assert any(losses)
+    loader = DuckDb(tmp_path, BATCHES["blocked times wait while reservations are flushed"])
+    was_killed, state = killed_at(loader, singer, 1)
+    assert was_killed
+    loader.load(tap(state=state).stdout)
+    assert lost(loader, clinic).keys() == {"blocked_times"}
