@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -97,8 +98,9 @@ class PagedStream(BookioStream):
     def get_pages(self, context: Context) -> Iterator[list[Row]]:
         """Scan one facility; its bookmark moves if nothing can have been missed."""
         facility = self.run.facilities[context["facilityId"] if context else None]
-        with self.run.problems.noted(self.name, facility.id):
-            yield from self._scan(facility)
+        if not self.run.problems.gave_up(self.name, facility.id):
+            with self.run.problems.noted(self.name, facility.id):
+                yield from self._scan(facility)
         if self.is_writing:
             self.settle()
 
@@ -139,7 +141,7 @@ class PagedStream(BookioStream):
     def _scan(self, facility: Facility) -> Iterator[list[Row]]:
         """Yield the records of one facility, and note what became of the scan."""
         name = f"{self.name}, {_named(facility.id)}"
-        question, scan, reason = self._asked_ahead(facility), None, ""
+        question, scan = self._asked_ahead(facility), None
         try:
             question = self._trusted(facility, question)
             scan = Scan(
@@ -155,12 +157,11 @@ class PagedStream(BookioStream):
             for rows in scan.pages():
                 self.run.progress.show(name, scan.rows, scan.first_page.total)
                 yield self.records(rows, facility)
-            reason = scan.verdict.reason
         except BookioError as error:
-            reason = str(error)
+            self.run.scans.append(_report(self.name, facility, question, scan, str(error)))
             raise
-        finally:
-            self.run.scans.append(_report(self.name, facility, question, scan, reason))
+        reason = scan.verdict.reason
+        self.run.scans.append(_report(self.name, facility, question, scan, reason))
         if scan.verdict.complete:
             bookmark = question.bookmark(scan.first_page.server_time_ms)
             listed = self._count(facility, question, scan.rows)
@@ -181,7 +182,9 @@ class PagedStream(BookioStream):
             return rows
         if not self.config["detect_deletions"]:
             return None
-        return self._ask(facility, None, 0, 1, {}).total
+        with suppress(BookioError):  # the scan was complete all the same
+            return self._ask(facility, None, 0, 1, {}).total
+        return None
 
     def _trusted(self, facility: Facility, question: Question) -> Question:
         """Return the question whose time becomes the bookmark, when its answer is here.

@@ -35,7 +35,8 @@ class Problems:
         self._failed: dict[tuple[str, str], list[int | None]] = {}
         """Facilities by stream and error, for most have the same."""
         self._incomplete: list[str] = []
-        self._broken: set[str] = set()
+        self._broken: dict[str, str] = {}
+        """The error by stream, where asking again is not worth the wait."""
 
     @contextmanager
     def noted(self, stream: str, facility: int | None) -> Iterator[None]:
@@ -45,11 +46,14 @@ class Problems:
         except (*LIST_IS_CLOSED, *LIST_IS_BROKEN) as error:
             self._failed.setdefault((stream, str(error)), []).append(facility)
             if isinstance(error, LIST_IS_BROKEN):
-                self._broken.add(stream)
+                self._broken[stream] = str(error)
 
-    def is_broken(self, stream: str) -> bool:
-        """Whether asking this list again is not worth the wait."""
-        return stream in self._broken
+    def gave_up(self, stream: str, facility: int | None) -> bool:
+        """Return whether this list is given up; the facility then counts as failed, too."""
+        if stream not in self._broken:
+            return False
+        self._failed[stream, self._broken[stream]].append(facility)
+        return True
 
     def incomplete(self, stream: str, facility: int | None, reason: str) -> None:
         """Note that a scan may have missed rows: its bookmark stays, and the run fails."""

@@ -101,11 +101,15 @@ def test_a_list_whose_server_fails_is_given_up_and_the_others_are_read(
 ) -> None:
     """Minutes of retries are spent once, not for each facility."""
     first = tap()
+    since = len(clinic.requests("list_reservations"))
     clinic.script("list_reservations", {"status": 200, "body": "no JSON", "times": 500})
     synced = tap(state=first.state, max_concurrency=1)
     assert synced.code == 1
     [line] = synced.errors
     assert "reservations of facility" in line
+    assert all(str(facility) in line for facility in facilities(clinic))
+    asked = clinic.requests("list_reservations")[since:]
+    assert len({request["query"]["facilityId"] for request in asked}) == 1
     assert moved(synced, "blocked_times") == facilities(clinic)
     assert (
         json.loads(json.dumps(synced.state["bookmarks"]["reservations"]))
