@@ -115,7 +115,8 @@ class Bookkeeper:
 
     def answered(self, entry: Entry, step: Step, row_id: int | None, desired: Desired) -> Entry:
         """Note a request that was answered with success: entry, row, window and trial."""
-        old = None if row_id is None else self._mirror.get(entry.stream, row_id)
+        is_creation = step.effect is Effect.CREATE  # then no row is mirrored: do not look for one
+        old = None if row_id is None or is_creation else self._mirror.get(entry.stream, row_id)
         row = operations.after(step, old and old.row, row_id)
         assert entry.intent is not None, "only what was sent can be answered"
         if step.effect is Effect.REMOVE and row_id is not None:

@@ -52,6 +52,9 @@ class Locator:
         ids = {entry.remote_id for entry in entries if entry and entry.remote_id is not None}
         ids |= {record.id for record in records if record.id is not None}
         self._mirror.load(stream, ids, numbers)
+        if self.is_blind(stream):
+            places = (self.identity_of(record)[1] for record in records if record.id is None)
+            self._mirror.load_places(place for place in places if place is not None)
 
     def locate(self, desired: Desired) -> Located:
         """Return the row of a record, and its entry.
@@ -124,7 +127,7 @@ class Locator:
         return self._free_row(desired.stream, person, place)
 
     def _free_row(self, stream: str, person: int | None, place: int | None) -> Seen | None:
-        if person is None or place is None:
+        if person is None or place is None or not self._mirror.has_place(place):
             return None
         free = [
             seen

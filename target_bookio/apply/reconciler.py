@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bookio_api.contract import BLOCKED_TIMES, RESERVATIONS
 from bookio_api.errors import (
-    BookioError,
     DuplicateError,
     NotFoundError,
     OutcomeUnknownError,
@@ -26,14 +25,15 @@ from bookio_api.errors import (
     UnknownPathError,
 )
 from target_bookio.apply.overlaps import Overlaps
+from target_bookio.apply.reporter import TWO_ROWS_MESSAGE, Reporter, changes_of
 from target_bookio.apply.resolver import Finding
 from target_bookio.apply.row_queue import RowQueue, RowState
 from target_bookio.apply.sender import Result, Shipment
 from target_bookio.desired import RecordError, read_record
 from target_bookio.plan.operations import Effect, Step
-from target_bookio.plan.planner import Plan, PlanKind, fixed_message
+from target_bookio.plan.planner import PlanKind
 from target_bookio.refresh.refresher import Hold
-from target_bookio.reporting.outcome import Change, Outcome, OutcomeKind, Reason, written_kind
+from target_bookio.reporting.outcome import Reason
 from target_bookio.settings import OnOverlap
 
 if TYPE_CHECKING:
@@ -77,7 +77,6 @@ FAILING_MESSAGE = (
 DUPLICATE_MESSAGE = (
     "Bookio says that it holds this reservation, but lists none with this externalId"
 )
-TWO_ROWS_MESSAGE = "two rows in Bookio have this externalId; cancel the one that is not meant"
 OVERLAP_MESSAGE = (
     "it overlaps with bookings, and on_overlap is reject; move one of them, or write it with warn"
 )
@@ -120,6 +119,7 @@ class Reconciler:
         self._journal, self._mirror, self._keeper, self._report, self._commit = books
         self._facilities = facilities
         self._refresher = refresher
+        self._reporter = Reporter(self._report)
         self._locator = locator
         self._resolver = resolver
         self._sender = sender
@@ -240,15 +240,7 @@ class Reconciler:
                 desired = self._checked(read_record(stream, record))
                 readable.append(replace(desired, place=next(self._places)))
             except RecordError as error:
-                self._report.add(
-                    Outcome(
-                        kind=OutcomeKind.REJECTED,
-                        stream=stream,
-                        record=record,
-                        message=str(error),
-                        fields=error.fields,
-                    )
-                )
+                self._reporter.unreadable(stream, record, error)
         return readable
 
     def _checked(self, desired: Desired) -> Desired:
@@ -370,11 +362,11 @@ class Reconciler:
                 if len(queue.waiting) == 1:
                     queue.park()
                     return None
-                self._finish(queue, OutcomeKind.UNCHANGED)
+                self._reporter.done(queue)
                 continue
             if located.entry and located.entry.intent is not None:
                 # The only guard against a second creation: no list tells whether it arrived.
-                self._reject(queue, IN_DOUBT_MESSAGE, reason=Reason.IN_DOUBT)
+                self._reporter.reject(queue, IN_DOUBT_MESSAGE, reason=Reason.IN_DOUBT)
                 continue
             if self._waits(queue, located):
                 return None
@@ -425,22 +417,24 @@ class Reconciler:
                 is_known=is_nowhere or self._facilities.knows_zone(facility),
             )
         except RecordError as error:
-            self._reject(queue, str(error), fields=error.fields)
+            self._reporter.reject(queue, str(error), fields=error.fields)
             return None
         if located.duplicates and not desired.deleted:
             self._twice[queue.stream].discard(desired.external_id or 0)
-            self._reject(queue, TWO_ROWS_MESSAGE, fields=("externalId",), reason=Reason.DUPLICATE)
+            self._reporter.reject(
+                queue, TWO_ROWS_MESSAGE, fields=("externalId",), reason=Reason.DUPLICATE
+            )
             return None
         plan = self._planner.plan(desired, row, located.entry)
         queue.note_plan(plan, desired)
         if plan.kind is PlanKind.UNCHANGED or (plan.kind is PlanKind.REJECT and queue.operations):
             self._keeper.agree(desired, located.entry, row, wish, plan)
-            self._finish(queue, OutcomeKind.UNCHANGED, row_id=(row or {}).get("id"))
+            self._reporter.done(queue, (row or {}).get("id"))
         elif plan.kind is PlanKind.REJECT:
-            self._reject(queue, plan.message, fields=plan.fields)
+            self._reporter.reject(queue, plan.message, fields=plan.fields)
         elif plan.kind is PlanKind.CONFLICT:
             self._keeper.dispute(desired, located.entry, row, plan)
-            self._conflict(queue, plan, (row or {}).get("id"))
+            self._reporter.conflict(queue, plan, row)
         else:
             return self._checked_step(queue, located, plan.steps[0])
         return None
@@ -450,22 +444,22 @@ class Reconciler:
         desired, entry = queue.current, located.entry
         row_id = located.seen.id if located.seen else None
         if step.effect is Effect.SYNC and self._locator.holder(desired, row_id) is not None:
-            self._reject(queue, HELD_MESSAGE, fields=("externalId",))
+            self._reporter.reject(queue, HELD_MESSAGE, fields=("externalId",))
             return None
         if step.effect is Effect.CREATE:
             blind = self._locator.is_blind(queue.stream)
             if blind and entry is not None and entry.was_created_here:
-                self._reject(queue, UNSEEN_MESSAGE)
+                self._reporter.reject(queue, UNSEEN_MESSAGE)
                 return None
             if self._found_elsewhere(queue) or (blind and self._adopted(queue)):
                 return None
         if queue.sent >= MAX_SENT:
-            self._reject(queue, FAILING_MESSAGE, reason=Reason.REFUSED)
+            self._reporter.reject(queue, FAILING_MESSAGE, reason=Reason.REFUSED)
             return None
         row = located.seen.row if located.seen else None
         found = self._overlaps.of(queue.desired or desired, row, step)
         if found and self._overlaps.on_overlap is OnOverlap.REJECT:
-            self._reject(queue, OVERLAP_MESSAGE, reason=Reason.OVERLAP, overlaps=found)
+            self._reporter.reject(queue, OVERLAP_MESSAGE, reason=Reason.OVERLAP, overlaps=found)
             return None
         queue.overlaps = found or queue.overlaps
         return step
@@ -530,11 +524,11 @@ class Reconciler:
             # Nobody but the list can see a removal, so this is how it is noticed (rule 17).
             self._keeper.removed(entry, forget_id=self._planner.source_wins)
             if queue.current.id is not None:
-                self._refused(queue, error)
+                self._reporter.refused(queue, error)
             self._make_ready(queue)
         elif isinstance(error, RefusedError):
             self._keeper.take_back(entry)
-            self._refused(queue, error)
+            self._reporter.refused(queue, error)
             self._make_ready(queue)
         else:
             self._keeper.take_back(entry)
@@ -544,15 +538,16 @@ class Reconciler:
         """Note a request that was carried out."""
         assert queue.step is not None, "only what was started can be answered"
         desired = queue.desired or queue.current
-        old = None if result.row_id is None else self._mirror.get(queue.stream, result.row_id)
-        changes = _changes(queue.step, old.row if old else {})
+        known_id = None if queue.step.effect is Effect.CREATE else result.row_id
+        old = None if known_id is None else self._mirror.get(queue.stream, known_id)
+        changes = changes_of(queue.step, old.row if old else {})
         confirmed = self._keeper.answered(entry, queue.step, result.row_id, desired)
         is_last = queue.plan is None or len(queue.plan.steps) == 1
         queue.step_done(changes)
         if is_last:
             wish = self._keeper.wish_of(queue.current)
             self._keeper.settle(confirmed, wish)
-            self._finish(queue, OutcomeKind.UNCHANGED, row_id=result.row_id)
+            self._reporter.done(queue, result.row_id)
 
     def _watch(self, entry: Entry) -> None:
         if entry.remote_id is not None:
@@ -619,7 +614,7 @@ class Reconciler:
         else:
             self._keeper.untellable(entry)
             if queue.waiting:
-                self._reject(queue, IN_DOUBT_MESSAGE, reason=Reason.IN_DOUBT)
+                self._reporter.reject(queue, IN_DOUBT_MESSAGE, reason=Reason.IN_DOUBT)
             queue.ready()
         self._ready.append(queue)
         return finding is Finding.LANDED
@@ -632,7 +627,7 @@ class Reconciler:
         is_last = queue.plan is None or len(queue.plan.steps) == 1
         queue.step_done(())
         if is_last:
-            self._finish(queue, OutcomeKind.UNCHANGED, row_id=row_id)
+            self._reporter.done(queue, row_id)
 
     def _judge_answer(self, queue: RowQueue) -> None:
         """Decide by the lists whether an answer (a duplicate, an unknown path) told the truth."""
@@ -642,85 +637,13 @@ class Reconciler:
             self._keeper.take_back(entry)
             queue.ready()
             if self._locator.locate(queue.current).seen is None:
-                self._reject(queue, DUPLICATE_MESSAGE, error=error)
+                self._reporter.reject(queue, DUPLICATE_MESSAGE, error=error)
         elif not self._resolver.is_gone(entry):
             self._keeper.take_back(entry)
             raise error
         else:
             self._answered(queue, entry, Result(0, entry.remote_id))
         self._ready.append(queue)
-
-    # Reporting -----------------------------------------------------------------------------------
-
-    def _finish(self, queue: RowQueue, kind: OutcomeKind, *, row_id: int | None = None) -> None:
-        """Report the first record as done, with what was done for it."""
-        operations, fixed = tuple(queue.operations), queue.fixed
-        overlaps = queue.overlaps if operations else ()
-        changes = tuple(Change(*change) for change in queue.changes)
-        desired = queue.finish()
-        kind = written_kind(operations) if operations else kind
-        self._report.add(
-            Outcome.of(
-                desired,
-                kind,
-                row_id=row_id,
-                operations=operations,
-                changes=changes,
-                overlaps=overlaps,
-            )
-        )
-        if operations and fixed:
-            message = f"carried out, but {fixed_message(fixed)}"
-            self._report.add(
-                Outcome.of(
-                    desired,
-                    OutcomeKind.REJECTED,
-                    row_id=row_id,
-                    message=message,
-                    fields=fixed,
-                    reason=Reason.INVALID,
-                )
-            )
-
-    def _conflict(self, queue: RowQueue, plan: Plan, row_id: int | None) -> None:
-        operations = tuple(step.operation for step in plan.steps)
-        self._report.add(
-            Outcome.of(
-                queue.finish(),
-                OutcomeKind.CONFLICT,
-                row_id=row_id,
-                operations=operations,
-                message=plan.message,
-                fields=plan.fields,
-            )
-        )
-
-    def _refused(self, queue: RowQueue, error: BookioError) -> None:
-        self._reject(queue, str(error), fields=error.fields, error=error)
-
-    def _reject(
-        self,
-        queue: RowQueue,
-        message: str,
-        *,
-        fields: tuple[str, ...] = (),
-        reason: Reason | None = None,
-        error: BookioError | None = None,
-        overlaps: tuple[str, ...] = (),
-    ) -> None:
-        operations = (queue.step.operation,) if queue.step and queue.sent + bool(error) else ()
-        self._report.add(
-            Outcome.of(
-                queue.finish(),
-                OutcomeKind.REJECTED,
-                operations=operations,
-                code=error.code if error else None,
-                message=message,
-                fields=fields,
-                reason=reason,
-                overlaps=overlaps,
-            )
-        )
 
     def _report_twice(self) -> None:
         """Report the numbers of ours that two rows have, whether a record came or not (rule 19)."""
@@ -729,16 +652,7 @@ class Reconciler:
                 self._refresh(stream)
         for stream, numbers in self._twice.items():
             for number in sorted(numbers):
-                self._report.add(
-                    Outcome(
-                        kind=OutcomeKind.REJECTED,
-                        stream=stream,
-                        record={"externalId": number},
-                        message=TWO_ROWS_MESSAGE,
-                        fields=("externalId",),
-                        reason=Reason.DUPLICATE,
-                    )
-                )
+                self._reporter.two_rows(stream, number)
             numbers.clear()
 
     def _drop(self, queue: RowQueue) -> None:
@@ -749,10 +663,3 @@ class Reconciler:
     def _drop_done(self) -> None:
         for queue in [queue for queue in self._live if queue.is_done]:
             self._drop(queue)
-
-
-def _changes(step: Step, old: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:
-    """Return the old and new values of term and status."""
-    body = step.body or {}
-    names = [name for name in ("dateFrom", "dateTo", "status") if name in body]
-    return [(name, old.get(name), body[name]) for name in names]

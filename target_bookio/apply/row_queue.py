@@ -68,6 +68,8 @@ class RowQueue:
         """How often it was sent without a clear outcome."""
         self.operations: list[str] = []
         """What was done for it."""
+        self.sent_fields: dict[str, tuple[str, ...]] = {}
+        """The names of the fields that each operation sent."""
         self.fixed: tuple[str, ...] = ()
         """Fields that differ and cannot be changed."""
         self.changes: list[tuple[str, str | None, str | None]] = []
@@ -130,6 +132,7 @@ class RowQueue:
         """Take note that the request in flight was carried out."""
         assert self.step is not None, "a step is done only after it was started"
         self.operations.append(self.step.operation)
+        self.sent_fields[self.step.operation] = tuple(sorted(self.step.body or {}))
         self.changes.extend(changes)
         self.step = None
         self.ready()

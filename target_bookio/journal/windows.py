@@ -189,6 +189,8 @@ class Windows:
 
     def _flush_trials(self) -> None:
         noted, self._trials = self._trials, []
+        if not noted:
+            return
         self._db.executemany("INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?)", noted)
 
 

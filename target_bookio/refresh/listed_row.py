@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from bookio_api.contract import CALENDARS, RESERVATIONS, RESOURCES
@@ -61,6 +62,7 @@ def mirrored_creation(stream: str, row: Mapping[str, Any], digest: Digest) -> di
     return kept
 
 
+@cache
 def personal_fields(stream: str) -> tuple[str, ...]:
     """Return the fixed fields of which only digests are kept."""
     open_ones = _OPEN.get(stream, _OPEN_OF_OTHERS)

@@ -62,12 +62,15 @@ class Mirror:
         self._rows: dict[tuple[str, int], Seen | None] = {}
         self._ids: dict[tuple[str, int], tuple[int, ...]] = {}
         """The ids of the rows that have an ``externalId``."""
+        self._places: dict[int, bool] = {}
+        """Whether any row is at a place, of those that were looked up."""
 
     def load(self, stream: str, ids: Iterable[int], external_ids: Iterable[int] = ()) -> None:
         """Look up many rows at once."""
         if len(self._rows) >= MAX_KNOWN:
             self._rows.clear()
             self._ids.clear()
+            self._places.clear()
         wanted = [row_id for row_id in ids if (stream, row_id) not in self._rows]
         self._rows.update(dict.fromkeys((stream, row_id) for row_id in wanted))
         found = self._table.select_in(stream, "id", wanted)
@@ -98,6 +101,21 @@ class Mirror:
         condition = "stream = ? AND facility_id IS ? AND body ->> 'name' = ?"
         return [_seen(row) for row in self._table.select(condition, stream, facility_id, name)]
 
+    def load_places(self, places: Iterable[int]) -> None:
+        """Look up at once whether any rows are at these places."""
+        wanted = [place for place in places if place not in self._places]
+        self._places.update(dict.fromkeys(wanted, False))
+        listed = msgspec.json.encode(wanted).decode()
+        query = "place IN (SELECT value FROM json_each(?))"
+        for row in self._table.select(query, listed) if wanted else ():
+            self._places[row[6]] = True
+
+    def has_place(self, place: int) -> bool:
+        """Whether any row is at a place."""
+        if place not in self._places:
+            self.load_places([place])
+        return self._places[place]
+
     def alike(self, stream: str, person: int | None, place: int | None) -> list[Seen]:
         """Return the rows of this person, or of this facility, service and start."""
         condition = "stream = ? AND (person = ? OR place = ?)"
@@ -125,6 +143,8 @@ class Mirror:
             if external_id is not None and known is not None and row_id not in known:
                 self._ids[stream, external_id] = (*known, row_id)
         self._rows[stream, row_id] = seen
+        if seen.place is not None:
+            self._places[seen.place] = True
         body = msgspec.json.encode(row).decode()
         facility = row.get("facilityId")
         self._table.put((stream, row_id, facility, external_id, body, *seen[1:4], int(seen[4])))

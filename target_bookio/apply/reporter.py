@@ -1,0 +1,136 @@
+"""Turns what became of a row's first record into an outcome for the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_bookio.plan.planner import fixed_message
+from target_bookio.reporting.outcome import Change, Outcome, OutcomeKind, Reason, written_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from bookio_api.errors import BookioError
+    from target_bookio.apply.row_queue import RowQueue
+    from target_bookio.desired import RecordError
+    from target_bookio.plan.operations import Step
+    from target_bookio.plan.planner import Plan
+    from target_bookio.reporting.report import Report
+
+TWO_ROWS_MESSAGE = "two rows in Bookio have this externalId; cancel the one that is not meant"
+
+
+class Reporter:
+    """Reports the records of one run, and takes them off their queues."""
+
+    def __init__(self, report: Report) -> None:
+        """Take the report."""
+        self._report = report
+
+    def unreadable(self, stream: str, record: Mapping[str, Any], error: RecordError) -> None:
+        """Reject a record for how it says what it says."""
+        self._report.add(
+            Outcome(
+                kind=OutcomeKind.REJECTED,
+                stream=stream,
+                record=record,
+                message=str(error),
+                fields=error.fields,
+            )
+        )
+
+    def done(self, queue: RowQueue, row_id: int | None = None) -> None:
+        """Report the first record as done, with what was done for it."""
+        operations, fixed = tuple(queue.operations), queue.fixed
+        changes = tuple(Change(*change) for change in queue.changes)
+        sent_fields = dict(queue.sent_fields)
+        overlaps = queue.overlaps if operations else ()
+        desired = queue.finish()
+        self._report.add(
+            Outcome.of(
+                desired,
+                written_kind(operations) if operations else OutcomeKind.UNCHANGED,
+                row_id=row_id,
+                operations=operations,
+                changes=changes,
+                sent_fields=sent_fields,
+                overlaps=overlaps,
+            )
+        )
+        if operations and fixed:
+            self._report.add(
+                Outcome.of(
+                    desired,
+                    OutcomeKind.REJECTED,
+                    row_id=row_id,
+                    message=f"carried out, but {fixed_message(fixed)}",
+                    fields=fixed,
+                    reason=Reason.INVALID,
+                )
+            )
+
+    def conflict(self, queue: RowQueue, plan: Plan, row: Mapping[str, Any] | None) -> None:
+        """Report the first record as one that would undo what somebody did in Bookio."""
+        changes = [change for step in plan.steps for change in changes_of(step, row or {})]
+        self._report.add(
+            Outcome.of(
+                queue.finish(),
+                OutcomeKind.CONFLICT,
+                row_id=(row or {}).get("id"),
+                operations=tuple(step.operation for step in plan.steps),
+                message=plan.message,
+                fields=plan.fields,
+                changes=tuple(Change(*change) for change in changes),
+            )
+        )
+
+    def reject(
+        self,
+        queue: RowQueue,
+        message: str,
+        *,
+        fields: tuple[str, ...] = (),
+        reason: Reason | None = None,
+        error: BookioError | None = None,
+        overlaps: tuple[str, ...] = (),
+    ) -> None:
+        """Report the first record as one that cannot be written."""
+        was_sent = queue.step is not None and (queue.sent > 0 or error is not None)
+        operations = (queue.step.operation,) if queue.step is not None and was_sent else ()
+        self._report.add(
+            Outcome.of(
+                queue.finish(),
+                OutcomeKind.REJECTED,
+                operations=operations,
+                code=error.code if error else None,
+                message=message,
+                fields=fields,
+                reason=reason,
+                overlaps=overlaps,
+            )
+        )
+
+    def refused(self, queue: RowQueue, error: BookioError) -> None:
+        """Report the first record as one that Bookio refused."""
+        self.reject(queue, str(error), fields=error.fields, error=error)
+
+    def two_rows(self, stream: str, external_id: int) -> None:
+        """Report a number of ours that two rows have, though no record came for it (rule 19)."""
+        self._report.add(
+            Outcome(
+                kind=OutcomeKind.REJECTED,
+                stream=stream,
+                record={"externalId": external_id},
+                message=TWO_ROWS_MESSAGE,
+                fields=("externalId",),
+                reason=Reason.DUPLICATE,
+            )
+        )
+
+
+def changes_of(step: Step, old: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:
+    """Return the old and new values of term and status."""
+    body = step.body or {}
+    names = [name for name in ("dateFrom", "dateTo", "status") if name in body]
+    return [(name, old.get(name), body[name]) for name in names]
