@@ -41,7 +41,7 @@ class WholePages(SingerStream):
         with self.get_record_counter() as counter, self.get_sync_timer() as timer:
             counter.with_context(context)
             timer.with_context(context)
-            for page in self.get_pages(context):
+            for page in filter(None, self.get_pages(context)):
                 writer.write_block(self._lines(page))
                 counter.increment(len(page))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import sys
 from collections import Counter
@@ -105,3 +106,12 @@ def test_records_are_counted_by_facility(
     counted = {int(key): int(rows) for rows, key in re.findall(metric, synced.stderr)}
     assert counted, "a test that cannot see proves nothing"
     assert counted == Counter(row["facilityId"] for row in clinic.rows("reservations"))
+
+
+def test_a_page_without_records_writes_nothing(clinic: Sandbox) -> None:
+    """A facility without calendars is no line, and not half a one."""
+    for calendar in clinic.rows("calendars"):
+        clinic.remove("calendars", calendar["id"])
+    messages = [json.loads(line) for line in sync(clinic).splitlines()]
+    assert not [m for m in messages if m["type"] == "RECORD" and m["stream"] == "calendars"]
+    assert [m for m in messages if m["type"] == "RECORD" and m["stream"] == "reservations"]
