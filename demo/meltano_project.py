@@ -62,23 +62,26 @@ class MeltanoProject:
         LOG.write_text("")
         (HOME / "project" / "meltano.db").unlink(missing_ok=True)
 
-    def install(self, *plugins: str) -> None:
-        """Install Meltano and plugins, unless they are already there as they should be."""
+    def install(self, kind: str, plugin: str, lock: str) -> None:
+        """Install Meltano and a plugin, unless they are there as their lock files say."""
         pins = REQUIREMENTS / "meltano.txt"
         if not _is_installed("meltano", pins):
             venv.create(HOME, with_pip=True, clear=True)
             self._do(HOME / "bin" / "pip", "install", "--quiet", "--require-hashes",
                      "--requirement", pins)  # fmt: skip
             _note_installed("meltano", pins)
-        for plugin in plugins:
-            pins = REQUIREMENTS / f"{plugin}.txt"
-            if not _is_installed(plugin, pins):
-                self._meltano("install", "loader", plugin)
-                _note_installed(plugin, pins)
+        pins = REQUIREMENTS / lock
+        if not _is_installed(plugin, pins):
+            self._meltano("install", kind, plugin)
+            _note_installed(plugin, pins)
 
     def run(self, *blocks: str) -> None:
         """Run a pipeline."""
         self._meltano("run", *blocks)
+
+    def invoke(self, command: str) -> None:
+        """Invoke a command of a plugin."""
+        self._meltano("invoke", command)
 
     def _meltano(self, *arguments: str) -> None:
         meltano = HOME / "bin" / "meltano"

@@ -1,7 +1,8 @@
-"""From nothing to a warehouse, twice: a first load, then only what a day changed.
+"""From nothing to a warehouse, twice: a first load, then only what a day changed; then a report.
 
 Starts a Bookio of its own (bookio-sandbox), has Meltano load it into output/bookio.duckdb, and
-compares the tables with the sandbox, row by row. Then it writes back what a clinic wants.
+compares the tables with the sandbox, row by row. dbt makes marts of both loads. Then it writes back
+what a clinic wants, and draws the marts: output/report.html.
 The warehouse of meltano.yml's environment prod is another file, which this never touches.
 """
 
@@ -25,6 +26,9 @@ from bookio_sandbox.running import in_process
 if TYPE_CHECKING:
     from bookio_sandbox.running import Sandbox
 
+LEFT = "SELECT blocked_time_id FROM staging.stg_blocked_times"
+MOVED = """SELECT count(*) FILTER (moves > 0), count(*) FILTER (cancellations_seen > 0)
+FROM marts.reschedules"""
 STREAMS = ("facilities", "calendars", "reservations", "blocked_times")
 WAREHOUSE = OUTPUT / "bookio.duckdb"
 """As the environment ``demo`` of meltano.yml has it; made anew each time."""
@@ -50,30 +54,36 @@ def main() -> None:
         msg = f"{WAREHOUSE} was not made by the demo: move it to warehouse/, which is never touched"
         raise DemoError(msg)
     WAREHOUSE.unlink(missing_ok=True)
-    console.print("Installing Meltano and target-duckdb (only the first time takes long) …")
+    console.print("Installing Meltano, target-duckdb and dbt (only the first time takes long) …")
     meltano = MeltanoProject()
-    meltano.install("target-duckdb")
+    meltano.install("loader", "target-duckdb", "target-duckdb.txt")
+    meltano.install("utility", "dbt", "marts.txt")
     console.print("Starting bookio-sandbox, a Bookio on this machine …")
     with in_process("--size=20000", "--seed=2026") as sandbox:
         meltano.environment |= {
             "TAP_BOOKIO_API_URL": sandbox.url,
             "TAP_BOOKIO_AUTH_TOKEN": sandbox.token,
+            "TAP_BOOKIO_DETECT_DELETIONS": "true",
+            "TAP_BOOKIO_SCAN_LOG": "true",
         }
         console.print("meltano run tap-bookio target-duckdb: a first load …")
         first = load(meltano)
         compare(sandbox)
+        console.print("meltano run dbt:build: marts, and the first version of each reservation …")
+        meltano.run("dbt:build")
         console.print("A day passes in the clinics …")
         sandbox.advance(days=1)
         console.print("meltano run tap-bookio target-duckdb: only what changed …")
         second = load(meltano)
         removed = compare(sandbox)
         report(first, second)
-        if removed:
-            console.print(
-                f"Removed in Bookio, but still in blocked_times: {removed}. lastSync does not "
-                "report removals; see detect_deletions."
-            )
+        console.print("meltano run dbt:build: marts again, with what moved since …")
+        meltano.run("dbt:build")
+        report_marts(sandbox, removed)
         write_back(sandbox, meltano, WAREHOUSE, console)
+        console.print("meltano invoke dbt:report …")
+        meltano.invoke("dbt:report")
+        console.print("Look at output/report.html: no-shows, utilisation, bookings, lead time.")
 
 
 def load(meltano: MeltanoProject) -> Load:
@@ -128,7 +138,23 @@ def report(first: Load, second: Load) -> None:
     table.add_section()
     table.add_row("seconds", f"{first.seconds:.1f}", f"{second.seconds:.1f}")
     console.print(table)
-    console.print("Facilities and calendars are read whole each time; the others by lastSync.")
+    console.print(
+        "Reservations are read by lastSync, the others whole: blocked times because of "
+        "detect_deletions."
+    )
+
+
+def report_marts(sandbox: Sandbox, removed: int) -> None:
+    """Show what the marts know and the tables do not; end the demo if a removed row is left."""
+    with duckdb.connect(str(WAREHOUSE), read_only=True) as warehouse:
+        left = {key for (key,) in warehouse.execute(LEFT).fetchall()}
+        [(moved, cancelled)] = warehouse.execute(MOVED).fetchall()
+    if left != {row["id"] for row in sandbox.rows("blocked_times")}:
+        sys.exit("staging.stg_blocked_times does not hold the blocked times that Bookio has")
+    console.print(
+        f"Moved since the first load: {moved}, cancelled: {cancelled} (marts.reschedules). Removed "
+        f"in Bookio, still in blocked_times, and gone from staging: {removed}."
+    )
 
 
 if __name__ == "__main__":

@@ -144,9 +144,9 @@ def _meltano_settings(settings: dict[str, Any]) -> str:
     lines = []
     for name, setting in settings.items():
         lines += [f"- name: {name}", f"  kind: {_meltano_kind(setting)}"]
-        if setting.get("enum"):
+        if _meltano_kind(setting) == "options":
             lines.append("  options:")
-            for option in dict.fromkeys(map(_option, setting["enum"])):
+            for option in setting["enum"]:
                 lines += [f"  - label: {_label(option)}", f"    value: {option}"]
         if setting.get("secret"):
             lines.append("  sensitive: true")
@@ -157,18 +157,13 @@ def _meltano_settings(settings: dict[str, Any]) -> str:
     return "".join(f"    {line}\n" for line in lines)
 
 
-def _option(value: str | bool) -> str:  # noqa: FBT001
-    """Return a value as YAML; true and the text "true" are one option."""
-    return json.dumps(value) if isinstance(value, bool) else value
-
-
 def _label(option: str) -> str:
     return option.replace("_", " ").capitalize()
 
 
 def _meltano_kind(setting: dict[str, Any]) -> str:
-    if setting.get("enum"):
-        return "options"
+    if all(isinstance(option, str) for option in setting.get("enum", [None])):
+        return "options"  # a switch among them would not match the text of a variable
     if setting.get("format") in {"date", "date-time"}:
         return "date_iso8601"
     return MELTANO_KINDS.get(_kind(setting), "string")
