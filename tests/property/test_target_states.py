@@ -28,7 +28,13 @@ PEOPLE = 3
 RESEND_AFTER_S = 0.2
 DAYS = [f"2027-01-{day:02}T10:00:00" for day in (4, 5, 6)]
 LOST = [None, None, {"drop": "reset", "apply": True}, {"drop": "reset"},
-        {"status": 500, "apply": True}, {"code": 666}]  # fmt: skip
+        {"status": 500, "apply": True}, {"code": 666}, {"drop": "reset", "lands_after": 0.1},
+        {"status": 408, "lands_after": 0.05}]  # fmt: skip
+
+LISTS = [{}, {"list_lag": 0.05}, {"hide": ["externalId"]}, {"hide_written_numbers": True},
+         {"last_sync_misses_writes": True}]  # fmt: skip
+TRUE_LISTS = {"list_lag": 0, "hide": [], "hide_written_numbers": False,
+              "last_sync_misses_writes": False}  # fmt: skip
 
 people = st.integers(0, PEOPLE - 1)
 wishes = st.fixed_dictionaries(
@@ -39,6 +45,7 @@ events = st.one_of(
     st.tuples(st.just("run"), st.lists(wishes, min_size=1, max_size=5), st.sampled_from(LOST)),
     st.tuples(st.just("edit"), people, st.sampled_from(DAYS)),
     st.tuples(st.just("replay"), st.none(), st.none()),
+    st.tuples(st.just("behave"), st.sampled_from(LISTS), st.none()),
 )
 
 
@@ -122,11 +129,16 @@ class History:
 )
 @given(story=st.lists(events, min_size=1, max_size=6))
 def test_any_history_ends_as_wished(sandbox: Sandbox, story: list[Any]) -> None:
+    """Whatever is lost, late, hidden or edited: nothing twice, and the last wish or a conflict."""
+    sandbox.behave(**TRUE_LISTS)
     with TemporaryDirectory() as folder:
         history = History(sandbox, Path(folder))
         for kind, what, more in story:
             if kind == "edit":
                 history.edit(what, more)
+                continue
+            if kind == "behave":
+                sandbox.behave(**TRUE_LISTS | what)
                 continue
             told = history.cancellations()
             records = [history.record(wish) for wish in what] if kind == "run" else history.last
