@@ -257,8 +257,6 @@ class Reconciler:
             self._refresher.refresh(stream)
             self._locator.refreshed(stream)
             self._twice[stream] = set(self._mirror.duplicates(stream))
-            if stream == RESERVATIONS and self._mirror.hides_numbers(stream):
-                self._journal.database.warn_if_only_guard(stream)
 
     def _enqueue(self, desired: Desired) -> None:
         """Let a record wait behind those of its row."""

@@ -191,13 +191,6 @@ class Mirror:
         )
         return bool(self._db.execute(query, (stream,)))
 
-    def hides_numbers(self, stream: str) -> bool:
-        """Whether a list was read that shows rows, and the ``externalId`` of none."""
-        self._table.flush()
-        query = "SELECT count(*), max(shows_external_id) FROM mirror WHERE stream = ?"
-        [(count, shows)] = self._db.execute(query, (stream,))
-        return bool(count) and not shows
-
     def feed(self, stream: str, facility_id: int | None) -> Feed | None:
         """Return how a facility was read, if it was."""
         query = (
