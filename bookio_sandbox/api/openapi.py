@@ -1,4 +1,8 @@
-"""The OpenAPI 3.1 description of Bookio, generated from the contract and the schemas."""
+"""The OpenAPI 3.1 description of Bookio, generated from the contract and the schemas.
+
+``x-evidence`` says how well a path, a list's place or a field is known: C, S, G or U, as in
+``bookio_api/contract.py``.
+"""
 
 from __future__ import annotations
 
@@ -80,6 +84,7 @@ def _operation(operation: Operation) -> Json:
     described: Json = {
         "operationId": operation.name,
         "summary": operation.summary,
+        "x-evidence": operation.evidence.value,
         "parameters": parameters,
         "responses": {
             "200": _json("success", _envelope(operation)),
@@ -103,7 +108,13 @@ def _envelope(operation: Operation) -> Json:
     data: Json = {"type": "object"}
     if operation.rows:
         rows = _as_sent(stream_schema(STREAM_OF_LIST[operation.name]))
-        data["properties"] = {operation.rows: {"type": "array", "items": rows}}
+        data["properties"] = {
+            operation.rows: {
+                "type": "array",
+                "items": rows,
+                "x-evidence": operation.evidence_rows.value,
+            }
+        }
         data["required"] = [operation.rows]
     if operation.paged:
         data["properties"]["pagination"] = {
