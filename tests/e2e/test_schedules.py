@@ -1,0 +1,98 @@
+"""The units of `orchestrate/` are what systemd expects, and the script reports every failure."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from tests.cli import BIN
+from tests.loaders import missing
+
+if TYPE_CHECKING:
+    from bookio_sandbox.running import Sandbox
+
+ROOT = Path(__file__).parents[2]
+UNITS = sorted((ROOT / "orchestrate/systemd").iterdir())
+HOME = "/srv/bookio"
+
+
+def verify(folder: Path, change: tuple[str, str] = ("", "")) -> str:
+    """Return what systemd says of the units, with a checkout in the folder."""
+    if not shutil.which("systemd-analyze"):
+        missing("systemd-analyze")
+    for program in ("orchestrate/write-back.sh", ".venv-meltano/bin/meltano"):
+        (folder / program).parent.mkdir(parents=True, exist_ok=True)
+        (folder / program).write_text("#!/bin/sh\n")
+        (folder / program).chmod(0o755)
+    units = folder / "units"
+    units.mkdir()
+    for unit in UNITS:
+        text = unit.read_text().replace(HOME, str(folder)).replace(*change)
+        (units / unit.name).write_text(text)
+    command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no"]
+    paths = [str(path).replace("@.service", "@x.service") for path in sorted(units.iterdir())]
+    done = subprocess.run([*command, *paths], capture_output=True, text=True, check=False)
+    return "\n".join(line for line in done.stderr.splitlines() if "bookio" in line)
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    assert len(UNITS) == 5
+    assert verify(tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    "change", [("OnCalendar=hourly", "OnCalendar=hurly"), ("Type=oneshot", "Typ=oneshot")]
+)
+def test_systemd_would_find_a_slip(tmp_path: Path, change: tuple[str, str]) -> None:
+    """Negative control of the test above."""
+    assert verify(tmp_path, change)
+
+
+def write_back(home: Path, sandbox: Sandbox, query: str, **settings: Any) -> int:
+    """Run the script in a checkout of its own; return its exit code."""
+    (home / ".venv").mkdir()
+    (home / ".venv/bin").symlink_to(BIN)
+    warehouse = {"filepath": str(home / "bookio.duckdb"), "queries": {"blocked_times": query}}
+    (home / "warehouse.json").write_text(json.dumps(warehouse))
+    target = {"auth_token": sandbox.token, "api_url": sandbox.url, **settings}
+    (home / "target.json").write_text(json.dumps(target))
+    duckdb.connect(home / "bookio.duckdb").close()
+    environment = {"PATH": os.defpath, "BOOKIO_HOME": str(home)}
+    return subprocess.run(
+        [ROOT / "orchestrate/write-back.sh"], env=environment, check=False
+    ).returncode
+
+
+def wish(facility: int) -> str:
+    return (
+        f"SELECT 501 AS externalid, {facility} AS facilityid, "
+        "'2027-06-01T12:00:00' AS datefrom, "
+        "'2027-06-01T13:00:00' AS dateto, 'Training' AS note"
+    )
+
+
+def test_what_was_written_ends_with_0(tmp_path: Path, sandbox: Sandbox) -> None:
+    facility = sandbox.rows("facilities")[0]["id"]
+    assert write_back(tmp_path, sandbox, wish(facility)) == 0
+    assert 501 in [row["externalId"] for row in sandbox.rows("blocked_times")]
+
+
+def test_a_reject_ends_with_3(tmp_path: Path, sandbox: Sandbox) -> None:
+    assert write_back(tmp_path, sandbox, wish(facility=1)) == 3
+
+
+def test_a_warehouse_that_fails_ends_with_1(tmp_path: Path, sandbox: Sandbox) -> None:
+    """The target sees only an empty input and ends with 0; the script must not."""
+    assert write_back(tmp_path, sandbox, "SELECT * FROM no_such_table") == 1
+
+
+def test_a_wrong_token_ends_with_1(tmp_path: Path, sandbox: Sandbox) -> None:
+    facility = sandbox.rows("facilities")[0]["id"]
+    assert write_back(tmp_path, sandbox, wish(facility), auth_token="wrong") == 1
