@@ -44,8 +44,9 @@ coverage: setup ## Measure branch coverage, subprocesses included; the floor is 
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-docs: setup ## Write the generated tables of the docs
+docs: setup ## Write the generated parts of the docs, and build the site in output/docs
 	$(BIN)/python docs/generate.py
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -d output/docs-cache docs output/docs
 
 transcript: setup ## Run bookio-doctor against a sandbox that differs, for docs/doctor.md
 	$(BIN)/python docs/transcript.py

@@ -273,14 +273,14 @@ def main() -> None:
     cpus, python = os.cpu_count(), platform.python_version()
     how = "interleaved runs, start-up included"
     parts = [f"`make bench` on {datetime.now(UTC):%Y-%m-%d}: Python {python}, {cpus} CPUs, {how}."]
-    parts.append("### Reading")
+    parts.append("## Reading")
     if options.near:
         print(compare_taps(TAPS[0]))
         return
     for setting in (*TAPS, *MORE_TAPS) if options.full else TAPS:
         parts.append(compare_taps(setting))
         print(parts[-1], "\n", flush=True)
-    parts += ["### Memory of tap-bookio", memory(), "### Writing, journal on"]
+    parts += ["## Memory of tap-bookio", memory(), "## Writing, journal on"]
     for setting in TARGETS:
         parts.append(compare_targets(setting))
         print(parts[-1], "\n", flush=True)
