@@ -44,6 +44,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "personal": tables.personal,
     "operations": tables.operations,
     "errors": tables.errors,
+    "exceptions": tables.exceptions,
     "tap-bookio": plugins.meltano_tap,
     "target-settings": tables.target_settings,
     "target-bookio": plugins.meltano_target,

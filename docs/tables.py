@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from bookio_api.contract import OPERATIONS
-from bookio_api.errors import ERROR_CODES
+from bookio_api.errors import ERROR_CODES, BookioError
 from bookio_api.schemas import stream_schema, write_schema
 from tap_bookio.paged_stream import PagedStream
 from tap_bookio.settings import SETTINGS
@@ -110,6 +110,19 @@ def errors() -> str:
         (str(e.code), e.meaning, f"`{e.error.__name__}`", e.advice) for e in ERROR_CODES.values()
     ]
     return _table(("code", "meaning", "raises", "what to do"), rows)
+
+
+def exceptions() -> str:
+    """Return every exception of ``bookio_api.errors``, those of one kind together."""
+
+    def below(error: type[BookioError]) -> Iterator[tuple[str, str]]:
+        for child in error.__subclasses__():
+            if child.__module__ == BookioError.__module__:
+                first, _, _ = (child.__doc__ or "").partition("\n")
+                yield f"`{child.__name__}`", first.rstrip(".")
+                yield from below(child)
+
+    return _table(("exception", "meaning"), list(below(BookioError)))
 
 
 def kind(field: dict[str, Any]) -> str:

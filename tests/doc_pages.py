@@ -17,6 +17,8 @@ _BLOCK = re.compile(
     r"^(?P<run> *<!-- run -->\n)?(?P<indent> *)```(?P<kind>\w+)\n(?P<body>.*?)^(?P=indent)```$",
     re.DOTALL | re.MULTILINE,
 )
+_SETUP = 'make setup && export PATH="$PWD/.venv/bin:$PATH"'
+_LEFT_OUT = re.compile(r"\bmeltano |python3 -m venv|\.venv-|…")
 _SEPARATORS = {"|", "||", "&&", "&", ";"}
 
 
@@ -39,8 +41,14 @@ def blocks(kind: str) -> Iterator[Block]:
 
 
 def script(block: Block) -> str:
-    """Return a console block as a script: without prompts, here-documents as they are."""
-    return "".join(line.removeprefix("$ ") for line in block.body.splitlines(keepends=True))
+    """Return a console block as a script: without prompts, here-documents as they are.
+
+    Lines that make or fill an environment, or call Meltano, which lives in one of its own, are
+    left out; so is the reader's token.
+    """
+    typed = block.body.replace(_SETUP, "")
+    lines = [line for line in typed.splitlines(keepends=True) if not _LEFT_OUT.search(line)]
+    return "".join(line.removeprefix("$ ") for line in lines)
 
 
 def commands(block: Block) -> Iterator[list[str]]:

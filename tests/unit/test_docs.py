@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import tables
 import yaml
 
+from bookio_api.contract import with_overrides
 from tap_bookio.settings import SETTINGS as TAP_SETTINGS
 from target_bookio.settings import SETTINGS as TARGET_SETTINGS
 
@@ -68,6 +70,32 @@ def test_every_path_that_a_page_names_exists() -> None:
     ]
     assert len(named) > 10
     assert [found for found in named if not list(ROOT.glob(found[1]))] == []
+
+
+def test_every_message_in_troubleshooting_is_one_of_ours() -> None:
+    """The phrases of the table stand in the code, so that a reader can find a message by them."""
+    sources = [
+        text.read_text()
+        for folder in ("bookio_api", "bookio_singer", "tap_bookio", "target_bookio")
+        for text in ROOT.glob(f"{folder}/**/*.py")
+    ]
+    code = re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources))  # a text goes on in the next line
+    table = (ROOT / "docs/troubleshooting.md").read_text()
+    lines = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    assert len(lines) > 5
+    phrases = [phrase.strip() for line in lines for phrase in line.split("…")]
+    assert [phrase for phrase in phrases if phrase not in code] == []
+
+
+def test_every_override_in_the_docs_is_accepted() -> None:
+    found = [
+        json.loads(block)
+        for page in ROOT.glob("docs/**/*.md")
+        for block in re.findall(r"```json\n(.*?)```", page.read_text(), re.DOTALL)
+    ]
+    assert len(found) > 1
+    for settings in found:
+        assert with_overrides(settings["endpoint_overrides"])
 
 
 def test_the_demo_has_a_warehouse_of_its_own() -> None:
