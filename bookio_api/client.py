@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bookio_api.contract import Operation
+    from bookio_api.responses import JsonObject, RawResponse
 
 DEFAULT_POLICY = RetryPolicy()
 MAX_ROWS = 100_000
@@ -95,16 +96,19 @@ class BookioClient:
         Raises ``ContractError`` if the response contains no list of such rows.
         """
         op = self.operations[operation]
-        response = self.call(operation, query=query)
-        rows = rows_in(op, response.data)
-        if len(rows) > MAX_ROWS:
-            msg = f"{operation}: one response contains {len(rows)} rows, more than {MAX_ROWS}"
-            raise ContractError(msg, operation=operation)
-        for row in rows:
-            row["id"] = row_id(op, row)
+        request = self._request(op, {}, query, None)
+        response, raw = self._transport.send(op, request, self._parse_and_keep)
         pagination = response.data.get("pagination")
         total = pagination.get("total") if isinstance(pagination, dict) else None
-        return Page(rows, whole_number(total), response.server_time_ms)
+        return Page(
+            _rows(op, response),
+            whole_number(total),
+            response.server_time_ms,
+            reread=lambda: _rows(op, self._parse(op, raw)),
+        )
+
+    def _parse_and_keep(self, op: Operation, raw: RawResponse) -> tuple[Response, RawResponse]:
+        return self._parse(op, raw), raw
 
     def stop(self) -> None:
         """Send nothing more and end every wait; what is on its way may still land."""
@@ -128,6 +132,20 @@ class BookioClient:
             return Request(op.method, url, self._headers)
         headers = {**self._headers, "Content-Type": "application/json"}
         return Request(op.method, url, headers, _encoded(op, body))
+
+
+def _rows(op: Operation, response: Response) -> list[JsonObject]:
+    """Return the rows of a list, whose ids are numbers.
+
+    Raises ``ContractError`` if there is no list, or too long a one, or a row without an id.
+    """
+    rows = rows_in(op, response.data)
+    if len(rows) > MAX_ROWS:
+        msg = f"{op.name}: one response contains {len(rows)} rows, more than {MAX_ROWS}"
+        raise ContractError(msg, operation=op.name)
+    for row in rows:
+        row["id"] = row_id(op, row)
+    return rows
 
 
 def _encoded(op: Operation, body: Mapping[str, Any]) -> bytes:

@@ -16,10 +16,13 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from bookio_api.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DEFAULT_TIMEZONE = "Europe/Bratislava"
 
@@ -160,14 +163,26 @@ class OffsetClock:
         A text without offset is wall time of the zone, and a date is its midnight. An offset that
         came is kept.
         """
+        return self.rfc3339_all([text])[0]
+
+    def rfc3339_all(self, texts: Iterable[str | None]) -> list[str | None]:
+        """Return `rfc3339` of each text, and ``None`` for ``None``."""
         # Nearly every text is YYYY-MM-DDTHH:MM:SS on a day that was met before. Such a text is
         # complete once its day and time are known to exist, so nothing needs to be parsed.
-        offset = self._days.get(text[:10])
-        if offset is not None and text[10:16] in _MINUTES and text[16:] in _SECONDS:
-            return text + offset
-        return self._parsed(text)
+        offset_of = self._days.get
+        return [
+            text + offset
+            if text is not None
+            and (offset := offset_of(text[:10]))
+            and text[10:16] in _MINUTES
+            and text[16:] in _SECONDS
+            else self._parsed(text)
+            for text in texts
+        ]
 
-    def _parsed(self, text: str) -> str | None:
+    def _parsed(self, text: str | None) -> str | None:
+        if text is None:
+            return None
         try:
             moment = parse_moment(text)
         except ValueError:

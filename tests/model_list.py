@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor, Future
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from bookio_api.scan import Scan
@@ -75,7 +77,12 @@ class ModelList:
         if self.hidden:
             rows = [row for row in rows if row["id"] not in self.hidden]
             listed = [row for row in listed if row["id"] not in self.hidden]
-        page = Page(list(rows), self.total(len(listed)) if self.total else None)
+        body = json.dumps(rows)
+        page = Page(
+            json.loads(body),
+            self.total(len(listed)) if self.total else None,
+            reread=partial(json.loads, body),
+        )
         changes = int(self.rate) + (self.random.random() < self.rate % 1)
         for _ in range(changes):
             self._change()

@@ -6,10 +6,10 @@ from collections import deque
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from bookio_api.scan.pages import UnreliableError
+from bookio_api.scan.pages import UnreliableError, rows_by_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bookio_api.scan.pages import Row
 
@@ -33,6 +33,37 @@ class Match(NamedTuple):
     """Whether two anchors were neighbours and still are (PROOF 4)."""
 
 
+class KnownPage:
+    """An accepted page: its rows by id, in list order, or the means to decode them again.
+
+    In a calm list nobody looks at old pages (PROOF 9), and decoded rows take several times the
+    memory of their JSON: twenty pages of them leave no room in a CPU's cache for the next one.
+    """
+
+    def __init__(self, by_id: dict[int, Row], reread: Callable[[], list[Row]] | None) -> None:
+        """Hold the rows until they are released, or for good if they cannot be read again."""
+        self._by_id: dict[int, Row] | None = by_id
+        self._reread = reread
+        self._length = len(by_id)
+
+    def __len__(self) -> int:
+        """How many rows it has."""
+        return self._length
+
+    @property
+    def by_id(self) -> dict[int, Row]:
+        """Its rows; once read again they stay, for the next page will be compared with them too."""
+        if self._by_id is None:
+            assert self._reread, "only a page that can be read again is released"
+            self._by_id = rows_by_id(self._reread())
+        return self._by_id
+
+    def release(self) -> None:
+        """Give up the rows if they can be read again."""
+        if self._reread:
+            self._by_id = None
+
+
 class RecentPages:
     """The pages accepted last: so many that steps back find anchors, so few that memory is bounded.
 
@@ -41,7 +72,7 @@ class RecentPages:
 
     def __init__(self, max_pages: int = MAX_PAGES, max_rows: int = MAX_ROWS) -> None:
         """Remember at most so many pages and rows, but always the last page."""
-        self._pages: deque[dict[int, Row]] = deque(maxlen=max_pages)
+        self._pages: deque[KnownPage] = deque(maxlen=max_pages)
         self._max_rows = max_rows
 
     def __len__(self) -> int:
@@ -50,11 +81,13 @@ class RecentPages:
 
     def rows(self) -> Iterator[Row]:
         """Return the remembered rows; those on two pages come twice."""
-        return chain.from_iterable(page.values() for page in self._pages)
+        return chain.from_iterable(page.by_id.values() for page in self._pages)
 
-    def add(self, page: dict[int, Row]) -> None:
-        """Remember an accepted page: its rows by id, in list order."""
-        self._pages.append(page)
+    def add(self, by_id: dict[int, Row], reread: Callable[[], list[Row]] | None = None) -> None:
+        """Remember an accepted page, and release the rows of the one before it."""
+        if self._pages:
+            self._pages[-1].release()
+        self._pages.append(KnownPage(by_id, reread))
         while len(self._pages) > 1 and len(self) > self._max_rows:
             self._pages.popleft()
 
@@ -69,7 +102,7 @@ class RecentPages:
         in_order = 0
         is_linked = False
         neighbours = set(pairwise(page))
-        for known in reversed(self._pages):
+        for known in [page.by_id for page in reversed(self._pages)]:
             # A row that changed has a known id, but is no anchor: it may have moved.
             known_ids.update(key for key in page if key in known)
             common = [key for key, row in page.items() if known.get(key) == row]

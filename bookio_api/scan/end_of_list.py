@@ -31,14 +31,14 @@ class End(Enum):
     """A trusted total says so, and as many different rows came."""
 
 
-def count_repeats(state: State, rows: list[Row]) -> Repeats:
+def count_repeats(state: State, ids: list[int]) -> Repeats:
     """Count pages in a row that hold the rows which their offset should have skipped.
 
     Raises:
         UnreliableError: there are too many: the server ignores the offset.
     """
     skipped = {row["id"] for row in state.last[: max(0, state.asked - state.offset)]}
-    held = sum(row["id"] in skipped for row in rows) if skipped else 0
+    held = sum(map(skipped.__contains__, ids))
     # Inserts push skipped rows onto the next page too, but rarely more than three quarters of them.
     if held * 4 <= len(skipped) * 3:
         return NO_REPEATS

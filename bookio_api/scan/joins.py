@@ -19,6 +19,8 @@ SURE_ANCHORS = 6
 class Join(NamedTuple):
     """A page that may be accepted."""
 
+    ids: list[int]
+    """Of all its rows, in list order."""
     by_id: dict[int, Row]
     fresh: list[Row]
     """Rows to emit: new ones, and new versions of known ones."""
@@ -36,15 +38,16 @@ def join(state: State, rows: list[Row]) -> Join | None:
     Raises:
         UnreliableError: unchanged rows changed places.
     """
-    by_id = {row["id"]: row for row in rows}
+    ids = [row["id"] for row in rows]
+    by_id = dict(zip(ids, rows, strict=True))
     if _follows_directly(state, rows, by_id):
         overlap = state.overlap
-        return Join(by_id, rows[overlap:], len(rows) - overlap, overlap, ends_in_anchor=False)
+        return Join(ids, by_id, rows[overlap:], len(rows) - overlap, overlap, ends_in_anchor=False)
     match = state.recent.match(by_id)
     if not _is_anchored(state, rows, match):
         return None
     ends_in_anchor = bool(rows) and rows[-1]["id"] in match.anchors
-    return Join(by_id, match.fresh, match.unseen, match.in_order, ends_in_anchor)
+    return Join(ids, by_id, match.fresh, match.unseen, match.in_order, ends_in_anchor)
 
 
 def _follows_directly(state: State, rows: list[Row], by_id: dict[int, Row]) -> bool:
@@ -79,7 +82,7 @@ def _is_anchored(state: State, rows: list[Row], match: Match) -> bool:
     return not rows and state.asked == state.end
 
 
-def check_start_over(state: State, rows: list[Row]) -> None:
+def check_start_over(state: State, rows: list[Row], ids: list[int]) -> None:
     """Refuse a page on which the list's first rows follow its last one.
 
     Raises:
@@ -88,8 +91,9 @@ def check_start_over(state: State, rows: list[Row]) -> None:
     if state.asked == 0 or not state.top:
         return
     last_id = state.last[-1]["id"] if state.last else None
-    after_last = next((at for at, row in enumerate(rows, 1) if row["id"] == last_id), len(rows))
-    tail = rows[after_last:]
+    if last_id not in ids:
+        return
+    tail = rows[ids.index(last_id) + 1 :]
     if tail and tail[: len(state.top)] == state.top[: len(tail)]:
         msg = "the list starts over after its end"
         raise UnreliableError(msg)

@@ -121,7 +121,7 @@ class Machine:
                 if joined is None:  # PROOF 5: an earlier page may share rows with those accepted
                     return Step(Phase.STEP_BACK, self._further_back(requests), [])
                 state.unwritten = joined.fresh
-                check_start_over(state, page.rows)
+                check_start_over(state, page.rows, joined.ids)
                 match self._accept(page, joined):
                     case End.NOT_YET:
                         end_of_list.check_budget(state, requests)
@@ -143,16 +143,16 @@ class Machine:
             case Phase.CHECK_ORDER:
                 joined = join(state, page.rows)
                 assert joined, "a page at offset 0 needs no anchor"
-                self._remember(joined)
+                self._remember(page, joined)
                 return self._check_order(joined.fresh)
             case Phase.DATE_WINDOWS | Phase.DONE:
                 msg = f"{state.phase} asks for no page"
                 raise AssertionError(msg)
 
-    def _remember(self, joined: Join) -> None:
+    def _remember(self, page: Page, joined: Join) -> None:
         """Note a page as accepted, wherever the scan stands."""
         state = self.state
-        state.recent.add(joined.by_id)
+        state.recent.add(joined.by_id, page.reread)
         state.rows += joined.unseen
         # PROOF 6: a shuffled list keeps n rows in sequence once in n! times.
         odds = state.order_odds * factorial(min(joined.in_order, ENOUGH_IN_ORDER))
@@ -166,8 +166,8 @@ class Machine:
         before that one is replaced.
         """
         state, rows, news = self.state, page.rows, len(joined.fresh)
-        self._remember(joined)
-        state.repeats = end_of_list.count_repeats(state, rows)
+        self._remember(page, joined)
+        state.repeats = end_of_list.count_repeats(state, joined.ids)
         is_quiet = not news and not state.repeats.pages and end_of_list.ends_as_before(state, rows)
         state.longest = max(state.longest, len(rows))
         if state.accepted and news > state.overlap:  # so the page before was not the last one

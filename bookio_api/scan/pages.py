@@ -18,10 +18,17 @@ class Page(NamedTuple):
     """``data.pagination.total`` where the server sends one; it is checked, never believed."""
     server_time_ms: int | None = None
     """The response's ``Date`` header in epoch milliseconds."""
+    reread: Callable[[], list[Row]] | None = None
+    """Decodes the rows again from the response, which is far smaller than they are."""
 
 
 Fetch = Callable[[int, int, Mapping[str, str]], Page]
 """``fetch(offset, limit, window)``; the window holds date filters, or nothing."""
+
+
+def rows_by_id(rows: list[Row]) -> dict[int, Row]:
+    """Return rows by id, in list order."""
+    return {row["id"]: row for row in rows}
 
 
 class Verdict(NamedTuple):

@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
 """Bounds of an integer that every loader can store."""
 
 _INTEGER_TEXT = re.compile(r"\s*(-?\d{1,19})(\.0+)?\s*", re.ASCII)
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+
+
+def are_int64(numbers: Iterable[float | None]) -> bool:
+    """Whether all numbers are within int64; null is."""
+    present = [number for number in numbers if number is not None]
+    return not present or (min(present) >= MIN_INT64 and max(present) <= MAX_INT64)
 
 
 def to_text(value: object) -> str:

@@ -264,17 +264,29 @@ def _record(rule: ObjectRule, value: Row, clock: OffsetClock) -> Row:
 
 
 def _applied_to_all(rule: FieldRule, items: list[Any], clock: OffsetClock) -> list[Any]:
-    return [_applied(rule, item, clock) for item in items]
+    return [applied(rule, type(item))(item, clock) for item in items]
 
 
-def _applied(rule: FieldRule, value: Any, clock: OffsetClock) -> Any:  # noqa: ANN401
-    """Return what is emitted for an item of a list."""
-    match rule.step(type(value)):
+def applied(rule: FieldRule, kind: type) -> Convert:
+    """Return what a rule makes of any single value of this type."""
+    match rule.step(kind):
         case Step.KEEP:
-            return value
+            return _kept
         case Step.DROP:
-            return None
-        case Step.INTEGER if MIN_INT64 <= value <= MAX_INT64:
-            return value
+            return _emptied
+        case Step.INTEGER:
+            return partial(_within_int64, rule.converter(kind))
         case _:
-            return rule.converter(type(value))(value, clock)
+            return rule.converter(kind)
+
+
+def _kept(value: object, _: OffsetClock) -> object:
+    return value
+
+
+def _emptied(_value: object, _clock: OffsetClock) -> None:
+    return None
+
+
+def _within_int64(convert: Convert, value: int, clock: OffsetClock) -> Any:  # noqa: ANN401
+    return value if MIN_INT64 <= value <= MAX_INT64 else convert(value, clock)

@@ -9,16 +9,21 @@ from __future__ import annotations
 import copy
 import os
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bookio_api.localtime import OffsetClock, zone
 from bookio_api.schemas import stream_schema
+from tap_bookio.records import record_builder
 from tap_bookio.records.privacy import Pseudonyms
-from tap_bookio.records.record_builder import RecordBuilder
+from tap_bookio.records.record_builder import plan_for
 from tests.record_builders import KEY, builder_of
 from tests.slow_records import SlowRecords
+
+if TYPE_CHECKING:
+    from tap_bookio.records.field_rules import FieldRule
+    from tap_bookio.records.record_builder import Plan
 
 SEED = int(os.environ.get("BOOKIO_SEED") or random.SystemRandom().randrange(10**6))
 PAGES = int(os.environ.get("BOOKIO_PAGES", "150"))
@@ -156,13 +161,13 @@ def test_the_compiled_walk_makes_what_the_slow_one_makes() -> None:
 
 
 def test_a_walk_that_forgot_the_types_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Negative control: a form that is taken for another row's makes a difference."""
-    form_of, first = RecordBuilder._form_of, {}
+    """Negative control: a column that is taken for one of other types makes a difference."""
+    first: dict[FieldRule, Plan] = {}
 
-    def careless(self: RecordBuilder, row: dict[str, Any], shape: tuple[object, ...]) -> Any:
-        return first.setdefault((id(self), *row), form_of(self, row, shape))
+    def careless(rule: FieldRule, kinds: frozenset[type]) -> Plan:
+        return first.setdefault(rule, plan_for(rule, kinds))
 
-    monkeypatch.setattr(RecordBuilder, "_form_of", careless)
+    monkeypatch.setattr(record_builder, "plan_for", careless)
     broken = 0
     for seed in range(SEED, SEED + 20):
         try:

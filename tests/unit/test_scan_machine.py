@@ -190,3 +190,24 @@ def test_many_small_pages_are_bounded_too():
         page = server.fetch(offset, 10, {}).rows
         recent.add({row["id"]: row for row in page})
     assert len(recent) == 30
+
+
+def test_a_page_that_is_read_again_anchors_as_before():
+    """PROOF 9: only the last page keeps its rows; a step back decodes the others once more."""
+    reread = []
+
+    def page(first: int, last: int) -> Page:
+        def again() -> list[Row]:
+            reread.append(first)
+            return rows(first, last)
+
+        return Page(rows(first, last), reread=again)
+
+    scan = machine()
+    for requests, each in enumerate((page(1, 20), page(13, 32), page(25, 44)), 1):
+        scan.receive(each, requests)
+    assert not reread
+    scan.receive(page(60, 79), 4)  # not anchored
+    assert sorted(reread) == [1, 13]
+    assert [row["id"] for row in scan.receive(page(29, 48), 5)] == [45, 46, 47, 48]
+    assert sorted(reread) == [1, 13], "what was decoded again stays"
