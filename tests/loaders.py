@@ -89,6 +89,7 @@ class DuckDb(Loader):
         settings = {
             "filepath": str(self.file),
             "default_target_schema": "main",
+            "add_metadata_columns": True,
             "batch_size_rows": batch,
         }
         super().__init__("target-duckdb", folder, settings, flush='{"bookmarks"')
