@@ -7,10 +7,19 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 
 NEXT := .venv-next/bin
 
+LOADERS := .meltano/loaders/target-duckdb/venv/.installed \
+	.meltano/loaders/target-postgres/venv/.installed .meltano/utilities/dbt/venv/.installed
+
+define INSTALL_ENVIRONMENT
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --quiet --require-hashes --requirement $<
+	@touch $@
+endef
+
 SUPPORTED = import sys; (3, 11) <= sys.version_info < (3, 15) or sys.exit("Python 3.11 to 3.14 is \
 	needed, and this is %d.%d: make setup PYTHON=python3.12" % sys.version_info[:2])
 
-.PHONY: help setup test test-fast test-next coverage demo docs transcript bench torture lint types imports lock audit secrets build clean
+.PHONY: help setup loaders test test-fast test-next coverage demo docs transcript bench torture lint types imports lock audit secrets build clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,7 +33,15 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	$(BIN)/pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test: setup ## Run the tests
+loaders: $(LOADERS) ## Make the environments of the loaders and of dbt, which the tests load into
+
+.meltano/loaders/%/venv/.installed: requirements/%.txt
+	$(INSTALL_ENVIRONMENT)
+
+.meltano/utilities/dbt/venv/.installed: requirements/marts.txt
+	$(INSTALL_ENVIRONMENT)
+
+test: setup loaders ## Run the tests
 	$(BIN)/pytest -n auto
 
 test-fast: setup ## Run the unit and property tests, but for slow ones: seconds, not minutes
@@ -38,7 +55,7 @@ test-next: ## Run the tests against the newest pre-release of singer-sdk
 	$(NEXT)/pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	$(NEXT)/pytest -n auto
 
-coverage: setup ## Measure branch coverage, subprocesses included; the floor is in pyproject.toml
+coverage: setup loaders ## Measure branch coverage, subprocesses included; the floor is in pyproject.toml
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n auto
 	$(BIN)/coverage combine --quiet
