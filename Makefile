@@ -8,7 +8,8 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 NEXT := .venv-next/bin
 
 LOADERS := .meltano/loaders/target-duckdb/venv/.installed \
-	.meltano/loaders/target-postgres/venv/.installed .meltano/utilities/dbt/venv/.installed
+	.meltano/loaders/target-postgres/venv/.installed .meltano/utilities/dbt/venv/.installed \
+	.meltano/cli/venv/.installed
 
 define INSTALL_ENVIRONMENT
 	$(PYTHON) -m venv --clear $(@D)
@@ -33,12 +34,16 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	$(BIN)/pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-loaders: $(LOADERS) ## Make the environments of the loaders and of dbt, which the tests load into
+loaders: $(LOADERS) ## Make the environments of Meltano, the loaders and dbt, which the tests run
 
 .meltano/loaders/%/venv/.installed: requirements/%.txt
 	$(INSTALL_ENVIRONMENT)
 
 .meltano/utilities/dbt/venv/.installed: requirements/marts.txt
+	$(INSTALL_ENVIRONMENT)
+
+# Not .venv-meltano: the demo makes that one anew whenever it likes.
+.meltano/cli/venv/.installed: requirements/meltano.txt
 	$(INSTALL_ENVIRONMENT)
 
 test: setup loaders ## Run the tests

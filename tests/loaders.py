@@ -1,7 +1,8 @@
 """Singer loaders, each in an environment of its own, and a PostgreSQL to load into.
 
 The environments are made from ``requirements/target-*.txt`` in ``.meltano/loaders``, or in the
-folder that the variable LOADERS names. Where one is missing a test is skipped; in CI it fails.
+folder that the variable LOADERS names; Meltano is that of ``.meltano/cli``, or the program that
+MELTANO names. Where one is missing a test is skipped; in CI it fails.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 LOADERS = Path(os.environ.get("LOADERS") or ROOT / ".meltano/loaders")
+MELTANO = Path(os.environ.get("MELTANO") or ROOT / ".meltano/cli/venv/bin/meltano")
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 SCHEMA = "bookio"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 from datetime import UTC, datetime
@@ -123,7 +122,7 @@ def run_page(page: str, folder: Path) -> str:
         for name in ("config.json", "target.json"):
             (folder / name).write_text(settings)
         done = subprocess.run(
-            [shutil.which("bash") or "bash", "-euc", f"{AT_END}\n{typed}"],
+            ["/bin/bash", "-euc", f"{AT_END}\n{typed}"],
             cwd=folder, capture_output=True, text=True, check=False, timeout=TIMEOUT,
             env={"PATH": path, "HOME": str(folder)},
         )  # fmt: skip

@@ -16,14 +16,13 @@ from referencing import Registry, Resource
 from tap_bookio.settings import SETTINGS as TAP_SETTINGS
 from target_bookio.settings import SETTINGS as TARGET_SETTINGS
 from tests.cli import BIN
-from tests.loaders import missing
+from tests.loaders import MELTANO, missing
 
 if TYPE_CHECKING:
     from bookio_sandbox.running import Sandbox
 
 ROOT = Path(__file__).parents[2]
 HUB = ROOT / "tests/data/hub"
-MELTANO = Path(os.environ.get("MELTANO") or ROOT / ".venv-meltano/bin/meltano")
 PLUGINS = [
     ("tap-bookio", "extractor", TAP_SETTINGS),
     ("target-bookio", "loader", TARGET_SETTINGS),
