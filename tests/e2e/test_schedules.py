@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +57,14 @@ def test_systemd_would_find_a_slip(tmp_path: Path, change: tuple[str, str]) -> N
     assert verify(tmp_path, change)
 
 
+def wait_for(path: Path) -> None:
+    for _ in range(600):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{path.name} was never written")
+
+
 def write_back(home: Path, sandbox: Sandbox, query: str, **settings: Any) -> int:
     """Run the script in a checkout of its own; return its exit code."""
     (home / ".venv").mkdir()
@@ -96,3 +106,18 @@ def test_a_warehouse_that_fails_ends_with_1(tmp_path: Path, sandbox: Sandbox) ->
 def test_a_wrong_token_ends_with_1(tmp_path: Path, sandbox: Sandbox) -> None:
     facility = sandbox.rows("facilities")[0]["id"]
     assert write_back(tmp_path, sandbox, wish(facility), auth_token="wrong") == 1
+
+
+def test_a_stop_waits_for_the_target_and_keeps_its_code(tmp_path: Path) -> None:
+    """systemd stops the whole group: the script has to outlive the target, which finishes first."""
+    programs = tmp_path / ".venv/bin"
+    programs.mkdir(parents=True)
+    (programs / "tap-warehouse").symlink_to("/bin/true")
+    (programs / "target-bookio").symlink_to(ROOT / "tests/stopped_target.sh")
+    environment = {"PATH": os.defpath, "BOOKIO_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        [ROOT / "orchestrate/write-back.sh"], env=environment, start_new_session=True
+    ) as script:
+        wait_for(tmp_path / "started")
+        os.killpg(script.pid, signal.SIGTERM)
+        assert script.wait(timeout=60) == 3

@@ -12,7 +12,7 @@ import pytest
 import tables
 import yaml
 
-from bookio_api.contract import with_overrides
+from bookio_api.contract import OPERATIONS, with_overrides
 from tap_bookio.settings import SETTINGS as TAP_SETTINGS
 from target_bookio.settings import SETTINGS as TARGET_SETTINGS
 
@@ -85,6 +85,20 @@ def test_every_message_in_troubleshooting_is_one_of_ours() -> None:
     assert len(lines) > 5
     phrases = [phrase.strip() for line in lines for phrase in line.split("…")]
     assert [phrase for phrase in phrases if phrase not in code] == []
+
+
+def test_the_openapi_document_says_how_well_each_path_is_known() -> None:
+    paths = json.loads((ROOT / "docs/openapi.json").read_text())["paths"]
+    evidence = {
+        operation["operationId"]: operation["x-evidence"]
+        for path in paths.values()
+        for operation in path.values()
+    }
+    assert evidence == {op.name: op.evidence.value for op in OPERATIONS.values()}
+    listed = paths["/reservations"]["get"]["responses"]["200"]["content"]["application/json"]
+    data = listed["schema"]["properties"]["result"]["properties"]["data"]["properties"]
+    assert data["reservations"]["x-evidence"] == "S"
+    assert data["reservations"]["items"]["properties"]["externalId"]["x-evidence"] == "G"
 
 
 def test_every_override_in_the_docs_is_accepted() -> None:
