@@ -10,12 +10,13 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from bookio_api.contract import PRODUCTION_URL, with_overrides
+from bookio_api.contract import PRODUCTION_URL
 from bookio_api.decoding import BodyDecoder
 from bookio_api.errors import ContractError, SettingsError, ValidationError
 from bookio_api.http.proxies import BAD_ADDRESS
 from bookio_api.http.retries import RetryPolicy
 from bookio_api.http.transport import Request, Transport
+from bookio_api.overrides import with_overrides
 from bookio_api.responses import Response, parse_response, row_id, rows_in, whole_number
 from bookio_api.scan.pages import Page
 

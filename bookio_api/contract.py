@@ -8,18 +8,17 @@ How well a fact is known is its evidence, and the tag stands beside the fact:
 - ``U`` unknown
 
 Methods and paths are tagged as a whole by ``Operation.evidence``; twelve of the fourteen are not
-confirmed, so ``with_overrides`` corrects any of them from configuration, without a release.
+confirmed, so ``overrides.py`` corrects any of them from configuration, without a release.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from bookio_api.errors import SettingsError
 from bookio_api.schemas import write_schema
 
 if TYPE_CHECKING:
@@ -284,45 +283,3 @@ RESOURCES: Mapping[str, Resource] = MappingProxyType(
     }
 )
 """The four resources by name, in the order in which the tap reads them."""
-
-
-def with_overrides(overrides: Mapping[str, str] | None) -> Mapping[str, Operation]:
-    """Return the operations, corrected as ``endpoint_overrides`` says: ``{name: "METHOD /path"}``.
-
-    Raises ``SettingsError`` for a name, method or path that cannot be right.
-    """
-    corrected = dict(OPERATIONS)
-    for name, value in (overrides or {}).items():
-        corrected[name] = _override(name, value)
-    return MappingProxyType(corrected)
-
-
-def _override(name: str, value: object) -> Operation:
-    operation = OPERATIONS.get(name)
-    if operation is None:
-        msg = (
-            f"endpoint_overrides names an unknown operation, {name!r}; "
-            f"use one of: {', '.join(OPERATIONS)}"
-        )
-        raise SettingsError(msg)
-    method, _, path = str(value).strip().partition(" ")
-    method, path = method.upper(), path.strip()
-    spare = re.sub(r"{\w+}", "", path)
-    if method not in METHODS or not re.fullmatch(r"/[^\s?#{}]*", spare):
-        msg = (
-            f"endpoint_overrides[{name!r}] is not a method and a path; "
-            f'write "METHOD /path", for instance "{operation.method} {operation.path}"'
-        )
-        raise SettingsError(msg)
-    if operation.retry_safe and method not in {"GET", "POST"}:
-        msg = f"endpoint_overrides[{name!r}] would change what it reads; write GET or POST"
-        raise SettingsError(msg)
-    if not operation.retry_safe and method == "GET":
-        msg = f"endpoint_overrides[{name!r}] is a write and GET only reads; write another method"
-        raise SettingsError(msg)
-    corrected = replace(operation, method=method, path=path)
-    if corrected.path_parameters != operation.path_parameters:
-        needed = ", ".join(f"{{{p}}}" for p in sorted(operation.path_parameters)) or "no parameter"
-        msg = f"endpoint_overrides[{name!r}]: its path must contain {needed}"
-        raise SettingsError(msg)
-    return corrected

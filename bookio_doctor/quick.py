@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bookio_api.contract import FACILITIES, RESOURCES, with_overrides
+from bookio_api.contract import FACILITIES, RESOURCES
+from bookio_api.overrides import with_overrides
 from bookio_doctor.judgements.lists import judge_list
 from bookio_doctor.probe import Probe
 from bookio_doctor.survey import Survey

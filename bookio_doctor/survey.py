@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bookio_api.contract import MAX_PAGE_SIZE, OPERATIONS, RESOURCES, with_overrides
+from bookio_api.contract import MAX_PAGE_SIZE, OPERATIONS, RESOURCES
 from bookio_api.errors import SettingsError
 from bookio_api.localtime import DEFAULT_TIMEZONE, to_epoch_ms, zone
+from bookio_api.overrides import with_overrides
 from bookio_doctor.probe import UnansweredError
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bookio_api.contract import OPERATIONS, with_overrides
+from bookio_api.contract import OPERATIONS
+from bookio_api.overrides import with_overrides
 from bookio_doctor.finding import Finding, Verdict
 from bookio_doctor.probe import UnansweredError
 from bookio_doctor.survey import UNKNOWN_PATH

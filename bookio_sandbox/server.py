@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from bookio_api.contract import with_overrides
+from bookio_api.overrides import with_overrides
 from bookio_sandbox.api.app import BASE_PATH, Bookio, build_app
 from bookio_sandbox.api.behaviour import Behaviour
 from bookio_sandbox.api.faults import Protocol

@@ -12,7 +12,8 @@ import pytest
 import tables
 import yaml
 
-from bookio_api.contract import OPERATIONS, with_overrides
+from bookio_api.contract import OPERATIONS
+from bookio_api.overrides import with_overrides
 from tap_bookio.settings import SETTINGS as TAP_SETTINGS
 from target_bookio.settings import SETTINGS as TARGET_SETTINGS
 

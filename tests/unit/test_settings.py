@@ -9,10 +9,11 @@ import pytest
 from requests.adapters import HTTPAdapter
 
 from bookio_api.client import BookioClient
-from bookio_api.contract import OPERATIONS, with_overrides
+from bookio_api.contract import OPERATIONS
 from bookio_api.errors import SettingsError
 from bookio_api.http.proxies import pool_for
 from bookio_api.localtime import to_epoch_ms, zone
+from bookio_api.overrides import with_overrides
 from tap_bookio.settings import problems_of
 
 HTTPS = "https://medic.example.org/api"
