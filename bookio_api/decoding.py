@@ -80,9 +80,9 @@ class BodyDecoder:
             RecursionError: it is nested too deeply.
         """
         surely: set[Defect] = set()
-        # U+0000 is valid JSON, so it is looked for; the text "\\u0000" with a backslash may look
-        # like it, and is no defect.
-        if _NUL_BYTES not in body:
+        # U+0000 is valid JSON, so it is looked for, where there are escapes at all; the text
+        # "\\u0000" with a backslash may look like it, and is no defect.
+        if b"\\" not in body or _NUL_BYTES not in body:
             try:
                 return _decode(body)
             except (msgspec.DecodeError, UnicodeDecodeError):
