@@ -10,7 +10,6 @@ import click
 from singer_sdk.tap_base import CliTestOptionValue
 
 from bookio_api.schemas import stream_schema
-from bookio_doctor.quick import check_lists
 from bookio_singer.command import FAILED, OneLineCommand
 from bookio_singer.sdk import ConfigInput, SingerTap
 from tap_bookio.bookmark import check_state
@@ -150,6 +149,8 @@ class TapBookio(SingerTap):
             super().cb_test(ctx, param, value)
             return
         given = ctx.params.get("config") or ConfigInput()
+        from bookio_doctor.quick import check_lists  # noqa: PLC0415 - only --test needs it
+
         tap = cls(config=given.config, parse_env_config=given.parse_env)
         checks = check_lists(tap.config)
         for check in checks:

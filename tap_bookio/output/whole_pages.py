@@ -59,4 +59,5 @@ class WholePages(SingerStream):
         head = f'{{"type":"RECORD","stream":"{self.name}","record":'.encode()
         tail = f',{version}"time_extracted":"{now}"}}\n'.encode()
         rows: bytes = encoder.encode_lines(page)  # JSON text holds no raw line break
-        return head + rows[:-1].replace(b"\n", tail + head) + tail
+        lines = rows.replace(b"\n", tail + head, len(page) - 1)
+        return b"".join((head, memoryview(lines)[:-1], tail))

@@ -212,10 +212,12 @@ class TypedField(_Field):
         is_silent = _KINDS[kind] == self._sent_as
 
         def coerced(value: object, _: OffsetClock) -> object:
+            nonlocal is_silent
             for coerce in coercions:
                 if (fitting := coerce(value)) is not None:
                     if not is_silent:
                         self._warn(converted)
+                        is_silent = True  # every row of a list may need it
                     return fitting
             self._warn(left_empty)
             return None
