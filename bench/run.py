@@ -68,6 +68,8 @@ class Run(NamedTuple):
     """One run of one program."""
 
     seconds: float
+    cpu_seconds: float
+    """In user and kernel mode: what other processes do to the machine changes it less."""
     mebibytes: float
 
 
@@ -156,7 +158,7 @@ def measured(command: list[str | Path], stdin: Path | None, rows: int) -> Run:
         said = records_in(output)
     if process.returncode or (stdin is None and said != rows):
         sys.exit(f"{command} exited {process.returncode} with {said} records, not {rows}")
-    return Run(seconds, usage.ru_maxrss / 1024)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def records_in(output: IO[bytes]) -> int:
@@ -249,16 +251,18 @@ def memory() -> str:
 def table(setting: Setting, runs: dict[str, list[Run]], stock: str) -> str:
     """Return medians and ratios as a table."""
     rate = {n: setting.rows / median(r.seconds for r in each) for n, each in runs.items()}
+    cpu = {n: median(r.cpu_seconds for r in each) for n, each in runs.items()}
     lines = [
         f"{setting.rows:,} records at {setting.latency_ms} ms, median of {setting.repeats}:",
         "",
-        f"| | records/s | × {stock} | MiB |",
-        "| --- | --- | --- | --- |",
+        f"| | records/s | × {stock} | × its CPU time | MiB |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for name, each in runs.items():
         peak = max(run.mebibytes for run in each)
         lines.append(
-            f"| {name} | {rate[name]:,.0f} | {rate[name] / rate[stock]:.1f} | {peak:.0f} |"
+            f"| {name} | {rate[name]:,.0f} | {rate[name] / rate[stock]:.1f} "
+            f"| {cpu[stock] / cpu[name]:.1f} | {peak:.0f} |"
         )
     return "\n".join(lines)
 

@@ -39,6 +39,8 @@ MAX_REMEMBERED = 10_000
 
 _HOME_NUMBER = re.compile(r"\+421[2-689]\d{8}", re.ASCII)
 """A number of the home region as E.164 writes it, which phonenumbers would return as it is."""
+_IN_BRACKETS = re.compile(r"[<\u2039]([^<>\u2039\u203a]*@[^<>\u2039\u203a]*)[>\u203a]")
+"""An address behind a name: ``Jan <jan@example.org>``."""
 
 
 class Pseudonyms:
@@ -137,7 +139,7 @@ def _visible(value: str) -> str:
 
 def _normal_email(text: str) -> str:
     """Return the address alone, of ``<mailto:jan@example.org.>`` too."""
-    inside = re.search(r"[<\u2039]([^<>\u2039\u203a]*@[^<>\u2039\u203a]*)[>\u203a]", text)
+    inside = _IN_BRACKETS.search(text)
     return (inside[1] if inside else text).removeprefix("mailto:").rstrip(".")
 
 
