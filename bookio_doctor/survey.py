@@ -269,7 +269,7 @@ class Survey:
 
 
 def list_rows(operation: str, reply: Reply) -> tuple[str, list[Row]] | None:
-    """Return the key and the rows of a list, ``None`` if there is no list of objects."""
+    """Return the key and the rows of a list, ``None`` if it holds no such list."""
     data = reply.result.get("data")
     expected = OPERATIONS[operation].rows or ""
     if isinstance(data, list):

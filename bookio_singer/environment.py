@@ -89,7 +89,7 @@ class PluginEnvironment:
             return None
         meant = likeliest(name, self._properties)
         if is_run_by_meltano():
-            # A project may keep values of its own under our prefix, and Meltano adds a variable
+            # A project may keep other values under our prefix, and Meltano adds a variable
             # for each part of an object: TAP_BOOKIO_STREAM_MAPS_RESERVATIONS_EMAIL.
             is_theirs = any(name.startswith(f"{known}_") for known in self._properties)
             if meant is None or is_theirs:

@@ -1,4 +1,4 @@
-"""Meltano in an environment of its own, beside the project's."""
+"""Meltano in its own environment, beside the project's."""
 
 from __future__ import annotations
 

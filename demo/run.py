@@ -1,6 +1,6 @@
 """From nothing to a warehouse, twice: a first load, then only what a day changed; then a report.
 
-Starts a Bookio of its own (bookio-sandbox), has Meltano load it into output/bookio.duckdb, and
+Starts its own Bookio (bookio-sandbox), has Meltano load it into output/bookio.duckdb, and
 compares the tables with the sandbox, row by row. dbt makes marts of both loads. Then it writes back
 what a clinic wants, and draws the marts: output/report.html.
 The warehouse of meltano.yml's environment prod is another file, which this never touches.
@@ -31,7 +31,7 @@ MOVED = """SELECT count(*) FILTER (moves > 0), count(*) FILTER (cancellations_se
 FROM marts.reschedules"""
 STREAMS = ("facilities", "calendars", "reservations", "blocked_times")
 WAREHOUSE = OUTPUT / "bookio.duckdb"
-"""As the environment ``demo`` of meltano.yml has it; made anew each time."""
+"""As the environment ``demo`` of meltano.yml has it; made from nothing each time."""
 
 if isinstance(sys.stdout, TextIOWrapper):
     sys.stdout.reconfigure(errors="replace")  # a terminal may have no box to draw with

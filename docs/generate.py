@@ -58,7 +58,7 @@ FILES: dict[str, Callable[[], str]] = {
 
 
 def generated(text: str) -> str:
-    """Return a page with all of its generated parts made anew."""
+    """Return a page with all of its generated parts replaced."""
     return MARKED.sub(lambda m: m["start"] + PARTS[m["name"]]() + m["end"], text)
 
 

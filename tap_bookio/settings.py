@@ -153,7 +153,7 @@ def _range_problem(config: Mapping[str, Any], stream: str) -> str | None:
     try:
         is_empty = first and last and date.fromisoformat(first) > date.fromisoformat(last)
     except ValueError:
-        return None  # which is a problem of its own
+        return None  # which is another problem
     if not is_empty:
         return None
     return f"{stream}_from {first} is after {stream}_to {last}, so no row could be read; swap them"

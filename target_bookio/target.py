@@ -57,7 +57,7 @@ class TargetBookio(SingerTarget):
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         """Take what the SDK passes."""
         super().__init__(**kwargs)
-        self.max_parallelism = 1  # a stream at a time; delivery has threads of its own
+        self.max_parallelism = 1  # a stream at a time; delivery has its own threads
         self._records_since_state = 0
         self._run: Run | None = None
         """The run that `read` feeds."""
@@ -96,7 +96,7 @@ class TargetBookio(SingerTarget):
         """Read to the end of the input, and carry out all of it.
 
         Raises:
-            BookioError: the input is no Singer stream, or the run cannot go on.
+            BookioError: the input is not a Singer stream, or the run cannot go on.
         """
         self._run = run
         try:

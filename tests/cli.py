@@ -47,7 +47,7 @@ class Run:
 
 
 class Tap:
-    """tap-bookio with settings of its own, in a folder of its own."""
+    """tap-bookio with its own settings and folder."""
 
     def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         self.folder = folder
@@ -80,7 +80,7 @@ def run(*command: str, stdin: str | None = None, **environment: str) -> Run:
 
 
 class Target:
-    """target-bookio with a journal and rejects of its own, and a clinic to book at."""
+    """target-bookio with its own journal and rejects, and a clinic to book at."""
 
     def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         self.sandbox = sandbox

@@ -1,4 +1,4 @@
-"""Singer loaders, each in an environment of its own, and a PostgreSQL to load into.
+"""Singer loaders, each in its own environment, and a PostgreSQL to load into.
 
 The environments are made from ``requirements/target-*.txt`` in ``.meltano/loaders``, or in the
 folder that the variable LOADERS names; Meltano is that of ``.meltano/cli``, or the program that

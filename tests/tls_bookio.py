@@ -1,4 +1,4 @@
-"""A Bookio behind TLS, whose certificate comes from a certificate authority of its own."""
+"""A Bookio behind TLS, whose certificate comes from a private certificate authority."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _CLOCK_ADVICE = "check this machine's clock; if it is right, tell whoever runs the server"
 _NAME_ADVICE = "check api_url"
 _AUTHORITY_ADVICE = (
-    "if your network or server has a certificate authority of its own, "
+    "if your network or server has a private certificate authority, "
     "set REQUESTS_CA_BUNDLE to the PEM file of its certificates"
 )
 _CERTIFICATE_ADVICE = {9: _CLOCK_ADVICE, 10: _CLOCK_ADVICE, 62: _NAME_ADVICE, 64: _NAME_ADVICE}

@@ -54,7 +54,7 @@ class Scan:
             page_size: the ``limit`` to ask for, see `limit_of`.
             overlap: the most rows that consecutive pages share.
             executor: the caller's, and may be shared; without one, one page is fetched after
-                another. Never iterate over a scan on a thread of its own executor.
+                another. Never iterate over a scan on a thread of the executor that it uses.
             concurrency: the most requests under way at a time.
             window: date filters from the settings, which restrict the whole scan.
             date_filters: the names of those filters; None forbids reading by date windows.

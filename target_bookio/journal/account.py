@@ -2,7 +2,7 @@
 
 The digests of what was written are keyed, so that nobody who finds the file can test a name or a
 phone number against it. They cannot be made again from the file, so their key must outlive the
-token: it is random, and lies in the file locked with the token. A renewed token locks it anew.
+token: it is random, and lies in the file locked with the token. A renewed token locks it again.
 """
 
 from __future__ import annotations

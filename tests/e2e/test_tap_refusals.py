@@ -1,4 +1,4 @@
-"""Bad input gets one clear line and exit code 1; nothing is lost, nothing is told."""
+"""Bad input gets one clear line and exit code 1; nothing is lost or leaked."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Random histories of wishes, human edits and faults: Bookio ends as the last wish says, or a
-person's change stands; nothing is booked twice and nobody is told twice."""
+person's change stands; nothing is booked twice and nobody is notified twice."""
 
 from __future__ import annotations
 

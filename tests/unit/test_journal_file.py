@@ -207,7 +207,7 @@ def test_each_fault_of_sqlite_has_its_line(path: Path, name: str, line: str) -> 
 
 
 def test_a_copy_without_its_wal_is_refused(killed: Path) -> None:
-    """Whoever copies the main file alone loses commits, and is told so instead."""
+    """Whoever copies the main file alone loses commits, and gets an error that says so."""
     wal(killed).unlink()
     with pytest.raises(FileError, match=r"journal\.sqlite3-wal is missing"):
         Database(killed, ACCOUNT)

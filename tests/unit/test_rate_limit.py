@@ -58,7 +58,7 @@ def test_requests_are_spaced_evenly(clock: ManualClock) -> None:
 
 
 def test_a_retry_after_holds_every_request(clock: ManualClock) -> None:
-    """What one thread is told holds for all, to the second."""
+    """What one thread learns holds for all, to the second."""
     gate = gate_with(clock)
     gate.refused(gate.wait(), 60)
     assert passing(gate, clock) == pytest.approx(60)

@@ -99,7 +99,7 @@ def test_a_conflict_is_in_the_file_and_is_not_a_reject(tmp_path: Path) -> None:
 
 
 def test_a_last_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
-    """After a kill or a full disk the next reject begins on a line of its own."""
+    """After a kill or a full disk the next reject begins on its own line."""
     path = tmp_path / "rejects.jsonl"
     path.write_text('{"stream": "reserva')
     run(path, reject(1))

@@ -80,7 +80,7 @@ def test_the_total_bounds_what_is_fetched_ahead():
 
 @pytest.mark.parametrize("row", [{"dateFrom": "2024-05-01T08:00:00"}, {}], ids=["one date", "none"])
 def test_rows_need_no_distinct_dates(row):
-    """Rows are told apart by id alone."""
+    """Rows are distinguished by id alone."""
     rows = [{"id": key, **row} for key in range(5)]
     scan = Scan(lambda offset, limit, _: Page(rows[offset : offset + limit]))
     assert [row for page in scan.pages() for row in page] == rows
