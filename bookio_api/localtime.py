@@ -209,9 +209,10 @@ def to_wall(text: str, tz: ZoneInfo) -> str:
     """
     moment = parse_moment(text)
     wall = moment.wall
-    # The zone's own offset was put there by `OffsetClock`, so the wall time stands as it is, also
-    # where it does not exist or occurs twice. Any other offset, and Z, is converted.
-    if moment.offset is not None and moment.offset not in _offsets_around(wall, tz):
+    # The offset that `OffsetClock` puts there leaves the wall time as it is, also where that does
+    # not exist. Any other offset, and Z, makes it an instant: in the night in which the clock
+    # skips 02:30, the instant 02:30+02:00 is 01:30.
+    if moment.offset is not None and moment.offset != _own_offset(wall, tz):
         try:
             wall = datetime.fromisoformat(f"{wall}{moment.offset}").astimezone(tz)
         except OverflowError as error:
@@ -231,9 +232,9 @@ def to_epoch_ms(text: str, tz: ZoneInfo) -> int:
 
 
 @lru_cache(maxsize=10_000)
-def _offsets_around(wall: datetime, tz: ZoneInfo) -> tuple[str, str]:
-    """Both offsets that a wall time may carry: they differ only on the nights of a change."""
-    return _offset_at(wall, tz), _offset_at(wall.replace(fold=1), tz)
+def _own_offset(wall: datetime, tz: ZoneInfo) -> str:
+    """Return the offset that `OffsetClock` gives a wall time."""
+    return _offset_at(wall, tz)
 
 
 def _offset_at(wall: datetime, tz: ZoneInfo) -> str:

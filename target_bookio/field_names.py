@@ -29,7 +29,15 @@ _ALIKE = 0.8
 """How alike a column and a field are, from 0 to 1, so that one is a slip of the other."""
 _MIN_SLIP_LENGTH = 4
 """Letters of a field's name: any short word is like ``id``."""
-_SHOWN = re.compile(r"[\w.$ -]{1,64}")
+_PROGRAMS_NAME = re.compile(
+    r"(?!.*\d{5})(?=.{1,64}\Z)_*(?:[a-z][A-Za-z0-9]*|[A-Z][A-Z0-9]*)"
+    r"(?:[_.$-]+(?:[a-z0-9][A-Za-z0-9]*|[A-Z0-9]+))*"
+)
+"""``dateFrom``, ``referring_doctor``, ``PUBLIC-VISITS``.
+
+In a file without a header the first patient's data are the names of the columns, so what looks
+like a person's name, a number or an address is not shown.
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +79,8 @@ def columns_of(stream: str, names: tuple[str, ...]) -> Columns:
 
 
 def shown_name(column: str) -> str:
-    """Return a column's name for a message, unless it looks like anything but a name."""
-    return column if _SHOWN.fullmatch(column) else "(a column with an odd name)"
+    """Return the name of a column or stream for a message, unless it may be a patient's data."""
+    return column if _PROGRAMS_NAME.fullmatch(column) else "(not shown: it may be a person's data)"
 
 
 def _letters(name: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from bookio_api.localtime import zone
 from target_bookio.desired import Desired, RecordError, key_of, read_record
+from target_bookio.field_names import shown_name
 
 BRATISLAVA = zone("Europe/Bratislava")
 EIGHT = "2026-12-01T08:00:00"
@@ -84,6 +85,20 @@ def test_an_unknown_column_is_warned_of_once(caplog: pytest.LogCaptureFixture) -
     assert sum("referring_doctor" in line for line in said) == 1
     assert any("blocked_times: the column number_of_chairs" in line for line in said)
     assert not any("Jana" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("column", "is_shown"),
+    [
+        ("referring_doctor", True), ("_ab_cdc_lsn", True), ("visitNo", True), ("VISIT_NO2", True),
+        ("public-visits", True), ("Kanárik", False), ("Kanarik", False), ("kanarik@a.sk", False),
+        ("0905123456", False), ("tel_0905123456", False), ("Jana Nováková", False),
+        ("jana nováková", False), ("x" * 65, False),
+    ],
+)  # fmt: skip
+def test_only_a_programs_name_is_shown(column: str, is_shown: bool) -> None:  # noqa: FBT001
+    """Without a header line, the names of the columns are the first patient's data."""
+    assert (shown_name(column) == column) is is_shown
 
 
 @pytest.mark.parametrize("value", [17, 17.0, "17", " 17 ", "17.0", "+17"])
