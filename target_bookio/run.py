@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.facilities import Facilities
 from bookio_singer.settings import client_from
+from target_bookio.apply.answers import Answers
 from target_bookio.apply.bookkeeper import Bookkeeper
+from target_bookio.apply.decider import Decider
+from target_bookio.apply.freshness import Freshness
+from target_bookio.apply.intake import Intake
+from target_bookio.apply.judge import Judge
 from target_bookio.apply.locator import Locator
+from target_bookio.apply.overlaps import Overlaps
 from target_bookio.apply.reconciler import Books, Reconciler
+from target_bookio.apply.reporter import Reporter
 from target_bookio.apply.resolver import Resolver
+from target_bookio.apply.row_queues import RowQueues
 from target_bookio.apply.sender import DryRunSender, Sender
 from target_bookio.journal.account import Account
 from target_bookio.journal.database import Database
@@ -28,7 +36,7 @@ from target_bookio.reporting.rejects import Rejects
 from target_bookio.reporting.report import Report
 from target_bookio.reporting.results import Results
 from target_bookio.reporting.run_stamp import RunStamp
-from target_bookio.settings import SOURCE_WINS
+from target_bookio.settings import SOURCE_WINS, OnOverlap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -108,11 +116,10 @@ def open_run(
                 noted.update(new)
             journal.commit()
 
-        mirror = Mirror(journal)
         threads = settings["max_concurrency"]
         executor = ThreadPoolExecutor(threads, thread_name_prefix="write")
         stack.callback(executor.shutdown, cancel_futures=True)
-        bookkeeper = Bookkeeper(journal, mirror, clock)
+        mirror = Mirror(journal)
         refresher = Refresher(
             client=client,
             facilities=facilities,
@@ -122,16 +129,13 @@ def open_run(
             executor=executor,
             settings=settings,
         )
-        resend_after_ms = int(settings["resend_after_seconds"] * 1000)
         sender = (DryRunSender if settings["dry_run"] else Sender)(client, executor, threads)
-        reconciler = Reconciler(
-            books=Books(journal, mirror, bookkeeper, report, commit),
+        reconciler = _reconciler(
+            books=Books(journal, Bookkeeper(journal, mirror, clock), report, commit),
             facilities=facilities,
+            mirror=mirror,
             refresher=refresher,
-            locator=Locator(journal, mirror),
-            resolver=Resolver(journal, mirror, refresher, resend_after_ms),
             sender=sender,
-            planner=Planner(journal.digest, settings["conflict"] == SOURCE_WINS),
             clock=clock,
             settings=settings,
             pause=pause,
@@ -148,6 +152,74 @@ def open_run(
             refresher.start()
             reconciler.start()
         yield Run(client, report, reconciler, permissions, commit)
+
+
+def _reconciler(
+    *,
+    books: Books,
+    facilities: Facilities,
+    mirror: Mirror,
+    refresher: Refresher,
+    sender: Sender,
+    clock: ServerClock,
+    settings: Mapping[str, Any],
+    pause: Callable[[float], None],
+) -> Reconciler:
+    """Return the reconciler with its parts."""
+    journal, keeper, report, _ = books
+    dry_run, source_wins = settings["dry_run"], settings["conflict"] == SOURCE_WINS
+    queues, reporter, locator = RowQueues(), Reporter(report), Locator(journal, mirror)
+    freshness = Freshness(
+        mirror=mirror,
+        refresher=refresher,
+        locator=locator,
+        facilities=facilities,
+        reporter=reporter,
+    )
+    answers = Answers(
+        queues=queues,
+        keeper=keeper,
+        mirror=mirror,
+        refresher=refresher,
+        reporter=reporter,
+        source_wins=source_wins,
+    )
+    decider = Decider(
+        facilities=facilities,
+        freshness=freshness,
+        refresher=refresher,
+        locator=locator,
+        planner=Planner(journal.digest, source_wins),
+        overlaps=Overlaps(mirror, freshness.ensure, OnOverlap(settings["on_overlap"])),
+        keeper=keeper,
+        reporter=reporter,
+        dry_run=dry_run,
+    )
+    judge = Judge(
+        queues=queues,
+        keeper=keeper,
+        freshness=freshness,
+        refresher=refresher,
+        locator=locator,
+        resolver=Resolver(journal, mirror, refresher),
+        answers=answers,
+        reporter=reporter,
+        clock=clock,
+        dry_run=dry_run,
+    )
+    return Reconciler(
+        books=books,
+        queues=queues,
+        intake=Intake(facilities, reporter),
+        freshness=freshness,
+        locator=locator,
+        decider=decider,
+        sender=sender,
+        answers=answers,
+        judge=judge,
+        clock=clock,
+        pause=pause,
+    )
 
 
 def _report(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from target_bookio.apply import messages
 from target_bookio.plan.planner import fixed_message
 from target_bookio.reporting.outcome import Change, Outcome, OutcomeKind, Reason, written_kind
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from target_bookio.plan.operations import Step
     from target_bookio.plan.planner import Plan
     from target_bookio.reporting.report import Report
-
-TWO_ROWS_MESSAGE = "two rows in Bookio have this externalId; cancel the one that is not meant"
 
 
 class Reporter:
@@ -115,6 +114,10 @@ class Reporter:
         """Report the first record as one that Bookio refused."""
         self.reject(queue, str(error), fields=error.fields, error=error)
 
+    def retried(self) -> None:
+        """Count a request that is made again, because it is known not to have arrived."""
+        self._report.retried()
+
     def two_rows(self, stream: str, external_id: int) -> None:
         """Report a number of ours that two rows have, though no record came for it (rule 19)."""
         self._report.add(
@@ -122,7 +125,7 @@ class Reporter:
                 kind=OutcomeKind.REJECTED,
                 stream=stream,
                 record={"externalId": external_id},
-                message=TWO_ROWS_MESSAGE,
+                message=messages.TWO_ROWS,
                 fields=("externalId",),
                 reason=Reason.DUPLICATE,
             )

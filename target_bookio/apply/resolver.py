@@ -45,18 +45,15 @@ class Verdict(NamedTuple):
 class Resolver:
     """Judges the doubts of one run."""
 
-    def __init__(
-        self, journal: Journal, mirror: Mirror, refresher: Refresher, resend_after_ms: int
-    ) -> None:
+    def __init__(self, journal: Journal, mirror: Mirror, refresher: Refresher) -> None:
         """Take where to look."""
         self._journal = journal
         self._mirror = mirror
         self._refresher = refresher
-        self.resend_after_ms = resend_after_ms
 
     def deadline(self, intent: Intent) -> int:
         """Return Bookio's time from when a full scan decides (rules 2 and 3)."""
-        return intent.ended_at + self.resend_after_ms
+        return intent.ended_at + self._refresher.resend_after_ms
 
     def is_final(self, entry: Entry) -> bool:
         """Whether a COMPLETE full scan began late enough to decide (rules 3 and 15)."""

@@ -122,11 +122,17 @@ class RowQueue:
         self.plan, self.desired = plan, desired
         self.fixed = plan.fixed or self.fixed
 
-    def start(self, key: str, step: Step) -> None:
+    def start(self, key: str, step: Step, overlaps: tuple[str, ...]) -> None:
         """Take note that a request is committed under an entry's key."""
         self.key, self.step = key, step
+        self.overlaps = overlaps or self.overlaps
         self.looks = 0
         self.state = RowState.SENDING
+
+    @property
+    def has_last_step(self) -> bool:
+        """Whether the request in flight is all that was planned for the record."""
+        return self.plan is None or len(self.plan.steps) == 1
 
     def step_done(self, changes: Iterable[tuple[str, str | None, str | None]]) -> None:
         """Take note that the request in flight was carried out."""

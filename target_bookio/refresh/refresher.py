@@ -79,7 +79,7 @@ class Refresher:
         self._clock = clock
         self._executor = executor
         self._concurrency = settings["max_concurrency"]
-        self._resend_after_ms = int(settings["resend_after_seconds"] * 1000)
+        self.resend_after_ms = int(settings["resend_after_seconds"] * 1000)
         self._max_age_ms = settings["mirror_max_age_days"] * DAY_MS
         self.holds: dict[tuple[str, int], Hold] = {}
         self.shown: dict[tuple[str, int], Shown] = {}
@@ -89,7 +89,7 @@ class Refresher:
         """When each list's last COMPLETE full scan of this run began."""
         self._clock_went_back = 0
         for stream, row_id, window in self._windows.quarantined():
-            until = window.answered_at + self._resend_after_ms
+            until = window.answered_at + self.resend_after_ms
             self.holds[stream, row_id] = Hold(window.facility_id, until, is_quarantine=True)
 
     def start(self) -> None:
@@ -105,7 +105,7 @@ class Refresher:
 
     def quarantine(self, stream: str, row_id: int, facility_id: int | None, ended_at: int) -> None:
         """Hold a row whose last write was found by its value (rule 14)."""
-        until = ended_at + self._resend_after_ms
+        until = ended_at + self.resend_after_ms
         self.holds[stream, row_id] = Hold(facility_id, until, is_quarantine=True)
 
     def full_scan_at(self, stream: str, facility_id: int | None) -> int:
@@ -147,7 +147,7 @@ class Refresher:
     def _read(self, stream: str, facility: Facility, *, full: bool) -> None:
         started = self._clock.now_ms()
         feed = self._mirror.feed(stream, facility.id)
-        trials = self._windows.due_trials(stream, facility.id, started - self._resend_after_ms)
+        trials = self._windows.due_trials(stream, facility.id, started - self.resend_after_ms)
         full = full or self._is_renewal_due(stream, feed, started)
         missing = trials
         if feed and feed.asked_at and self._can_ask_for_changes(stream, facility):
@@ -182,7 +182,7 @@ class Refresher:
         started = self._clock.now_ms()
         oldest = self._windows.oldest_sent_at(stream, facility.id)
         asked_from = min(feed.asked_at, feed.asked_at if oldest is None else oldest)
-        since = asked_from - max(LOOKBACK_MS, self._resend_after_ms)  # rule 5
+        since = asked_from - max(LOOKBACK_MS, self.resend_after_ms)  # rule 5
         pages = _Pages(self, stream, facility, {"lastSync": since})
         wanted = {trial.row_id for trial in trials}
         listed: set[int] = set()
@@ -257,7 +257,7 @@ class Refresher:
     def _merge_row(self, stream: str, row: dict[str, Any], started: int) -> None:
         key = stream, row["id"]
         old, window = self._mirror.get(*key), self._windows.get(*key)
-        is_open = window is not None and started < window.answered_at + self._resend_after_ms
+        is_open = window is not None and started < window.answered_at + self.resend_after_ms
         before = window.before if window is not None and is_open else {}
         merged = merge(old and old.row, row, before, self._journal.digest)
         if key in self._watched:
@@ -266,7 +266,7 @@ class Refresher:
             return
         facility_id = merged.row.get("facilityId")
         if merged.is_late and window is not None:
-            self.holds[key] = Hold(facility_id, window.answered_at + self._resend_after_ms)
+            self.holds[key] = Hold(facility_id, window.answered_at + self.resend_after_ms)
         elif key in self.holds and not self.holds[key].is_quarantine and not is_open:
             del self.holds[key]
         if merged.replaced:
@@ -290,8 +290,8 @@ class Refresher:
         seen, window = self._mirror.get(stream, row_id), self._windows.get(stream, row_id)
         if seen is None or seen.row.get("status") == "CANCELLED":
             return
-        if window is not None and started < window.answered_at + self._resend_after_ms:
-            until = window.answered_at + self._resend_after_ms
+        if window is not None and started < window.answered_at + self.resend_after_ms:
+            until = window.answered_at + self.resend_after_ms
             self.holds[stream, row_id] = Hold(facility.id, until, needs_full_scan=True)
         else:
             self._mirror.remove(stream, row_id)
@@ -304,14 +304,14 @@ class Refresher:
             here = key[0] == stream and facility_id in (None, hold.facility_id)
             if here and hold.until_ms <= started and (was_full or not hold.needs_full_scan):
                 del self.holds[key]
-        self._windows.close_before(stream, facility_id, started - self._resend_after_ms)
+        self._windows.close_before(stream, facility_id, started - self.resend_after_ms)
 
     def _start_anew(self) -> None:
         """Let windows, holds and feeds start anew: the clock went back, or cannot be read."""
         now = self._clock.now_ms()
         self._windows.restart(now)
         self._mirror.restart()
-        until = now + self._resend_after_ms
+        until = now + self.resend_after_ms
         self.holds = {key: hold._replace(until_ms=until) for key, hold in self.holds.items()}
 
     def _place(self, facility_id: int | None) -> Facility:

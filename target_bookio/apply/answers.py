@@ -1,0 +1,128 @@
+"""What Bookio's answer to a request means for its row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bookio_api.errors import (
+    DuplicateError,
+    NotFoundError,
+    OutcomeUnknownError,
+    RefusedError,
+    UnknownPathError,
+)
+from target_bookio.apply.reporter import changes_of
+from target_bookio.plan.operations import Effect
+
+if TYPE_CHECKING:
+    from target_bookio.apply.bookkeeper import Bookkeeper
+    from target_bookio.apply.reporter import Reporter
+    from target_bookio.apply.row_queue import RowQueue
+    from target_bookio.apply.row_queues import RowQueues
+    from target_bookio.apply.sender import Result
+    from target_bookio.journal.entry import Entry
+    from target_bookio.refresh.mirror import Mirror
+    from target_bookio.refresh.refresher import Refresher
+
+
+class Answers:
+    """Notes the answers of one run, in the books and in the row's queue."""
+
+    def __init__(
+        self,
+        *,
+        queues: RowQueues,
+        keeper: Bookkeeper,
+        mirror: Mirror,
+        refresher: Refresher,
+        reporter: Reporter,
+        source_wins: bool,
+    ) -> None:
+        """Take what an answer changes."""
+        self._queues = queues
+        self._keeper = keeper
+        self._mirror = mirror
+        self._refresher = refresher
+        self._reporter = reporter
+        self._source_wins = source_wins
+
+    def note(self, queue: RowQueue, entry: Entry, result: Result) -> None:
+        """Note what came of a row's request.
+
+        1. It never left: the intent is taken back, and the queue stays as it is.
+        2. No answer: it is in doubt.
+        3. Done; so is a removal that finds nothing to remove.
+        4. An answer that may be wrong (a duplicate, an unknown path to what may be gone): a look
+           must confirm it.
+        5. Not found: somebody removed the row. Nobody but the list can see that, so this is how
+           it is noticed (rule 17).
+        6. Refused: a reject.
+
+        Raises:
+            BookioError: anything else, for it fails for every record.
+        """
+        error = result.error
+        effect = queue.step.effect if queue.step is not None else None
+        removes, creates = effect is Effect.REMOVE, effect is Effect.CREATE
+        if not result.was_sent:
+            self._keeper.take_back(entry)
+        elif isinstance(error, OutcomeUnknownError):
+            self.watch(self._keeper.doubt(entry))
+            queue.doubt()
+        elif error is None or (removes and isinstance(error, NotFoundError)):
+            self.carried_out(queue, entry, result.row_id)
+        elif (removes and isinstance(error, UnknownPathError)) or (
+            creates and isinstance(error, DuplicateError)
+        ):
+            self.watch(entry)
+            queue.verify(error)
+        elif isinstance(error, NotFoundError) and not creates:
+            self._keeper.removed(entry, forget_id=self._source_wins)
+            if queue.current.id is not None:
+                self._reporter.refused(queue, error)
+            self._queues.make_ready(queue)
+        else:
+            self._keeper.take_back(entry)
+            if not isinstance(error, RefusedError):
+                raise error
+            self._reporter.refused(queue, error)
+            self._queues.make_ready(queue)
+
+    def note_last(self, queue: RowQueue, entry: Entry, result: Result) -> None:
+        """Note what came of a request that was on its way when the run was stopped."""
+        if result.error is None and result.was_sent:
+            self.carried_out(queue, entry, result.row_id)
+        elif isinstance(result.error, OutcomeUnknownError):
+            self._keeper.doubt(entry)
+        else:
+            self._keeper.take_back(entry)
+
+    def carried_out(self, queue: RowQueue, entry: Entry, row_id: int | None) -> None:
+        """Note a request that was carried out; its record is done if it was the last."""
+        step, desired = queue.step, queue.desired
+        assert step is not None, "only what was started can be answered"
+        assert desired is not None, "only what was planned can be answered"
+        is_creation = step.effect is Effect.CREATE
+        old = None if is_creation or row_id is None else self._mirror.get(queue.stream, row_id)
+        changes = changes_of(step, old.row if old else {})
+        confirmed = self._keeper.answered(entry, step, row_id, desired)
+        is_last = queue.has_last_step
+        queue.step_done(changes)
+        if is_last:
+            self._keeper.settle(confirmed, self._keeper.wish_of(queue.current))
+            self._reporter.done(queue, row_id)
+        self._queues.make_ready(queue)
+
+    def found(self, queue: RowQueue, row_id: int | None) -> None:
+        """Note for the record, if this run has it, that a list shows its request carried out."""
+        if queue.step is not None and queue.waiting:
+            is_last = queue.has_last_step
+            queue.step_done(())
+            if is_last:
+                self._reporter.done(queue, row_id)
+        self._queues.make_ready(queue)
+
+    def watch(self, entry: Entry) -> None:
+        """Keep what lists show of a row whose request has no clear answer."""
+        if entry.remote_id is not None:
+            self._refresher.watch(entry.stream, entry.remote_id)

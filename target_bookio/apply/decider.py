@@ -1,0 +1,204 @@
+"""Decides what a row's first record needs: a request, a wait, or nothing any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from target_bookio.apply import messages
+from target_bookio.desired import RecordError
+from target_bookio.plan.operations import Effect
+from target_bookio.plan.planner import PlanKind
+from target_bookio.refresh.refresher import Hold
+from target_bookio.reporting.outcome import Reason
+from target_bookio.settings import OnOverlap
+
+if TYPE_CHECKING:
+    from bookio_api.facilities import Facilities
+    from target_bookio.apply.bookkeeper import Bookkeeper
+    from target_bookio.apply.freshness import Freshness
+    from target_bookio.apply.locator import Located, Locator
+    from target_bookio.apply.overlaps import Overlaps
+    from target_bookio.apply.reporter import Reporter
+    from target_bookio.apply.row_queue import RowQueue
+    from target_bookio.desired import Desired
+    from target_bookio.plan.operations import Row, Step
+    from target_bookio.plan.planner import Planner
+    from target_bookio.refresh.refresher import Refresher
+
+
+class NextRequest(NamedTuple):
+    """The request that a row's first record needs next."""
+
+    desired: Desired
+    """The record with its facility's wall times."""
+    located: Located
+    step: Step
+    wish: str
+    """The digest of what the record asks for."""
+    overlaps: tuple[str, ...] = ()
+    """Keys of the bookings with which the request overlaps."""
+
+
+class Decider:
+    """Decides for the rows of one run; it sends nothing."""
+
+    def __init__(
+        self,
+        *,
+        facilities: Facilities,
+        freshness: Freshness,
+        refresher: Refresher,
+        locator: Locator,
+        planner: Planner,
+        overlaps: Overlaps,
+        keeper: Bookkeeper,
+        reporter: Reporter,
+        dry_run: bool,
+    ) -> None:
+        """Take what a decision depends on."""
+        self._facilities = facilities
+        self._freshness = freshness
+        self._refresher = refresher
+        self._locator = locator
+        self._planner = planner
+        self._overlaps = overlaps
+        self._keeper = keeper
+        self._reporter = reporter
+        self._dry_run = dry_run
+
+    def next_request(self, queue: RowQueue, *, is_at_end: bool) -> NextRequest | None:
+        """Settle a row's records until one needs a request; ``None`` if none does, or it waits.
+
+        1. The record is the row's past: passed over, or parked if it is the last so far (rule 11).
+        2. A creation whose outcome nobody can tell: a reject (rules 15 and 23).
+        3. Nobody can tell what the row is now: it waits for a list (rules 6 and 14).
+        4. Planned: settled as unchanged, a conflict or a reject, or a request is returned.
+        """
+        while queue.waiting:
+            wish = self._keeper.wish_of(queue.current)
+            located = self._locator.locate(queue.current)
+            is_last = len(queue.waiting) == 1
+            if _is_past(queue, located, wish) and not (is_at_end and is_last):
+                if is_last:
+                    queue.park()
+                    return None
+                self._reporter.done(queue)
+            elif located.entry and located.entry.intent is not None:
+                # The only guard against a second creation: no list tells whether it arrived.
+                self._reporter.reject(queue, messages.IN_DOUBT, reason=Reason.IN_DOUBT)
+            elif hold := self._hold_of(queue, located):
+                if located.seen is None and queue.looks == 0:
+                    queue.unlisted()
+                else:
+                    queue.hold(hold.until_ms)
+                return None
+            elif request := self._decide(queue, located, wish):
+                return request
+        return None
+
+    def _hold_of(self, queue: RowQueue, located: Located) -> Hold | None:
+        """Return why a row must wait for a list (rules 6 and 14)."""
+        entry, seen = located.entry, located.seen
+        row_id = seen.id if seen else entry.remote_id if entry else None
+        if self._dry_run:
+            return None
+        if row_id is not None and (hold := self._refresher.holds.get((queue.stream, row_id))):
+            return hold
+        if seen is None and entry is not None and entry.was_created_here:
+            # It was created, and no list shows it: within its window the lists may be late.
+            until = entry.written_at + self._refresher.resend_after_ms
+            if self._refresher.full_scan_at(queue.stream, None) < until:
+                return Hold(entry.facility_id, until, needs_full_scan=True)
+        return None
+
+    def _decide(self, queue: RowQueue, located: Located, wish: str) -> NextRequest | None:
+        """Plan a row's first record; settle it unless a request is needed, which is returned."""
+        row = located.seen.row if located.seen else None
+        try:
+            desired = self._in_its_zone(queue.current, row)
+        except RecordError as error:
+            self._reporter.reject(queue, str(error), fields=error.fields)
+            return None
+        if located.duplicates and not desired.deleted:  # rule 19
+            self._freshness.reported_twice(queue.stream, desired.external_id)
+            fields, reason = ("externalId",), Reason.DUPLICATE
+            self._reporter.reject(queue, messages.TWO_ROWS, fields=fields, reason=reason)
+            return None
+        plan = self._planner.plan(desired, row, located.entry)
+        queue.note_plan(plan, desired)
+        match plan.kind:
+            case PlanKind.WRITE:
+                request = NextRequest(desired, located, plan.steps[0], wish)
+                return self._checked(queue, request)
+            case PlanKind.CONFLICT:
+                self._keeper.dispute(desired, located.entry, row, plan)
+                self._reporter.conflict(queue, plan, row)
+            case PlanKind.REJECT if not queue.operations:
+                self._reporter.reject(queue, plan.message, fields=plan.fields)
+            case PlanKind.UNCHANGED | PlanKind.REJECT:
+                # A reject after a request is about what no operation changes: the rest is done.
+                self._keeper.agree(desired, located.entry, row, wish, plan)
+                self._reporter.done(queue, (row or {}).get("id"))
+        return None
+
+    def _in_its_zone(self, desired: Desired, row: Row | None) -> Desired:
+        """Return a record with the wall times of its facility, or raise ``RecordError``."""
+        facility = desired.facility_id or (row or {}).get("facilityId")
+        is_nowhere = facility is None and row is None  # the planner refuses it
+        is_known = is_nowhere or self._facilities.knows_zone(facility)
+        return desired.in_zone(self._facilities.time_zone(facility), is_known=is_known)
+
+    def _checked(self, queue: RowQueue, request: NextRequest) -> NextRequest | None:
+        """Return a request if nothing but the row itself speaks against it.
+
+        After a reject, and where a look brought the row that was to be created, there is none;
+        the row's first record is then another one, or planned afresh.
+        """
+        desired, located, step = request.desired, request.located, request.step
+        row = located.seen.row if located.seen else None
+        row_id = located.seen.id if located.seen else None
+        if step.effect is Effect.SYNC and self._locator.holder(desired, row_id) is not None:
+            self._reporter.reject(queue, messages.HELD, fields=("externalId",))
+            return None
+        if step.effect is Effect.CREATE and not self._may_create(queue, request):
+            return None
+        if queue.sent >= messages.MAX_SENT:
+            self._reporter.reject(queue, messages.FAILING, reason=Reason.REFUSED)
+            return None
+        found = self._overlaps.of(desired, row, step)
+        if found and self._overlaps.on_overlap is OnOverlap.REJECT:
+            reason = Reason.OVERLAP
+            self._reporter.reject(queue, messages.OVERLAP, reason=reason, overlaps=found)
+            return None
+        return request._replace(overlaps=found)
+
+    def _may_create(self, queue: RowQueue, request: NextRequest) -> bool:
+        """Whether a row is really not there.
+
+        1. It was created from here, and lists that hide our numbers do not show its id: a reject.
+        2. It is in a facility out of scope: that is looked at once, before anything is created.
+        3. Lists hide our numbers, and a row without an owner is this very booking (rule 24).
+        """
+        desired, entry = request.desired, request.located.entry
+        is_blind = self._locator.is_blind(queue.stream)
+        if is_blind and entry is not None and entry.was_created_here:
+            self._reporter.reject(queue, messages.UNSEEN)
+            return False
+        is_new = self._freshness.look_elsewhere(queue.stream)
+        if is_new and self._locator.locate(queue.current).seen is not None:
+            return False
+        twin = self._locator.unowned_twin(desired) if is_blind else None
+        if twin is not None:
+            self._keeper.adopt(queue.current, twin)
+        return twin is None
+
+
+def _is_past(queue: RowQueue, located: Located, wish: str) -> bool:
+    """Whether a record equals a settled one that others followed (rule 11).
+
+    A stream that is sent again goes through a row's past: to do so once more would undo what came
+    of it and tell the patient twice. If nothing follows it to the end of the input, then it is
+    what the source wants now.
+    """
+    past = located.entry.past if located.entry else ()
+    return wish in past[:-1] and past[-1] != wish and not queue.operations

@@ -1,0 +1,46 @@
+"""Reads records, and rejects those that cannot be understood."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING
+
+from target_bookio.apply import messages
+from target_bookio.desired import RecordError, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from bookio_api.facilities import Facilities
+    from target_bookio.apply.reporter import Reporter
+    from target_bookio.desired import Desired
+
+
+class Intake:
+    """Where the records of a run come in."""
+
+    def __init__(self, facilities: Facilities, reporter: Reporter) -> None:
+        """Take the facilities in scope, and what reports a reject."""
+        self._facilities = facilities
+        self._reporter = reporter
+        self._places = count()
+
+    def read(self, stream: str, records: Iterable[Mapping[str, Any]]) -> list[Desired]:
+        """Return what records ask for, less those that are rejected for how they say it."""
+        readable = []
+        for record in records:
+            try:
+                desired = self._checked(read_record(stream, record))
+            except RecordError as error:
+                self._reporter.unreadable(stream, record, error)
+            else:
+                readable.append(replace(desired, place=next(self._places)))
+        return readable
+
+    def _checked(self, desired: Desired) -> Desired:
+        seen = [facility.id for facility in self._facilities.in_scope]
+        if None not in seen and desired.facility_id not in {None, *seen}:
+            raise RecordError(messages.UNKNOWN_FACILITY, ("facilityId",))
+        return desired

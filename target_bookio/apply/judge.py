@@ -1,0 +1,147 @@
+"""Looks at the lists for rows that wait for one, and applies what the lists show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bookio_api.errors import DuplicateError
+from target_bookio.apply import messages
+from target_bookio.apply.resolver import Finding
+from target_bookio.apply.row_queue import RowState
+from target_bookio.reporting.outcome import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from target_bookio.apply.answers import Answers
+    from target_bookio.apply.bookkeeper import Bookkeeper
+    from target_bookio.apply.freshness import Freshness
+    from target_bookio.apply.locator import Locator
+    from target_bookio.apply.reporter import Reporter
+    from target_bookio.apply.resolver import Resolver, Verdict
+    from target_bookio.apply.row_queue import RowQueue
+    from target_bookio.apply.row_queues import RowQueues
+    from target_bookio.journal.entry import Entry
+    from target_bookio.refresh.refresher import Refresher
+    from target_bookio.refresh.server_clock import ServerClock
+
+
+class Judge:
+    """Applies what the resolver finds: rules 14 to 16 of docs/design/write-back.md."""
+
+    def __init__(
+        self,
+        *,
+        queues: RowQueues,
+        keeper: Bookkeeper,
+        freshness: Freshness,
+        refresher: Refresher,
+        locator: Locator,
+        resolver: Resolver,
+        answers: Answers,
+        reporter: Reporter,
+        clock: ServerClock,
+        dry_run: bool,
+    ) -> None:
+        """Take where to look, and what a finding changes."""
+        self._queues = queues
+        self._keeper = keeper
+        self._freshness = freshness
+        self._refresher = refresher
+        self._locator = locator
+        self._resolver = resolver
+        self._answers = answers
+        self._reporter = reporter
+        self._clock = clock
+        self._dry_run = dry_run
+
+    def wake_at(self, queue: RowQueue) -> int:
+        """Return Bookio's time from when a look can bring a decision."""
+        if queue.state is not RowState.IN_DOUBT:
+            return queue.wake_at
+        entry = self._keeper.entry(queue.stream, queue.key)
+        assert entry.intent is not None, "a queue in doubt has an intent"
+        return self._resolver.deadline(entry.intent)
+
+    def look(self, queues: Iterable[RowQueue]) -> bool:
+        """Refresh what these rows wait for, and judge; True if a write was found to be done.
+
+        A list is read in full where a row can be decided by nothing less: its time has come, or
+        Bookio's own answer about it must be verified.
+        """
+        now = self._clock.now_ms()
+        needs_full_scan: dict[str, bool] = {}
+        for queue in queues:
+            queue.looked()
+            is_due = self.wake_at(queue) <= now and queue.state is not RowState.UNLISTED
+            is_asked = queue.state is RowState.VERIFYING or is_due
+            needs_full_scan[queue.stream] = needs_full_scan.get(queue.stream, False) or is_asked
+        for stream, full in needs_full_scan.items():
+            self._freshness.again(stream, full=full)
+        return self.judge_all()
+
+    def judge_all(self) -> bool:
+        """Judge every row that waits for a list; True if a write was found to be done."""
+        found = False
+        for queue in self._queues:
+            match queue.state:
+                case RowState.IN_DOUBT:
+                    found |= self._judge_doubt(queue)
+                case RowState.VERIFYING:
+                    self._judge_answer(queue)
+                case RowState.HELD | RowState.UNLISTED:
+                    self._queues.make_ready(queue)
+                case RowState.READY | RowState.SENDING | RowState.PARKED:
+                    pass  # these wait for no list
+        return found
+
+    def _judge_doubt(self, queue: RowQueue) -> bool:
+        """Decide by what the lists show of a write in doubt; True if it was done."""
+        entry = self._keeper.entry(queue.stream, queue.key)
+        verdict = self._resolver.resolve(entry)
+        match verdict.finding:
+            case Finding.LANDED:
+                self._landed(queue, entry, verdict)
+                return True
+            case Finding.OPEN if not self._dry_run:
+                pass
+            case Finding.OPEN | Finding.NOT_LANDED:  # a dry run shows what comes of the wait
+                self._keeper.take_back(entry)
+                if queue.waiting and queue.step is not None:
+                    self._reporter.retried()
+                self._queues.make_ready(queue)  # planned afresh (rule 16)
+            case Finding.UNTELLABLE:
+                self._keeper.untellable(entry)
+                if queue.waiting:
+                    self._reporter.reject(queue, messages.IN_DOUBT, reason=Reason.IN_DOUBT)
+                self._queues.make_ready(queue)
+        return False
+
+    def _landed(self, queue: RowQueue, entry: Entry, verdict: Verdict) -> None:
+        """Note that a write in doubt was done, or that a person did the same (rule 14)."""
+        row_id, intent = verdict.row_id, entry.intent
+        self._keeper.found(entry, row_id, by_value=verdict.by_value)
+        if verdict.by_value and row_id is not None and intent is not None:
+            facility_id, ended_at = entry.facility_id, intent.ended_at
+            self._refresher.quarantine(queue.stream, row_id, facility_id, ended_at)
+        self._answers.found(queue, row_id)
+
+    def _judge_answer(self, queue: RowQueue) -> None:
+        """Decide by the lists whether an answer told the truth.
+
+        1. A duplicate: the row is planned as what the list shows, or rejected if it shows none.
+        2. An unknown path to a row that the lists do not show any more: it was removed.
+        3. An unknown path to a row that is there: the path is wrong, for all rows.
+        """
+        entry, error = self._keeper.entry(queue.stream, queue.key), queue.error
+        assert error is not None, "what is verified is an answer"
+        if isinstance(error, DuplicateError):
+            self._keeper.take_back(entry)
+            if self._locator.locate(queue.current).seen is None:
+                self._reporter.reject(queue, messages.DUPLICATE, error=error)
+            self._queues.make_ready(queue)
+        elif self._resolver.is_gone(entry):
+            self._answers.carried_out(queue, entry, entry.remote_id)
+        else:
+            self._keeper.take_back(entry)
+            raise error

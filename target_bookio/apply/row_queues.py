@@ -1,0 +1,105 @@
+"""The queues of a run: which record belongs to which row, and which rows can go on."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from target_bookio.apply.row_queue import RowQueue, RowState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from target_bookio.desired import Desired
+    from target_bookio.journal.entry import Entry
+
+
+class RowQueues:
+    """Every queue that is not done. Changed by the reconciler's thread alone."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._live: dict[RowQueue, None] = {}
+        """In the order in which they began."""
+        self._by_name: dict[tuple[str, str], RowQueue] = {}
+        """The queue of each name of a row, such as ``id:17``, by stream and name."""
+        self._ready: OrderedDict[RowQueue, None] = OrderedDict()
+        """Those whose first record can be planned, in their order; each of them once."""
+
+    def __iter__(self) -> Iterator[RowQueue]:
+        """Return the queues as they are now: the loop may end some, or begin others."""
+        return iter(list(self._live))
+
+    def __len__(self) -> int:
+        """Return how many are not done."""
+        return len(self._live)
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a row can go on."""
+        return bool(self._ready)
+
+    def next_ready(self) -> RowQueue:
+        """Take the first row that can go on."""
+        queue, _ = self._ready.popitem(last=False)
+        return queue
+
+    def enqueue(self, desired: Desired, names: Collection[str]) -> None:
+        """Let a record wait behind those of its row, which has all these names.
+
+        1. No queue has one of the names: the record begins a queue.
+        2. One has: the record joins it.
+        3. Several have, because this record is the first with both numbers of its row. They
+           become one. A queue that waits for an answer or a list goes on, and takes over the rest.
+        """
+        stream = desired.stream
+        found = {self._by_name.get((stream, name)): None for name in names}
+        found.pop(None, None)
+        queues = [queue for queue in found if queue is not None]
+        if not queues:
+            queues = [RowQueue(stream, names)]
+        queue, *others = sorted(queues, key=lambda queue: queue.state is RowState.READY)
+        for other in others:
+            if other.state in {RowState.READY, RowState.PARKED}:
+                queue.absorb(other)
+                self.drop(other)
+        queue.add(desired, names)
+        self._register(queue)
+        # What is parked turns out to be the row's past: a later record came (rule 11).
+        if queue.state in {RowState.READY, RowState.PARKED}:
+            self.make_ready(queue)
+
+    def inherit_doubt(self, entry: Entry) -> None:
+        """Begin a queue for a write that an earlier run left without an outcome."""
+        queue = RowQueue(entry.stream, entry.names)
+        queue.inherit_doubt(entry.key)
+        self._register(queue)
+
+    def make_ready(self, queue: RowQueue) -> None:
+        """Let a row's first record be planned afresh."""
+        queue.ready()
+        self._ready[queue] = None
+
+    def unpark(self) -> None:
+        """Let what waited for a later record go on, for none can come any more (rule 11)."""
+        for queue in self._live:
+            if queue.state is RowState.PARKED:
+                self.make_ready(queue)
+
+    def drop(self, queue: RowQueue) -> None:
+        """Forget a queue; its names may belong to another one by now."""
+        self._live.pop(queue, None)
+        self._ready.pop(queue, None)
+        for name in queue.names:
+            if self._by_name.get((queue.stream, name)) is queue:
+                del self._by_name[queue.stream, name]
+
+    def drop_done(self) -> None:
+        """Forget the queues for which nothing waits."""
+        for queue in self:
+            if queue.is_done:
+                self.drop(queue)
+
+    def _register(self, queue: RowQueue) -> None:
+        self._live[queue] = None
+        self._by_name.update(dict.fromkeys(((queue.stream, name) for name in queue.names), queue))
