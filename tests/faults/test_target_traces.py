@@ -9,6 +9,7 @@ run reads what ``lastSync`` brings.
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,7 +57,12 @@ def row(clinic: Sandbox, number: int = NUMBER) -> dict[str, Any]:
 
 
 def person(clinic: Sandbox, **change: Any) -> None:
-    """Change the booking as somebody at the reception would."""
+    """Change the booking as somebody at the reception would; its length stays."""
+    if "dateFrom" in change:
+        before = row(clinic)
+        start, end = (datetime.fromisoformat(before[name]) for name in ("dateFrom", "dateTo"))
+        to = datetime.fromisoformat(change["dateFrom"]) + (end - start)
+        change["dateTo"] = to.isoformat(timespec="seconds")
     clinic.change("reservations", row(clinic)["id"], **change)
 
 
@@ -228,6 +234,7 @@ def test_q_a_change_that_a_lagging_list_did_not_show_is_asked_for_again(
     """Rule 5: every refresh asks further back than the last one's time."""
     clinic.behave(list_lag=20)
     person(clinic, dateFrom=H)
+    clinic.advance(seconds=10)
     quick.carry_out([quick.booking(1)])
     clinic.advance(seconds=LATER_S)
     assert quick.carry_out([quick.booking(0, dateFrom=C)])["conflicts"] == 1
@@ -272,6 +279,7 @@ def test_a_last_sync_that_misses_writes_misleads_only_without_the_trust_check(
     clinic: Sandbox,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
     is_checked: bool,  # noqa: FBT001
 ) -> None:
     """Rule 8 and its control: another program's move is seen in whole lists, or not at all."""
@@ -287,6 +295,10 @@ def test_a_last_sync_that_misses_writes_misleads_only_without_the_trust_check(
     assert row(clinic)["dateFrom"] == H
     counts = quick.carry_out([quick.booking(0, dateFrom=A)])
     assert counts == ({"conflicts": 1} if is_checked else {"unchanged": 1})
+    quick.carry_out([quick.booking(1)])
+    clinic.advance(seconds=LATER_S)
+    quick.carry_out([])
+    assert caplog.text.count("lastSync does not bring") == is_checked, "one warning, for good"
 
 
 @pytest.fixture
