@@ -30,6 +30,7 @@ from target_bookio.journal.store import Journal
 from target_bookio.plan.planner import Planner
 from target_bookio.private_files import OwnFiles, own_files
 from target_bookio.refresh.mirror import Mirror
+from target_bookio.refresh.reading import Lists
 from target_bookio.refresh.refresher import Refresher
 from target_bookio.refresh.server_clock import ServerClock
 from target_bookio.reporting.rejects import Rejects
@@ -121,12 +122,11 @@ def open_run(
         stack.callback(executor.shutdown, cancel_futures=True)
         mirror = Mirror(journal)
         refresher = Refresher(
-            client=client,
+            lists=Lists(client, clock, executor, threads),
             facilities=facilities,
             journal=journal,
             mirror=mirror,
             clock=clock,
-            executor=executor,
             settings=settings,
         )
         sender = (DryRunSender if settings["dry_run"] else Sender)(client, executor, threads)

@@ -125,4 +125,4 @@ class Answers:
     def watch(self, entry: Entry) -> None:
         """Keep what lists show of a row whose request has no clear answer."""
         if entry.remote_id is not None:
-            self._refresher.watch(entry.stream, entry.remote_id)
+            self._refresher.rows.watch(entry.stream, entry.remote_id)

@@ -8,7 +8,7 @@ from target_bookio.apply import messages
 from target_bookio.desired import RecordError
 from target_bookio.plan.operations import Effect
 from target_bookio.plan.planner import PlanKind
-from target_bookio.refresh.refresher import Hold
+from target_bookio.refresh.holds import Hold
 from target_bookio.reporting.outcome import Reason
 from target_bookio.settings import OnOverlap
 
@@ -102,7 +102,7 @@ class Decider:
         row_id = seen.id if seen else entry.remote_id if entry else None
         if self._dry_run:
             return None
-        if row_id is not None and (hold := self._refresher.holds.get((queue.stream, row_id))):
+        if row_id is not None and (hold := self._refresher.holds.of(queue.stream, row_id)):
             return hold
         if seen is None and entry is not None and entry.was_created_here:
             # It was created, and no list shows it: within its window the lists may be late.

@@ -123,7 +123,7 @@ class Judge:
         self._keeper.found(entry, row_id, by_value=verdict.by_value)
         if verdict.by_value and row_id is not None and intent is not None:
             facility_id, ended_at = entry.facility_id, intent.ended_at
-            self._refresher.quarantine(queue.stream, row_id, facility_id, ended_at)
+            self._refresher.holds.quarantine(queue.stream, row_id, facility_id, ended_at)
         self._answers.found(queue, row_id)
 
     def _judge_answer(self, queue: RowQueue) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from target_bookio.journal.entry import Entry, Intent
     from target_bookio.journal.store import Journal
     from target_bookio.refresh.mirror import Mirror, Seen
-    from target_bookio.refresh.refresher import Refresher, Shown
+    from target_bookio.refresh.refresher import Refresher
+    from target_bookio.refresh.row_merger import Shown
 
 
 class Finding(StrEnum):
@@ -130,10 +131,10 @@ class Resolver:
 
         Within the row's window the mirror keeps what such a list does not show.
         """
-        return (entry.stream, entry.remote_id or 0) not in self._refresher.shown
+        return self._refresher.rows.shown(entry.stream, entry.remote_id or 0) is None
 
     def _resolve_change(self, entry: Entry, intent: Intent, row_id: int) -> Verdict:
-        shown = self._refresher.shown.get((entry.stream, row_id))
+        shown = self._refresher.rows.shown(entry.stream, row_id)
         if shown is not None and self._shows(shown, intent.intended):
             return Verdict(Finding.LANDED, row_id, by_value=True)
         if not self.is_final(entry):

@@ -1,0 +1,92 @@
+"""Reads one list of Bookio, whole or by ``lastSync``, page by page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bookio_api.contract import OPERATIONS, RESOURCES
+from bookio_api.scan import Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from concurrent.futures import Executor
+
+    from bookio_api.client import BookioClient
+    from bookio_api.scan.pages import Page
+    from target_bookio.refresh.server_clock import ServerClock
+
+DATE_RESOLUTION_MS = 1_000
+"""A ``Date`` header has whole seconds."""
+
+
+class Lists:
+    """Bookio's lists; the executor's threads fetch pages ahead."""
+
+    def __init__(
+        self, client: BookioClient, clock: ServerClock, executor: Executor, concurrency: int
+    ) -> None:
+        """Take the client, the clock that hears each list's time, and the threads."""
+        self._client = client
+        self._clock = clock
+        self._executor = executor
+        self._concurrency = concurrency
+
+    def read(self, stream: str, facility_id: int | None, **query: int) -> Reading:
+        """Return a reading of a facility's list, which has not begun."""
+        return Reading(self, stream, {"facilityId": facility_id, **query})
+
+    def page(self, operation: str, query: Mapping[str, Any]) -> Page:
+        """Ask for a page. Called by the threads of the executor, too."""
+        return self._client.list_page(operation, query)
+
+    def scan(self, stream: str, query: Mapping[str, Any]) -> Scan:
+        """Return a scan of a list, with pages fetched ahead."""
+        resource = RESOURCES[stream]
+
+        def fetch(offset: int, limit: int, window: Mapping[str, str]) -> Page:
+            asked = {**query, "offset": offset, "limit": limit, **window}
+            return self.page(resource.list_operation, asked)
+
+        return Scan(
+            fetch,
+            executor=self._executor,
+            concurrency=self._concurrency,
+            date_filters=resource.date_filters,
+        )
+
+    def hear(self, page: Page) -> None:
+        """Take the time from a page."""
+        self._clock.hear(page.server_time_ms)
+
+
+class Reading:
+    """One reading of one list: iterate once, then ask whether it was complete."""
+
+    def __init__(self, lists: Lists, stream: str, query: Mapping[str, Any]) -> None:
+        """Take the question."""
+        self._lists = lists
+        self._stream = stream
+        self._query = query
+        self._first: Page | None = None
+        self.is_complete = False
+
+    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the rows, page by page."""
+        operation = OPERATIONS[RESOURCES[self._stream].list_operation]
+        if not operation.paged:
+            self._first = self._lists.page(operation.name, self._query)
+            yield self._first.rows
+            self.is_complete = True
+        else:
+            scan = self._lists.scan(self._stream, self._query)
+            for page in scan.pages():
+                self._first = self._first or scan.first_page
+                yield page
+            self._first = self._first or scan.first_page
+            self.is_complete = scan.verdict.complete
+        self._lists.hear(self._first)
+
+    def asked_at(self, started: int) -> int:
+        """Return the bookmark: Bookio's time when the first question was asked."""
+        date = self._first.server_time_ms if self._first else None
+        return started if date is None else min(started, date - DATE_RESOLUTION_MS)

@@ -1,0 +1,118 @@
+"""Merges listed rows into the mirror, and opens windows and holds for what they mean (rule 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from target_bookio.journal.windows import Window
+from target_bookio.refresh.listed_row import identity, mirrored
+from target_bookio.refresh.merge import merge
+from target_bookio.refresh.mirror import Mirror, Row, Seen
+
+if TYPE_CHECKING:
+    from bookio_api.facilities import Facilities, Facility
+    from target_bookio.journal.store import Journal
+    from target_bookio.refresh.holds import Holds
+
+
+class Shown(NamedTuple):
+    """A row as a list showed it lately, whatever the mirror made of it."""
+
+    row: Row
+    started_at: int
+    """When the scan began that showed it."""
+
+
+class RowMerger:
+    """Brings the mirror's rows up to date. Used by the thread of the run alone."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        mirror: Mirror,
+        holds: Holds,
+        facilities: Facilities,
+        resend_after_ms: int,
+    ) -> None:
+        """Take what a listed row may change."""
+        self._digest = journal.digest
+        self._windows = journal.windows
+        self._mirror = mirror
+        self._holds = holds
+        self._facilities = facilities
+        self._resend_after_ms = resend_after_ms
+        self._watched: set[tuple[str, int]] = set()
+        """Rows whose listing is kept: those with an open doubt."""
+        self._shown: dict[tuple[str, int], Shown] = {}
+
+    def watch(self, stream: str, row_id: int) -> None:
+        """Keep what lists show of a row from now on."""
+        self._watched.add((stream, row_id))
+        self._shown.pop((stream, row_id), None)
+
+    def shown(self, stream: str, row_id: int) -> Shown | None:
+        """Return what a list showed of a row since it is watched."""
+        return self._shown.get((stream, row_id))
+
+    def merge_page(
+        self, stream: str, facility: Facility, page: list[dict[str, Any]], started: int
+    ) -> None:
+        """Merge the rows of a page of a scan that began at ``started``."""
+        ids = [listed["id"] for listed in page]
+        self._mirror.load(stream, ids)
+        self._windows.load(stream, ids)
+        for listed in page:
+            home = listed.get("facilityId") if facility.id is None else facility.id
+            tz = self._facilities.time_zone(home if isinstance(home, int) else None)
+            row = mirrored(stream, listed, facility.id, tz, self._digest)
+            if (stream, row["id"]) in self._watched:
+                self._shown[stream, row["id"]] = Shown(row, started)
+            self._merge_row(stream, row, started)
+
+    def miss(self, stream: str, facility: Facility, row_id: int, started: int) -> None:
+        """Take note that a full scan does not list a row of the mirror.
+
+        1. It is cancelled: lists may hide such rows, so it stays.
+        2. Its window is open: the list may be late, so it is held.
+        3. Somebody removed it.
+        """
+        seen, window = self._mirror.get(stream, row_id), self._windows.get(stream, row_id)
+        if seen is None or seen.row.get("status") == "CANCELLED":
+            return
+        if window is not None and self._is_open(window, started):
+            self._holds.hold_missing(stream, row_id, facility.id, window)
+        else:
+            self._mirror.remove(stream, row_id)
+
+    def _merge_row(self, stream: str, row: dict[str, Any], started: int) -> None:
+        row_id = row["id"]
+        old, window = self._mirror.get(stream, row_id), self._windows.get(stream, row_id)
+        open_window = window if window is not None and self._is_open(window, started) else None
+        before = open_window.before if open_window is not None else {}
+        merged = merge(old and old.row, row, before, self._digest)
+        if merged.row is None:
+            return
+        facility_id = merged.row.get("facilityId")
+        if merged.is_late and open_window is not None:
+            self._holds.hold_late(stream, row_id, facility_id, open_window)
+        elif open_window is None:
+            self._holds.release(stream, row_id)
+        if merged.replaced:  # a person's change opens a window of its own
+            replaced = {name: (digest,) for name, digest in merged.replaced.items()}
+            self._windows.open(stream, row_id, Window(facility_id, started, started, replaced))
+        self._put(stream, merged.row, old, started, shows_external_id="externalId" in row)
+
+    def _put(
+        self, stream: str, row: Row, old: Seen | None, started: int, *, shows_external_id: bool
+    ) -> None:
+        """Put a row into the mirror, unless that has it already."""
+        if old is not None and (row, shows_external_id) == (old.row, old.shows_external_id):
+            return
+        person, place = identity(stream, row, self._digest)
+        first_seen_at = started if old is None else old.first_seen_at
+        self._mirror.put(stream, Seen(row, person, place, first_seen_at, shows_external_id))
+
+    def _is_open(self, window: Window, started: int) -> bool:
+        """Whether a list of that time may show what a row was before."""
+        return started < window.answered_at + self._resend_after_ms
