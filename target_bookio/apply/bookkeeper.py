@@ -20,8 +20,8 @@ from target_bookio.journal.entry import (
 )
 from target_bookio.journal.windows import Trial, Window
 from target_bookio.plan import operations
+from target_bookio.plan.comparison import agreed_after_match
 from target_bookio.plan.operations import EFFECTS, Effect, Step
-from target_bookio.plan.planner import Plan, agreed_after_match
 from target_bookio.refresh.listed_row import (
     FIXED,
     fixed_digests,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from target_bookio.desired import Desired
     from target_bookio.journal.store import Journal
     from target_bookio.plan.operations import Row
+    from target_bookio.plan.plan import Plan
     from target_bookio.refresh.mirror import Mirror
     from target_bookio.refresh.server_clock import ServerClock
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from bookio_api.contract import CALENDARS
 from target_bookio.apply import messages
 from target_bookio.desired import RecordError
 from target_bookio.plan.operations import Effect
-from target_bookio.plan.planner import PlanKind
+from target_bookio.plan.plan import PlanKind
 from target_bookio.refresh.holds import Hold
 from target_bookio.reporting.outcome import Reason
 from target_bookio.settings import OnOverlap
@@ -119,10 +120,8 @@ class Decider:
         except RecordError as error:
             self._reporter.reject(queue, str(error), fields=error.fields)
             return None
-        if located.duplicates and not desired.deleted:  # rule 19
-            self._freshness.reported_twice(queue.stream, desired.external_id)
-            fields, reason = ("externalId",), Reason.DUPLICATE
-            self._reporter.reject(queue, messages.TWO_ROWS, fields=fields, reason=reason)
+        if located.duplicates and not desired.deleted:
+            self._reject_duplicates(queue, desired)
             return None
         plan = self._planner.plan(desired, row, located.entry)
         queue.note_plan(plan, desired)
@@ -140,6 +139,14 @@ class Decider:
                 self._keeper.agree(desired, located.entry, row, wish, plan)
                 self._reporter.done(queue, (row or {}).get("id"))
         return None
+
+    def _reject_duplicates(self, queue: RowQueue, desired: Desired) -> None:
+        """Reject a record whose number, or whose calendar's name, several rows have (rule 19)."""
+        name, message = "externalId", messages.TWO_ROWS
+        if queue.stream == CALENDARS:
+            name, message = "name", messages.TWO_CALENDARS
+        self._freshness.reported_twice(queue.stream, desired.external_id)
+        self._reporter.reject(queue, message, fields=(name,), reason=Reason.DUPLICATE)
 
     def _in_its_zone(self, desired: Desired, row: Row | None) -> Desired:
         """Return a record with the wall times of its facility, or raise ``RecordError``."""

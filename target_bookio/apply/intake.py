@@ -7,7 +7,8 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from target_bookio.apply import messages
-from target_bookio.desired import RecordError, read_record
+from target_bookio.desired import RecordError
+from target_bookio.record_reader import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -17,6 +17,9 @@ OVERLAP = (
     "it overlaps with bookings, and on_overlap is reject; move one of them, or write it with warn"
 )
 TWO_ROWS = "two rows in Bookio have this externalId; cancel the one that is not meant"
+TWO_CALENDARS = (
+    "two calendars of this facility have this name; say by its id which of them is meant"
+)
 UNSEEN = (
     "it was written from here, but Bookio's list shows neither its id nor an externalId, so it "
     "cannot be found again: change it in Bookio"

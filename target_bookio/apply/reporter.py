@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from target_bookio.apply import messages
-from target_bookio.plan.planner import fixed_message
+from target_bookio.plan.plan import fixed_message
 from target_bookio.reporting.outcome import Change, Outcome, OutcomeKind, Reason, written_kind
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from target_bookio.apply.row_queue import RowQueue
     from target_bookio.desired import RecordError
     from target_bookio.plan.operations import Step
-    from target_bookio.plan.planner import Plan
+    from target_bookio.plan.plan import Plan
     from target_bookio.reporting.report import Report
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bookio_api.errors import BookioError
     from target_bookio.desired import Desired
     from target_bookio.plan.operations import Step
-    from target_bookio.plan.planner import Plan
+    from target_bookio.plan.plan import Plan
 
 
 class RowState(StrEnum):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from bookio_api.contract import RESOURCES
-from target_bookio.desired import key_of
+from target_bookio.record_reader import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

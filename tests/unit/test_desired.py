@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from bookio_api.localtime import zone
-from target_bookio.desired import Desired, RecordError, key_of, read_record
+from target_bookio.desired import Desired, RecordError
 from target_bookio.field_names import shown_name
+from target_bookio.record_reader import key_of, read_record
 
 BRATISLAVA = zone("Europe/Bratislava")
 EIGHT = "2026-12-01T08:00:00"

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from bookio_api.localtime import zone
-from target_bookio.desired import RecordError, read_record
+from target_bookio.desired import RecordError
 from target_bookio.journal.entry import EXISTS, UNKNOWN, Entry
+from target_bookio.plan.comparison import agreed_after_match
 from target_bookio.plan.operations import Step, after, fixed_values
-from target_bookio.plan.planner import Plan, PlanKind, Planner, agreed_after_match
+from target_bookio.plan.plan import Plan, PlanKind
+from target_bookio.plan.planner import Planner
+from target_bookio.record_reader import read_record
 from target_bookio.refresh.listed_row import mirrored
 
 WRITE, UNCHANGED, CONFLICT, REJECT = (

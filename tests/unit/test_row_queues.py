@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from target_bookio.apply.row_queues import RowQueues
-from target_bookio.desired import Desired, read_record
+from target_bookio.record_reader import read_record
+
+if TYPE_CHECKING:
+    from target_bookio.desired import Desired
 
 
 def record(**values: Any) -> Desired:

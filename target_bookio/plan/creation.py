@@ -1,0 +1,37 @@
+"""The request that creates a row, or why it cannot be created."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bookio_api.contract import OPERATIONS, RESOURCES
+from bookio_api.schemas import write_schema
+from target_bookio.plan.operations import Step
+from target_bookio.plan.plan import Plan, reject, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from target_bookio.desired import Desired
+
+
+def creation(desired: Desired) -> Plan:
+    """Return the plan that creates what a record asks for."""
+    operation = RESOURCES[desired.stream].create
+    assert operation is not None, "only streams that can be written have records here"
+    schema = write_schema(OPERATIONS[operation].body or "")
+    values = {name: desired.values[name] for name in schema["properties"] if name in desired.values}
+    if missing := _missing(schema, values):
+        return reject(f"to create it Bookio needs {', '.join(missing)}", *missing)
+    return write((Step(operation, values),))
+
+
+def _missing(schema: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the fields that must be there and are not, or are blank."""
+    shortest = {name: field.get("minLength", 0) for name, field in schema["properties"].items()}
+    return tuple(
+        name
+        for name in schema["required"]
+        if values.get(name) is None or (shortest[name] and not str(values[name]).strip())
+    )
