@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.facilities import Facilities
+from bookio_singer.progress import Progress, is_for_a_person
 from bookio_singer.settings import client_from
-from target_bookio.apply.answers import Answers
+from target_bookio.apply.assembly import assembled
 from target_bookio.apply.bookkeeper import Bookkeeper
-from target_bookio.apply.decider import Decider
-from target_bookio.apply.freshness import Freshness
-from target_bookio.apply.intake import Intake
-from target_bookio.apply.judge import Judge
-from target_bookio.apply.locator import Locator
-from target_bookio.apply.overlaps import Overlaps
-from target_bookio.apply.reconciler import Books, Reconciler
-from target_bookio.apply.reporter import Reporter
-from target_bookio.apply.resolver import Resolver
-from target_bookio.apply.row_queues import RowQueues
+from target_bookio.apply.reconciler import Books
 from target_bookio.apply.sender import DryRunSender, Sender
 from target_bookio.journal.account import Account
 from target_bookio.journal.database import Database
 from target_bookio.journal.permissions import Permissions
 from target_bookio.journal.store import Journal
-from target_bookio.plan.planner import Planner
 from target_bookio.private_files import OwnFiles, own_files
 from target_bookio.refresh.mirror import Mirror
 from target_bookio.refresh.reading import Lists
@@ -37,12 +30,12 @@ from target_bookio.reporting.rejects import Rejects
 from target_bookio.reporting.report import Report
 from target_bookio.reporting.results import Results
 from target_bookio.reporting.run_stamp import RunStamp
-from target_bookio.settings import SOURCE_WINS, OnOverlap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from bookio_api.client import BookioClient
+    from target_bookio.apply.reconciler import Reconciler
 
 logger = logging.getLogger(__name__)
 
@@ -92,22 +85,15 @@ def open_run(
     with ExitStack() as stack:
         client = stack.enter_context(closing(client_from(settings)))
         on_open(client)
-        clock = ServerClock()
-        facilities = Facilities(client, settings)
+        clock, facilities = ServerClock(), Facilities(client, settings)
         ids = ", ".join(str(f.id) for f in facilities.in_scope if f.id is not None)
         logger.info("the token is good; facilities %s", ids or "not listed")
         clock.hear(facilities.server_time_ms)
-        account = Account(
-            client.api_url, settings["auth_token"], settings.get("previous_auth_token")
-        )
-        days = settings.get("retention_days")
-        database = Database(files.journal, account, keep=keep)
-        journal = stack.enter_context(closing(Journal(database)))
-        if days and keep:
+        journal = stack.enter_context(closing(_journal(settings, files, client.api_url, keep)))
+        if keep and (days := settings.get("retention_days")):
             journal.forget_before(days)
         report = stack.enter_context(closing(_report(settings, files, journal, stack, keep)))
-
-        permissions = Permissions(database, settings["auth_token"])
+        permissions = Permissions(journal.database, settings["auth_token"])
         noted: set[str] = set()
 
         def commit() -> None:
@@ -120,6 +106,7 @@ def open_run(
         threads = settings["max_concurrency"]
         executor = ThreadPoolExecutor(threads, thread_name_prefix="write")
         stack.callback(executor.shutdown, cancel_futures=True)
+        sender = (DryRunSender if settings["dry_run"] else Sender)(client, executor, threads)
         mirror = Mirror(journal)
         refresher = Refresher(
             lists=Lists(client, clock, executor, threads),
@@ -129,8 +116,7 @@ def open_run(
             clock=clock,
             settings=settings,
         )
-        sender = (DryRunSender if settings["dry_run"] else Sender)(client, executor, threads)
-        reconciler = _reconciler(
+        reconciler = assembled(
             books=Books(journal, Bookkeeper(journal, mirror, clock), report, commit),
             facilities=facilities,
             mirror=mirror,
@@ -154,72 +140,15 @@ def open_run(
         yield Run(client, report, reconciler, permissions, commit)
 
 
-def _reconciler(
-    *,
-    books: Books,
-    facilities: Facilities,
-    mirror: Mirror,
-    refresher: Refresher,
-    sender: Sender,
-    clock: ServerClock,
+def _journal(
     settings: Mapping[str, Any],
-    pause: Callable[[float], None],
-) -> Reconciler:
-    """Return the reconciler with its parts."""
-    journal, keeper, report, _ = books
-    dry_run, source_wins = settings["dry_run"], settings["conflict"] == SOURCE_WINS
-    queues, reporter, locator = RowQueues(), Reporter(report), Locator(journal, mirror)
-    freshness = Freshness(
-        mirror=mirror,
-        refresher=refresher,
-        locator=locator,
-        facilities=facilities,
-        reporter=reporter,
-    )
-    answers = Answers(
-        queues=queues,
-        keeper=keeper,
-        mirror=mirror,
-        refresher=refresher,
-        reporter=reporter,
-        source_wins=source_wins,
-    )
-    decider = Decider(
-        facilities=facilities,
-        freshness=freshness,
-        refresher=refresher,
-        locator=locator,
-        planner=Planner(journal.digest, source_wins),
-        overlaps=Overlaps(mirror, freshness.ensure, OnOverlap(settings["on_overlap"])),
-        keeper=keeper,
-        reporter=reporter,
-        dry_run=dry_run,
-    )
-    judge = Judge(
-        queues=queues,
-        keeper=keeper,
-        freshness=freshness,
-        refresher=refresher,
-        locator=locator,
-        resolver=Resolver(journal, mirror, refresher),
-        answers=answers,
-        reporter=reporter,
-        clock=clock,
-        dry_run=dry_run,
-    )
-    return Reconciler(
-        books=books,
-        queues=queues,
-        intake=Intake(facilities, reporter),
-        freshness=freshness,
-        locator=locator,
-        decider=decider,
-        sender=sender,
-        answers=answers,
-        judge=judge,
-        clock=clock,
-        pause=pause,
-    )
+    files: OwnFiles,
+    api_url: str,
+    keep: bool,  # noqa: FBT001 - see `_report`
+) -> Journal:
+    """Return the journal of the account."""
+    account = Account(api_url, settings["auth_token"], settings.get("previous_auth_token"))
+    return Journal(Database(files.journal, account, keep=keep))
 
 
 def _report(
@@ -242,4 +171,5 @@ def _report(
     stack.callback(rejects.close)
     results = Results(files.results if keep else None, stamp)
     stack.callback(results.close)
-    return Report(rejects, results, settings)
+    progress = Progress(is_visible=is_for_a_person(sys.stdout, sys.stderr, os.environ))
+    return Report(rejects, results, progress, settings)

@@ -19,6 +19,7 @@ from target_bookio.settings import STOP
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bookio_singer.progress import Progress
     from target_bookio.reporting.outcome import Outcome
     from target_bookio.reporting.rejects import Rejects
     from target_bookio.reporting.results import Results
@@ -36,6 +37,8 @@ _COUNTED_AS = {
 }
 """What each kind of outcome is called in the ``summary:`` line, in its order."""
 RETRIED = "retried"
+_RECORDS_PER_SHOW = 20
+"""After so many records, the line on a terminal is drawn again."""
 _MAX_OVERLAPS_NAMED = 100
 """So many overlaps are logged; ``results_path`` and a dry run's plan have all of them."""
 
@@ -43,9 +46,14 @@ _MAX_OVERLAPS_NAMED = 100
 class Report:
     """What became of the records of one run. Used from the main thread only."""
 
-    def __init__(self, rejects: Rejects, results: Results, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, rejects: Rejects, results: Results, progress: Progress, settings: Mapping[str, Any]
+    ) -> None:
         self._rejects = rejects
         self._results = results
+        self._progress = progress
+        self._seen = 0
+        """How many records have an outcome."""
         self._stops_at_first = settings["on_reject"] == STOP
         self._max_rejects = settings["max_rejects"]
         self._rejects_path = located(settings["rejects_path"], "rejects_path")
@@ -76,6 +84,9 @@ class Report:
             if self._overlaps <= _MAX_OVERLAPS_NAMED:
                 key, others = json.dumps(outcome.key), ", ".join(outcome.overlaps)
                 logger.warning("%s %s: overlaps with %s", outcome.stream, key, others)
+        self._seen += 1
+        if self._seen % _RECORDS_PER_SHOW == 0:
+            self._progress.show(outcome.stream, self._seen)
         if self._plan:
             self._plan.add(outcome)
         else:
@@ -113,6 +124,7 @@ class Report:
 
     def close(self) -> None:
         """Say how the run went, as a line for people and one for machines."""
+        self._progress.close()
         self.commit()
         counts = {name: self.counts[name] for name in (*_COUNTED_AS.values(), RETRIED)}
         seconds = round(time.monotonic() - self._started, 1)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bookio_api.errors import BookioError
+from bookio_singer.progress import Progress
 from target_bookio.reporting.outcome import Outcome, OutcomeKind, Reason, written_kind
 from target_bookio.reporting.rejects import Rejects
 from target_bookio.reporting.report import Report
@@ -42,7 +43,12 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def run(path: Path, *outcomes: Outcome, results: Path | None = None, **settings: Any) -> Report:
     """Report outcomes in a run of their own."""
     rejects, kept = rejects_of(path), Results(results, RunStamp())
-    report = Report(rejects, kept, {**SETTINGS, "rejects_path": str(path), **settings})
+    report = Report(
+        rejects,
+        kept,
+        Progress(is_visible=False),
+        {**SETTINGS, "rejects_path": str(path), **settings},
+    )
     for outcome in outcomes:
         report.add(outcome)
     report.close()
@@ -151,7 +157,9 @@ def test_results_are_a_line_a_record_without_its_patient(tmp_path: Path) -> None
 def test_the_limit_stops_a_run_with_the_rejects_on_the_disk(tmp_path: Path) -> None:
     path = tmp_path / "rejects.jsonl"
     settings = {**SETTINGS, "rejects_path": str(path)}
-    report = Report(rejects_of(path), Results(None, RunStamp()), settings)
+    report = Report(
+        rejects_of(path), Results(None, RunStamp()), Progress(is_visible=False), settings
+    )
     report.add(reject(1))
     report.check_limits()
     report.add(reject(2))
