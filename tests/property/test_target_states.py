@@ -70,6 +70,8 @@ class History:
         self.sandbox, self.target = sandbox, Target(sandbox, folder)
         self.last: list[dict[str, Any]] = []
         self.edited: set[int] = set()
+        self.unsure: set[int] = set()
+        """Numbers of which a reject says that nobody can tell what became of a write."""
 
     def record(self, wish: dict[str, Any]) -> dict[str, Any]:
         gone = {"_sdc_deleted_at": "2026-11-01T00:00:00Z"} if "gone" in wish else {}
@@ -88,6 +90,9 @@ class History:
             target.read(run, input_lines(lines))
         self.sandbox.control("/script", method="DELETE")
         self.last = records
+        rejects = self.target.rejected() if self.target.rejects.exists() else []
+        in_doubt = (line["key"] for line in rejects if line.get("reason") == "in_doubt")
+        self.unsure.update(key["externalId"] for key in in_doubt)
 
     def rows(self) -> dict[int, dict[str, Any]]:
         ours = range(9_000_000 + self.base, 9_000_000 + self.base + PEOPLE)
@@ -112,6 +117,8 @@ class History:
         rows = self.rows()
         final = {record["externalId"]: record for record in self.last}
         for key, record in final.items():
+            if key in self.unsure:
+                continue  # a person was asked to look
             if is_off(record):
                 kept = record.get("_sdc_deleted_at") and key in self.edited  # a conflict
                 assert kept or key not in rows or rows[key]["status"] == "CANCELLED"
