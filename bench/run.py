@@ -22,6 +22,8 @@ from statistics import median
 from typing import IO, TYPE_CHECKING, NamedTuple
 from urllib.request import urlopen
 
+from bookings import write_stream
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,15 +38,6 @@ STOCK = "stock singer-sdk tap"
 PSEUDONYMISE: dict[str, object] = {
     "personal_data": "pseudonymise",
     "personal_data_key": "0123456789abcdef" * 4,  # pragma: allowlist secret
-}
-BOOKING = {
-    "facilityId": 1,
-    "serviceId": 5,
-    "name": "Jana",
-    "surname": "Nováková",
-    "locale": "sk",
-    "email": "jana@example.org",
-    "phone": "+421905123456",
 }
 
 
@@ -208,7 +201,7 @@ def compare_targets(setting: Setting) -> str:
                     stock = [BIN / "python", CONTENDERS / "stock_target.py"]
                     command = [BIN / "target-bookio"] if in_flight else stock
                     before = written(url)
-                    lines = bookings(folder, setting.rows)
+                    lines = write_stream(folder / "bookings.jsonl", setting.rows)
                     run = measured([*command, "--config", config], lines, 0)
                     if written(url) - before != setting.rows:
                         sys.exit(f"{command} wrote {written(url) - before}, not {setting.rows}")
@@ -221,19 +214,6 @@ def written(url: str) -> int:
     """Ask the server how many writes it has seen."""
     with urlopen(f"{url}/count") as answer:  # noqa: S310 - our own server
         return int(json.load(answer)["result"]["data"]["written"])
-
-
-def bookings(folder: Path, rows: int) -> Path:
-    """Write a Singer stream of new reservations."""
-    schema = {"type": "SCHEMA", "stream": "reservations", "schema": {"properties": {}}}
-    lines = [{**schema, "key_properties": []}]
-    for n in range(rows):
-        starts = f"2026-12-{1 + n % 28:02}T{8 + n % 9:02}:00:00+01:00"
-        record = {**BOOKING, "externalId": n, "dateFrom": starts}
-        lines.append({"type": "RECORD", "stream": "reservations", "record": record})
-    file = folder / "bookings.jsonl"
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return file
 
 
 def memory() -> str:

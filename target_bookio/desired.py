@@ -35,7 +35,9 @@ class Desired:
     record: Mapping[str, Any]
     """As it came."""
     place: int = 0
-    """Where it stood in its batch."""
+    """Where it stood in the input."""
+    wish: str = ""
+    """Digest of what it asks for, as the source wrote it."""
     expected: Mapping[str, Any] = field(default_factory=dict)
     """Term and status as the source last read them, from ``_bookio_expected``; may be empty.
 

@@ -109,7 +109,7 @@ class Answers:
         is_last = queue.has_last_step
         queue.step_done(changes)
         if is_last:
-            self._keeper.settle(confirmed, self._keeper.wish_of(queue.current))
+            self._keeper.settle(confirmed, queue.current.wish)
             self._reporter.done(queue, row_id)
         self._queues.make_ready(queue)
 

@@ -85,7 +85,7 @@ def assembled(
     return Reconciler(
         books=books,
         queues=queues,
-        intake=Intake(facilities, reporter),
+        intake=Intake(facilities, keeper, reporter),
         freshness=freshness,
         locator=locator,
         decider=decider,

@@ -22,12 +22,7 @@ from target_bookio.journal.windows import Trial, Window
 from target_bookio.plan import operations
 from target_bookio.plan.comparison import agreed_after_match
 from target_bookio.plan.operations import EFFECTS, Effect, Step
-from target_bookio.refresh.listed_row import (
-    FIXED,
-    fixed_digests,
-    identity,
-    mirrored_creation,
-)
+from target_bookio.refresh.listed_row import Identity, identity, mirrored_creation
 from target_bookio.refresh.merge import REMOVED
 from target_bookio.refresh.mirror import Seen
 
@@ -64,20 +59,19 @@ class Bookkeeper:
         return entry
 
     def intend(
-        self, desired: Desired, entry: Entry | None, row: Row | None, step: Step, wish: str
+        self, desired: Desired, entry: Entry | None, row: Row | None, step: Step, who: Identity
     ) -> Entry:
-        """Note a request. Commit before its first byte is sent (rule 12)."""
+        """Note a request. Commit before its first byte is sent (rule 12).
+
+        ``who`` is what identifies a new booking.
+        """
         if entry is None:
             entry = Entry(desired.stream, desired.key)
         facility_id = (row or {}).get("facilityId") or desired.facility_id
         row_id = (row or {}).get("id", entry.remote_id)
-        person, place = None, None
         intended = operations.intended(step, self.digest)
         if step.effect is Effect.CREATE:
             intended = self._intended_creation(desired, step)
-            body = step.body or {}
-            digests = fixed_digests(desired.stream, body, self.digest)
-            person, place = identity(desired.stream, {**body, FIXED: digests}, self.digest)
             row_id = None
         intent = Intent(
             IntentState.SENT,
@@ -85,9 +79,9 @@ class Bookkeeper:
             self._clock.now_ms(),
             intended=intended,
             before=operations.values_before(step, row, self.digest),
-            wish=wish,
-            person=person,
-            place=place,
+            wish=desired.wish,
+            person=who.person,
+            place=who.place,
         )
         number = desired.external_id if entry.external_id is None else entry.external_id
         if step.effect is Effect.SYNC:
@@ -159,14 +153,12 @@ class Bookkeeper:
         entry = Entry(desired.stream, desired.key, facility, row_id, desired.external_id)
         self._journal.put(entry)
 
-    def agree(
-        self, desired: Desired, entry: Entry | None, row: Row | None, wish: str, plan: Plan
-    ) -> None:
+    def agree(self, desired: Desired, entry: Entry | None, row: Row | None, plan: Plan) -> None:
         """Note that Bookio holds what a record asks for (rule 9)."""
         if row is None:
             if entry is not None:
                 gone = entry._replace(agreed={}) if desired.deleted else entry
-                self._journal.put_if_changed(gone.settled(wish))
+                self._journal.put_if_changed(gone.settled(desired.wish))
             return
         entry = entry or Entry(desired.stream, desired.key)
         agreed, asked = agreed_after_match(desired, row, self.digest)
@@ -180,7 +172,7 @@ class Bookkeeper:
             agreed={**entry.agreed, **agreed},
             asked={**entry.asked, **asked},
         )
-        self._journal.put_if_changed(agreed_entry.settled(wish))
+        self._journal.put_if_changed(agreed_entry.settled(desired.wish))
 
     def settle(self, entry: Entry, wish: str) -> None:
         """Note that a record was carried out."""
@@ -233,8 +225,10 @@ class Bookkeeper:
         if step.effect is Effect.CREATE:
             row = mirrored_creation(entry.stream, row, self.digest)
             first_seen_at = intent.sent_at
-        person, place = identity(entry.stream, row, self.digest)
-        self._mirror.put(entry.stream, Seen(row, person, place, first_seen_at, shown))
+            who = Identity(intent.person, intent.place)
+        else:
+            who = identity(entry.stream, row, self.digest)
+        self._mirror.put(entry.stream, Seen(row, *who, first_seen_at, shown))
         before = {} if old is None else {
             name: (self.digest(old.row[name]),)
             for name in step.changed

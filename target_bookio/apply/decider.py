@@ -34,8 +34,6 @@ class NextRequest(NamedTuple):
     """The record with its facility's wall times."""
     located: Located
     step: Step
-    wish: str
-    """The digest of what the record asks for."""
     overlaps: tuple[str, ...] = ()
     """Keys of the bookings with which the request overlaps."""
 
@@ -76,10 +74,9 @@ class Decider:
         4. Planned: settled as unchanged, a conflict or a reject, or a request is returned.
         """
         while queue.waiting:
-            wish = self._keeper.wish_of(queue.current)
             located = self._locator.locate(queue.current)
             is_last = len(queue.waiting) == 1
-            if _is_past(queue, located, wish) and not (is_at_end and is_last):
+            if _is_past(queue, located) and not (is_at_end and is_last):
                 if is_last:
                     queue.park()
                     return None
@@ -93,7 +90,7 @@ class Decider:
                 else:
                     queue.hold(hold.until_ms)
                 return None
-            elif request := self._decide(queue, located, wish):
+            elif request := self._decide(queue, located):
                 return request
         return None
 
@@ -112,7 +109,7 @@ class Decider:
                 return Hold(entry.facility_id, until, needs_full_scan=True)
         return None
 
-    def _decide(self, queue: RowQueue, located: Located, wish: str) -> NextRequest | None:
+    def _decide(self, queue: RowQueue, located: Located) -> NextRequest | None:
         """Plan a row's first record; settle it unless a request is needed, which is returned."""
         row = located.seen.row if located.seen else None
         try:
@@ -127,8 +124,7 @@ class Decider:
         queue.note_plan(plan, desired)
         match plan.kind:
             case PlanKind.WRITE:
-                request = NextRequest(desired, located, plan.steps[0], wish)
-                return self._checked(queue, request)
+                return self._checked(queue, NextRequest(desired, located, plan.steps[0]))
             case PlanKind.CONFLICT:
                 self._keeper.dispute(desired, located.entry, row, plan)
                 self._reporter.conflict(queue, plan, row)
@@ -136,7 +132,7 @@ class Decider:
                 self._reporter.reject(queue, plan.message, fields=plan.fields)
             case PlanKind.UNCHANGED | PlanKind.REJECT:
                 # A reject after a request is about what no operation changes: the rest is done.
-                self._keeper.agree(desired, located.entry, row, wish, plan)
+                self._keeper.agree(desired, located.entry, row, plan)
                 self._reporter.done(queue, (row or {}).get("id"))
         return None
 
@@ -150,9 +146,10 @@ class Decider:
 
     def _in_its_zone(self, desired: Desired, row: Row | None) -> Desired:
         """Return a record with the wall times of its facility, or raise ``RecordError``."""
-        facility = desired.facility_id or (row or {}).get("facilityId")
-        is_nowhere = facility is None and row is None  # the planner refuses it
-        is_known = is_nowhere or self._facilities.knows_zone(facility)
+        if desired.facility_id is not None or row is None:
+            return desired  # it has them, or it is nowhere and the planner refuses it
+        facility = row.get("facilityId")
+        is_known = self._facilities.knows_zone(facility)
         return desired.in_zone(self._facilities.time_zone(facility), is_known=is_known)
 
     def _checked(self, queue: RowQueue, request: NextRequest) -> NextRequest | None:
@@ -200,12 +197,12 @@ class Decider:
         return twin is None
 
 
-def _is_past(queue: RowQueue, located: Located, wish: str) -> bool:
+def _is_past(queue: RowQueue, located: Located) -> bool:
     """Whether a record equals a settled one that others followed (rule 11).
 
     A stream that is sent again goes through a row's past: to do so once more would undo what came
     of it and tell the patient twice. If nothing follows it to the end of the input, then it is
     what the source wants now.
     """
-    past = located.entry.past if located.entry else ()
+    past, wish = located.entry.past if located.entry else (), queue.current.wish
     return wish in past[:-1] and past[-1] != wish and not queue.operations

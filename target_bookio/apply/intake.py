@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bookio_api.facilities import Facilities
+    from target_bookio.apply.bookkeeper import Bookkeeper
     from target_bookio.apply.reporter import Reporter
     from target_bookio.desired import Desired
 
@@ -22,26 +23,37 @@ if TYPE_CHECKING:
 class Intake:
     """Where the records of a run come in."""
 
-    def __init__(self, facilities: Facilities, reporter: Reporter) -> None:
-        """Take the facilities in scope, and what reports a reject."""
+    def __init__(self, facilities: Facilities, keeper: Bookkeeper, reporter: Reporter) -> None:
+        """Take the facilities in scope, what digests a record, and what reports a reject."""
         self._facilities = facilities
+        self._keeper = keeper
         self._reporter = reporter
         self._places = count()
 
     def read(self, stream: str, records: Iterable[Mapping[str, Any]]) -> list[Desired]:
-        """Return what records ask for, less those that are rejected for how they say it."""
+        """Return what records ask for, less those that are rejected for how they say it.
+
+        Those that name their facility have its wall times.
+        """
         readable = []
         for record in records:
             try:
-                desired = self._checked(read_record(stream, record))
+                readable.append(self._placed(read_record(stream, record)))
             except RecordError as error:
                 self._reporter.unreadable(stream, record, error)
-            else:
-                readable.append(replace(desired, place=next(self._places)))
         return readable
 
-    def _checked(self, desired: Desired) -> Desired:
+    def _placed(self, desired: Desired) -> Desired:
+        self._checked(desired)
+        wish, place = self._keeper.wish_of(desired), next(self._places)
+        desired = replace(desired, wish=wish, place=place)
+        facility = desired.facility_id
+        if facility is None:
+            return desired
+        is_known = self._facilities.knows_zone(facility)
+        return desired.in_zone(self._facilities.time_zone(facility), is_known=is_known)
+
+    def _checked(self, desired: Desired) -> None:
         seen = [facility.id for facility in self._facilities.in_scope]
         if None not in seen and desired.facility_id not in {None, *seen}:
             raise RecordError(messages.UNKNOWN_FACILITY, ("facilityId",))
-        return desired

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bookio_api.contract import RESERVATIONS
 from target_bookio.journal.entry import PERSON, PLACE, Entry
-from target_bookio.refresh.listed_row import FIXED, fixed_digests, identity
+from target_bookio.refresh.listed_row import FIXED, Identity, fixed_digests, identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +33,8 @@ class Locator:
         self._journal = journal
         self._mirror = mirror
         self._shows_numbers: dict[str, bool] = {}
+        self._identities: dict[int, Identity] = {}
+        """What identifies the bookings of the records loaded last, by their place in the input."""
 
     def refreshed(self, stream: str) -> None:
         """Take note that the mirror of a stream is new."""
@@ -45,6 +47,7 @@ class Locator:
     def load(self, stream: str, records: Iterable[Desired]) -> None:
         """Read what is known of many records at once."""
         records = list(records)
+        self._identities.clear()
         self._journal.load(stream, {name for record in records for name in record.names})
         self._journal.load(stream, {record.key for record in records})
         numbers = {record.external_id for record in records if record.external_id is not None}
@@ -100,11 +103,14 @@ class Locator:
         holders = self._mirror.holders(desired.stream, desired.external_id)
         return next((seen.id for seen in holders if seen.id != row_id), None)
 
-    def identity_of(self, desired: Desired) -> tuple[int | None, int | None]:
+    def identity_of(self, desired: Desired) -> Identity:
         """Return the digests of the person and of the place that a record asks for."""
-        digest = self._journal.digest
-        row = {**desired.values, FIXED: fixed_digests(desired.stream, desired.values, digest)}
-        return identity(desired.stream, row, digest)
+        known = self._identities.get(desired.place)
+        if known is None:
+            digest = self._journal.digest
+            row = {**desired.values, FIXED: fixed_digests(desired.stream, desired.values, digest)}
+            known = self._identities[desired.place] = identity(desired.stream, row, digest)
+        return known
 
     def unowned_twin(self, desired: Desired) -> Seen | None:
         """Return a row that is this very booking and that no key of ours has (rule 24)."""
@@ -131,9 +137,8 @@ class Locator:
             return None
         free = [
             seen
-            for seen in self._mirror.alike(stream, person, place)
-            if (seen.person, seen.place) == (person, place)
-            and seen.row.get("externalId") is None
+            for seen in self._mirror.same(stream, person, place)
+            if seen.row.get("externalId") is None
             and self._journal.get(stream, f"id:{seen.id}") is None
         ]
         return min(free, key=lambda seen: seen.id) if free else None

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from bookio_api.errors import OutcomeUnknownError, TransportError
 from target_bookio.apply.row_queue import RowState
 from target_bookio.apply.sender import Shipment
+from target_bookio.plan.operations import Effect
+from target_bookio.refresh.listed_row import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -228,9 +230,10 @@ class Reconciler:
 
     def _commit_to(self, queue: RowQueue, request: NextRequest) -> Shipment:
         """Note the intent of a request; it lasts from the next commit on."""
-        desired, (seen, known, _), step, wish, overlaps = request
+        desired, (seen, known, _), step, overlaps = request
         row = seen.row if seen else None
-        entry = self._keeper.intend(desired, known, row, step, wish)
+        who = self._locator.identity_of(desired) if step.effect is Effect.CREATE else Identity()
+        entry = self._keeper.intend(desired, known, row, step, who)
         queue.start(entry.key, step, overlaps)
         ticket = next(self._tickets)
         self._in_flight[ticket] = queue, entry

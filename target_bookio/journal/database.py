@@ -13,6 +13,7 @@ import logging
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,8 @@ class Database:
             self._check_wal(had_wal=had_wal)
             self._migrate()
             self.digest_key = self._unlock(account)
+            self._digest_any = partial(keyed_digest, self.digest_key)
+            self._digest_text = lru_cache(maxsize=20_000)(self._digest_any)
             if keep:
                 self.commit()
                 self._checkpoint()
@@ -118,7 +121,7 @@ class Database:
 
     def digest(self, value: object) -> str:
         """Return a keyed hash of a JSON value; another journal makes another."""
-        return keyed_digest(self.digest_key, value)
+        return self._digest_text(value) if type(value) is str else self._digest_any(value)
 
     def warn_if_only_guard(self, stream: str) -> None:
         """Say loudly that this new journal will be all that keeps a hidden row from doubling.

@@ -44,7 +44,7 @@ class Journal:
         self.digest = database.digest
         self._known: dict[tuple[str, str], Entry | None] = {}
         """What was looked up or noted lately, under each of its names."""
-        self._table = Table(database, "entries", _COLUMNS)
+        self._table = Table(database, "entries", _COLUMNS, _row)
         self.windows = Windows(database)
         self._flushes: list[Callable[[], None]] = [self._table.flush, self.windows.flush]
 
@@ -78,7 +78,7 @@ class Journal:
     def put(self, entry: Entry) -> None:
         """Note an entry; it lasts from the next ``commit`` on."""
         self._known.update(dict.fromkeys(((entry.stream, name) for name in entry.names), entry))
-        self._table.put(_row(entry))
+        self._table.put(entry.stream, entry.key, entry)
 
     def put_if_changed(self, entry: Entry) -> None:
         """Note an entry that differs from what is known."""

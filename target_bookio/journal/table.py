@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from target_bookio.journal.database import Database
 
@@ -19,9 +19,20 @@ if TYPE_CHECKING:
 class Table:
     """One table, keyed by its first two columns. Used by one thread."""
 
-    def __init__(self, db: Database, name: str, columns: Sequence[str]) -> None:
-        """Write to a table of an open file; the columns in the order of its CREATE."""
+    def __init__(
+        self,
+        db: Database,
+        name: str,
+        columns: Sequence[str],
+        as_row: Callable[[Any], tuple[Any, ...]],
+    ) -> None:
+        """Write to a table of an open file; the columns in the order of its CREATE.
+
+        ``as_row`` makes the columns of what is put. It is called once for all changes of a row
+        between two commits.
+        """
         self._db = db
+        self._as_row = as_row
         self._name = name
         self._columns = ", ".join(columns)
         values = ", ".join(f"value ->> {place}" for place in range(len(columns)))
@@ -31,12 +42,12 @@ class Table:
             f"DELETE FROM {name} WHERE ({key}) IN "  # noqa: S608 - our own words
             "(SELECT value ->> 0, value ->> 1 FROM json_each(?))"
         )
-        self._changed: dict[tuple[Any, Any], tuple[Any, ...] | None] = {}
+        self._changed: dict[tuple[Any, Any], Any] = {}
         """What waits to be written, by key; ``None`` is to be deleted."""
 
-    def put(self, row: tuple[Any, ...]) -> None:
-        """Note a row; it lasts from the next commit on."""
-        self._changed[row[0], row[1]] = row
+    def put(self, first: Any, second: Any, row: Any) -> None:  # noqa: ANN401 - values of columns
+        """Note a row by its key; it lasts from the next commit on."""
+        self._changed[first, second] = row
 
     def delete(self, first: Any, second: Any) -> None:  # noqa: ANN401 - values of columns
         """Note that a row goes."""
@@ -46,7 +57,7 @@ class Table:
         """Hand over what was noted; it is on the disk once the transaction is."""
         changed, self._changed = self._changed, {}
         gone = [key for key, row in changed.items() if row is None]
-        rows = [row for row in changed.values() if row is not None]
+        rows = [self._as_row(row) for row in changed.values() if row is not None]
         if gone:
             self._db.execute(self._delete, (msgspec.json.encode(gone).decode(),))
         if rows:

@@ -64,7 +64,7 @@ class Windows:
         """Use the tables of the journal's file."""
         self._db = db
         columns = ("stream", "row_id", "facility_id", "sent_at", "answered_at", "before")
-        self._table = Table(db, "windows", (*columns, "quarantined"))
+        self._table = Table(db, "windows", (*columns, "quarantined"), _row)
         self._trials: list[tuple[str, int, int, str, int, int]] = []
         self._trials_noted: Counter[tuple[str, int | None, str]] = Counter()
         self._known: dict[tuple[str, int], Window | None] = {}
@@ -95,17 +95,7 @@ class Windows:
         if known is not None:
             window = known.followed_by(window)
         self._known[stream, row_id] = window
-        self._table.put(
-            (
-                stream,
-                row_id,
-                window.facility_id,
-                window.sent_at,
-                window.answered_at,
-                msgspec.json.encode(window.before).decode(),
-                int(window.quarantined),
-            )
-        )
+        self._table.put(stream, row_id, (stream, row_id, window))
 
     def quarantined(self) -> list[tuple[str, int, Window]]:
         """Return the rows in quarantine."""
@@ -192,6 +182,12 @@ class Windows:
         if not noted:
             return
         self._db.executemany("INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?)", noted)
+
+
+def _row(noted: tuple[str, int, Window]) -> tuple[object, ...]:
+    *key, window = noted
+    before = msgspec.json.encode(window.before).decode()
+    return (*key, *window[:3], before, int(window.quarantined))
 
 
 def _window(row: tuple[object, ...]) -> Window:

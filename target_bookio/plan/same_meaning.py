@@ -39,9 +39,17 @@ def means_the_same(field: str, ours: Any, theirs: Any) -> bool:  # noqa: ANN401 
 
 def canonical(field: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
     """Return one text for all values that mean the same, so that their digests are equal."""
+    return _canonical_text(field, value) if isinstance(value, str) else _canonical(field, value)
+
+
+def _canonical(field: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
     if field == "phone":
         return str(_phone(_written(value)))
     return str(_plain(value, _folded if field in _CASELESS else _text))
+
+
+_canonical_text = lru_cache(maxsize=10_000)(_canonical)
+"""Names come again and again, and every record's are needed more than once."""
 
 
 def covers(theirs: Any, ours: Any) -> bool:  # noqa: ANN401 - any JSON values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import CALENDARS, RESERVATIONS, RESOURCES
 from bookio_api.localtime import to_wall
@@ -29,6 +29,15 @@ PERSON = ("name", "surname", "email", "phone")
 """With facility, service and start these identify a booking where ``externalId`` is hidden."""
 
 Digest = Callable[[object], str]
+
+
+class Identity(NamedTuple):
+    """Digests of what identifies a booking where ``externalId`` is hidden."""
+
+    person: int | None = None
+    """Name, surname, e-mail and phone; of a blocked time, which has none, the note."""
+    place: int | None = None
+    """Facility, service and start; of a blocked time start and end."""
 
 
 def mirrored(
@@ -80,19 +89,16 @@ def fixed_digests(stream: str, values: Mapping[str, Any], digest: Digest) -> dic
     }
 
 
-def identity(stream: str, row: Mapping[str, Any], digest: Digest) -> tuple[int | None, int | None]:
-    """Return the digests of a mirrored row's person, and of its place: facility, service, start.
-
-    A blocked time has no person; its note stands for one.
-    """
+def identity(stream: str, row: Mapping[str, Any], digest: Digest) -> Identity:
+    """Return what identifies a mirrored row; nothing if any part of it is not known."""
     if stream == CALENDARS:
-        return None, None
+        return Identity()
     fixed = row.get(FIXED, {})
     booked = stream == RESERVATIONS
     person = [fixed.get(name) for name in (PERSON if booked else ("note",))]
     place = [row.get(name) for name in ("facilityId", "serviceId" if booked else "dateTo")]
     place.append(row.get("dateFrom"))
-    return (
+    return Identity(
         None if None in person else _number(digest(person)),
         None if None in place else _number(digest(place)),
     )

@@ -57,7 +57,7 @@ class Mirror:
     def __init__(self, journal: Journal) -> None:
         """Use the tables of the journal's file, and its commits (rule 20)."""
         self._db = journal.database
-        self._table = Table(self._db, "mirror", _COLUMNS)
+        self._table = Table(self._db, "mirror", _COLUMNS, _row)
         journal.on_commit(self._table.flush)
         self._rows: dict[tuple[str, int], Seen | None] = {}
         self._ids: dict[tuple[str, int], tuple[int, ...]] = {}
@@ -116,6 +116,11 @@ class Mirror:
             self.load_places([place])
         return self._places[place]
 
+    def same(self, stream: str, person: int, place: int) -> list[Seen]:
+        """Return the rows of this person at this facility, service and start."""
+        rows = self._table.select("stream = ? AND place = ?", stream, place)
+        return [seen for seen in map(_seen, rows) if seen.person == person]
+
     def alike(self, stream: str, person: int | None, place: int | None) -> list[Seen]:
         """Return the rows of this person, or of this facility, service and start."""
         condition = "stream = ? AND (person = ? OR place = ?)"
@@ -145,9 +150,7 @@ class Mirror:
         self._rows[stream, row_id] = seen
         if seen.place is not None:
             self._places[seen.place] = True
-        body = msgspec.json.encode(row).decode()
-        facility = row.get("facilityId")
-        self._table.put((stream, row_id, facility, external_id, body, *seen[1:4], int(seen[4])))
+        self._table.put(stream, row_id, (stream, seen))
 
     def remove(self, stream: str, row_id: int) -> None:
         """Note that Bookio has no such row any more."""
@@ -221,6 +224,14 @@ class Mirror:
 
 def _facility(facility_id: int | None) -> int:
     return ANYWHERE if facility_id is None else facility_id
+
+
+def _row(noted: tuple[str, Seen]) -> tuple[Any, ...]:
+    stream, seen = noted
+    row = seen.row
+    body = msgspec.json.encode(row).decode()
+    numbers = row.get("facilityId"), row.get("externalId")
+    return (stream, seen.id, *numbers, body, *seen[1:4], int(seen.shows_external_id))
 
 
 def _seen(row: tuple[Any, ...]) -> Seen:
