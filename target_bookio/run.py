@@ -104,9 +104,9 @@ def open_run(
             journal.commit()
 
         threads = settings["max_concurrency"]
-        executor = ThreadPoolExecutor(threads, thread_name_prefix="write")
+        executor = ThreadPoolExecutor(threads, thread_name_prefix="read")
         stack.callback(executor.shutdown, cancel_futures=True)
-        sender = (DryRunSender if settings["dry_run"] else Sender)(client, executor, threads)
+        sender = (DryRunSender if settings["dry_run"] else Sender)(client, threads)
         mirror = Mirror(journal)
         refresher = Refresher(
             lists=Lists(client, clock, executor, threads),
@@ -128,9 +128,7 @@ def open_run(
         )
 
         def land() -> None:
-            sender.stop()
-            executor.shutdown()  # what has begun comes to its end
-            reconciler.land(sender.rest())
+            reconciler.land(sender.stop())
             commit()
 
         stack.callback(land)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bookio_api.contract import BLOCKED_TIMES, CALENDARS, RESERVATIONS
@@ -104,6 +105,7 @@ class Overlaps:
                 occupancy.put(f"id:{row['id']}", row)
 
 
+@lru_cache(maxsize=10_000)
 def _months(start: str, end: str) -> list[str]:
     """Return the months, ``YYYY-MM``, of a term, and the one before if it begins on a first."""
     first, last = start[:7], end[:7]

@@ -14,6 +14,7 @@ rules that the comments name.
 from __future__ import annotations
 
 import logging
+import time
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -95,6 +96,8 @@ class Reconciler:
         self._tickets = count(1)
         self._silence = 0
         """How many writes in a row had no clear answer."""
+        self._commit_s = 0.0
+        """How long the last commit lasted."""
         self._is_at_end = False
 
     @property
@@ -194,7 +197,7 @@ class Reconciler:
     def _send_ready(self) -> None:
         """Send what can be sent now; all answers are in when this returns."""
         while self._queues.has_ready or self._in_flight:
-            if len(self._in_flight) <= self._sender.max_ahead // 2:
+            if len(self._in_flight) <= self._low_water:
                 self._stage()
             if self._in_flight:
                 for result in self._sender.receive():
@@ -202,6 +205,17 @@ class Reconciler:
             elif self._is_stopped:
                 break
         self._report.check_limits()
+
+    @property
+    def _low_water(self) -> int:
+        """With how many requests in flight the next ones are committed.
+
+        Half of those that may be: then threads always have one to send while the next are
+        committed. Where all answers come sooner than a commit lasts, none: it is commits that are
+        slow then, and each should carry as many as it may.
+        """
+        is_disk_slower = 2 * self._sender.answer_s < self._commit_s
+        return 0 if is_disk_slower else self._sender.max_ahead // 2
 
     @property
     def _is_stopped(self) -> bool:
@@ -224,9 +238,10 @@ class Reconciler:
             elif queue.is_done:
                 self._queues.drop(queue)
         if staged:
+            started = time.monotonic()
             self._commit()
-            for shipment in staged:
-                self._sender.send(shipment)
+            self._commit_s = time.monotonic() - started
+            self._sender.send(staged)
 
     def _commit_to(self, queue: RowQueue, request: NextRequest) -> Shipment:
         """Note the intent of a request; it lasts from the next commit on."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import RESOURCES
@@ -10,8 +12,7 @@ from bookio_api.errors import BookioError, OutcomeUnknownError
 from target_bookio.plan.operations import Effect, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from concurrent.futures import Executor
+    from collections.abc import Iterable, Mapping
 
     from bookio_api.client import BookioClient
 
@@ -41,56 +42,67 @@ class Result(NamedTuple):
 
 
 class Sender:
-    """Sends what it is given, as many at a time as its executor has threads."""
+    """Sends what it is given, on threads of its own."""
 
-    def __init__(self, client: BookioClient, executor: Executor, concurrency: int) -> None:
-        """Take the client and its threads."""
+    def __init__(self, client: BookioClient, concurrency: int) -> None:
+        """Take the client, and how many requests may be in flight at once."""
         self._client = client
-        self._executor = executor
+        self._shipments: SimpleQueue[Shipment | None] = SimpleQueue()
+        """Filled by `send`, emptied by the threads; ``None`` ends one of them."""
         self._results: SimpleQueue[Result] = SimpleQueue()
         """Filled by the threads, emptied by `receive`."""
+        self._threads = [Thread(target=self._run, name=f"write-{n}") for n in range(concurrency)]
         self._is_stopped = False
         """Set by the owner's thread, read by all: what has not begun is not sent."""
         self.max_ahead = 2 * concurrency
         """So many requests are committed at most: a kill leaves no more of them in doubt."""
-        self.in_flight = 0
+        self.answer_s = 0.0
+        """How long the last answer took to come. Set by the threads."""
 
-    def send(self, shipment: Shipment) -> None:
-        """Send a request as soon as a thread is free."""
-        self.in_flight += 1
-        self._executor.submit(self._send, shipment)
+    def send(self, shipments: Iterable[Shipment]) -> None:
+        """Send requests as soon as threads are free."""
+        for thread in self._threads:
+            if thread.ident is None:
+                thread.start()
+        for shipment in shipments:
+            self._shipments.put(shipment)
 
     def receive(self) -> list[Result]:
         """Wait for a result, and return all that have come."""
-        results = [self._results.get()]
-        while not self._results.empty():
-            results.append(self._results.get())
-        self.in_flight -= len(results)
-        return results
+        return [self._results.get(), *self._rest()]
 
-    def rest(self) -> list[Result]:
-        """Return the results that nobody has received; the threads must have ended."""
+    def stop(self) -> list[Result]:
+        """Send nothing more, let what is on its way land, and return its results."""
+        self._is_stopped = True
+        for _ in self._threads:
+            self._shipments.put(None)
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+        return self._rest()
+
+    def _rest(self) -> list[Result]:
         results = []
         while not self._results.empty():
             results.append(self._results.get())
         return results
 
-    def stop(self) -> None:
-        """Send nothing more; what is on its way may still land."""
-        self._is_stopped = True
+    def _run(self) -> None:
+        while (shipment := self._shipments.get()) is not None:
+            started = time.monotonic()
+            self._results.put(self._send(shipment))
+            self.answer_s = time.monotonic() - started
 
-    def _send(self, shipment: Shipment) -> None:
+    def _send(self, shipment: Shipment) -> Result:
         if self._is_stopped:
-            self._results.put(Result(shipment.ticket, shipment.row_id, was_sent=False))
-            return
+            return Result(shipment.ticket, shipment.row_id, was_sent=False)
         try:
-            self._results.put(self._call(shipment))
+            return self._call(shipment)
         except BookioError as error:
-            self._results.put(Result(shipment.ticket, shipment.row_id, error))
+            return Result(shipment.ticket, shipment.row_id, error)
         except BaseException as error:  # noqa: BLE001 - nobody else would hear of it
             msg = f"{shipment.step.operation}: unexpected {type(error).__name__}"
-            unknown = OutcomeUnknownError(msg)
-            self._results.put(Result(shipment.ticket, shipment.row_id, unknown))
+            return Result(shipment.ticket, shipment.row_id, OutcomeUnknownError(msg))
 
     def _call(self, shipment: Shipment) -> Result:
         step, resource = shipment.step, RESOURCES[shipment.stream]
@@ -108,14 +120,14 @@ class DryRunSender(Sender):
 
     _last_id = 0
 
-    def send(self, shipment: Shipment) -> None:
+    def send(self, shipments: Iterable[Shipment]) -> None:
         """Answer at once."""
-        self.in_flight += 1
-        row_id = shipment.row_id
-        if shipment.step.effect is Effect.CREATE:
-            self._last_id -= 1
-            row_id = self._last_id
-        self._results.put(Result(shipment.ticket, row_id))
+        for shipment in shipments:
+            row_id = shipment.row_id
+            if shipment.step.effect is Effect.CREATE:
+                self._last_id -= 1
+                row_id = self._last_id
+            self._results.put(Result(shipment.ticket, row_id))
 
 
 def new_id(answered_as: str, data: Mapping[str, Any], external_id: int | None) -> int | None:

@@ -69,9 +69,12 @@ class Entry(NamedTuple):
     @property
     def names(self) -> tuple[str, ...]:
         """Every key under which a record may name this row."""
-        numbers = {"id": self.remote_id, "externalId": self.external_id}
-        others = (f"{name}:{number}" for name, number in numbers.items() if number is not None)
-        return tuple(dict.fromkeys((self.key, *others)))
+        names = [self.key]
+        if self.remote_id is not None and (name := f"id:{self.remote_id}") != self.key:
+            names.append(name)
+        if self.external_id is not None and (name := f"externalId:{self.external_id}") != self.key:
+            names.append(name)
+        return tuple(names)
 
     @property
     def was_created_here(self) -> bool:

@@ -52,6 +52,14 @@ _DIGESTED = {
 was written years ago would take every row for another one."""
 
 
+_CHANGED = {
+    operation: fields
+    for resource in RESOURCES.values()
+    for operation, fields in resource.changes.items()
+}
+"""The fields that may be others after each operation."""
+
+
 class Step(NamedTuple):
     """One request."""
 
@@ -67,10 +75,7 @@ class Step(NamedTuple):
     @property
     def changed(self) -> tuple[str, ...]:
         """Fields that may be others once the step is done."""
-        for resource in RESOURCES.values():
-            if self.operation in resource.changes:
-                return resource.changes[self.operation]
-        return ()
+        return _CHANGED.get(self.operation, ())
 
 
 def intended(step: Step, digest: Digest) -> dict[str, str]:

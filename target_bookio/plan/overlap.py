@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -80,8 +81,8 @@ class Occupancy:
         term = self._term(key, row)
         if term is None:
             return ()
-        others = self._during(row.get("facilityId"), term)
         if stream == BLOCKED_TIMES:
+            others = self._during(row.get("facilityId"), term)
             return _named({other.key for other in others})
         if stream != RESERVATIONS or row.get("status") not in {None, "CONFIRMED"}:
             return ()
@@ -163,6 +164,7 @@ def _hours(start: str, end: str) -> Iterator[str]:
         hour += timedelta(hours=1)
 
 
+@lru_cache(maxsize=10_000)
 def _later(start: str, minutes: int) -> str | None:
     try:
         return (datetime.fromisoformat(start) + timedelta(minutes=minutes)).isoformat()
