@@ -117,7 +117,7 @@ def contenders(setting: Setting) -> dict[str, Contender]:
 
 
 @contextmanager
-def server(rows: int, latency_ms: float) -> Iterator[str]:
+def server(rows: int, latency_ms: float, *options: str) -> Iterator[str]:
     """Run the server; yields its address."""
     command = [
         sys.executable,
@@ -126,6 +126,7 @@ def server(rows: int, latency_ms: float) -> Iterator[str]:
         str(rows),
         "--latency-ms",
         str(latency_ms),
+        *options,
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

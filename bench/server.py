@@ -2,8 +2,8 @@
 
 ``python bench/server.py --rows 100000 --latency-ms 0`` prints its base URL. One facility; rows of
 700 to 760 bytes, as different as those of a clinic; ``offset``, ``limit``, ``total`` and ``Date``
-as in Bookio's envelope. POST answers
-an id at once: the target's bench counts what arrived through GET /count.
+as in Bookio's envelope. POST answers an id at once: the target's bench counts what arrived through
+GET /count. With ``--keep`` the list shows what was created.
 """
 
 from __future__ import annotations
@@ -80,17 +80,21 @@ def encoded(document: object) -> bytes:
 class Lists:
     """The rows, and the answers made of them."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, *, keeps: bool = False) -> None:
+        self.keeps = keeps
         rng = random.Random(1)
         self.rows = [encoded_row(number, rng) for number in range(rows)]
         self.written = 0
         self.page = lru_cache(20_000)(self._page)
 
-    def answer(self, method: str, target: str) -> bytes:
+    def answer(self, method: str, target: str, body: bytes) -> bytes:
         parts = urlsplit(target)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if method != "GET":
             self.written += 1
+            if self.keeps:
+                self.rows.append(b'{"id":%d,"status":"CONFIRMED",%s' % (self.written, body[1:]))
+                self.page.cache_clear()
             return b'{"result":{"success":true,"data":{"id":%d}}}' % self.written
         if parts.path.endswith("/reservations"):
             return self.page(int(query.get("offset", 0)), int(query.get("limit", 100)))
@@ -129,8 +133,9 @@ class Connection(asyncio.Protocol):
         if len(rest) < length:
             return
         self._buffer = rest[length:]
+        sent = rest[:length]
         method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
-        body = self._lists.answer(method, target)
+        body = self._lists.answer(method, target, sent)
         answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %s\r\n" % formatdate(
             usegmt=True
         ).encode() + b"Content-Length: %d\r\n\r\n" % len(body)
@@ -141,8 +146,8 @@ class Connection(asyncio.Protocol):
             self._transport.write(answer + body)
 
 
-async def serve(rows: int, latency_ms: float) -> None:
-    lists = Lists(rows)
+async def serve(rows: int, latency_ms: float, *, keeps: bool) -> None:
+    lists = Lists(rows, keeps=keeps)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(lists, latency_ms / 1000), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/public/api/v1", flush=True)
@@ -153,5 +158,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--latency-ms", type=float, default=0)
+    parser.add_argument("--keep", action="store_true", help="list what is created")
     options = parser.parse_args()
-    asyncio.run(serve(options.rows, options.latency_ms))
+    asyncio.run(serve(options.rows, options.latency_ms, keeps=options.keep))
