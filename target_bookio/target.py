@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -213,6 +214,9 @@ class TargetBookio(SingerTarget):
         given = config or ConfigInput()
         target = cls(config=given.config, parse_env_config=given.parse_env)
         target.handle_hangup()
+        # Records and rows make no cycles, and thousands of them wait at a time: a collection
+        # every 700 objects, as is the default, goes through all of them again and again.
+        gc.set_threshold(50_000, 20, 50)
         with target.open_run(read_only=test) as run:
             if test:
                 for permission in run.permissions.known():
