@@ -6,6 +6,8 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-header --no-annotate --no-emit-index-url
 
 NEXT := .venv-next/bin
+# Most tests wait for processes and answers, so two for each core keep it busy.
+WORKERS ?= $(shell expr 2 \* $$(nproc))
 
 LOADERS := .meltano/loaders/target-duckdb/venv/.installed \
 	.meltano/loaders/target-postgres/venv/.installed .meltano/utilities/dbt/venv/.installed \
@@ -47,7 +49,7 @@ loaders: $(LOADERS) ## Make the environments of Meltano, the loaders and dbt, wh
 	$(INSTALL_ENVIRONMENT)
 
 test: setup loaders ## Run the tests
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n $(WORKERS) --durations=15 --durations-min=10
 
 test-fast: setup ## Run the unit and property tests, but for slow ones: seconds, not minutes
 	BOOKIO_SCANS=50 BOOKIO_PAGES=15 $(BIN)/pytest -n auto -m "not slow" tests/unit tests/property
