@@ -216,7 +216,7 @@ class TargetBookio(SingerTarget):
         target.handle_hangup()
         # Records and rows make no cycles, and thousands of them wait at a time: a collection
         # every 700 objects, as is the default, goes through all of them again and again.
-        gc.set_threshold(50_000, 20, 50)
+        gc.set_threshold(10_000, 20, 50)
         with target.open_run(read_only=test) as run:
             if test:
                 for permission in run.permissions.known():

@@ -48,8 +48,8 @@ class Locator:
         """Read what is known of many records at once."""
         records = list(records)
         self._identities.clear()
-        self._journal.load(stream, {name for record in records for name in record.names})
-        self._journal.load(stream, {record.key for record in records})
+        names = {name for record in records for name in (record.key, *record.names)}
+        self._journal.load(stream, names)
         numbers = {record.external_id for record in records if record.external_id is not None}
         entries = [self._journal.get(stream, record.key) for record in records]
         ids = {entry.remote_id for entry in entries if entry and entry.remote_id is not None}

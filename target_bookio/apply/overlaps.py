@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _NEEDED = {RESERVATIONS: (RESERVATIONS, CALENDARS), BLOCKED_TIMES: (RESERVATIONS,)}
 """The lists that tell whether a row of a stream overlaps."""
-_MAX_PLANNED = 50_000
+_MAX_PLANNED = 10_000
 """So many terms of this run are kept before what is booked is read from the mirror again."""
 _PLACING = frozenset({Effect.CREATE, Effect.TERM, Effect.STATUS})
 """What may put a row where others are."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from target_bookio.journal.database import Database
 
-MAX_KNOWN = 50_000
+MAX_KNOWN = 10_000
 """Entries that are held in memory before they are read again."""
 _NUMBERS = {"id": "remote_id", "externalId": "external_id"}
 """The column of each number that a key may be."""
@@ -51,13 +51,16 @@ class Journal:
     def get(self, stream: str, name: str) -> Entry | None:
         """Return what is known of a row under any of its names."""
         if (stream, name) not in self._known:
-            self.load(stream, [name])
+            self._look_up(stream, [name])
         return self._known[stream, name]
 
     def load(self, stream: str, names: Iterable[str]) -> None:
-        """Look many names up at once."""
+        """Look many names up at once; what was looked up before may be forgotten."""
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
+        self._look_up(stream, names)
+
+    def _look_up(self, stream: str, names: Iterable[str]) -> None:
         wanted = [name for name in names if (stream, name) not in self._known]
         self._known.update(dict.fromkeys((stream, name) for name in wanted))
         numbers: dict[str, list[int]] = {kind: [] for kind in _NUMBERS}

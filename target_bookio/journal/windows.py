@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ANYWHERE = -1
 """Stands for the facility where the token may not list any."""
+MAX_KNOWN = 10_000
+"""Windows that are held in memory before they are read again."""
 MAX_TRIALS = 20
 """So many writes of one kind are waited for in a facility: one that is missing tells enough."""
 
@@ -71,6 +73,7 @@ class Windows:
 
     def load(self, stream: str, ids: Iterable[int]) -> None:
         """Look up many rows at once."""
+        self._forget_some()
         wanted = [row_id for row_id in ids if (stream, row_id) not in self._known]
         self._known.update(dict.fromkeys((stream, row_id) for row_id in wanted))
         for row in self._table.select_in(stream, "row_id", wanted):
@@ -82,15 +85,17 @@ class Windows:
             self.load(stream, [row_id])
         return self._known[stream, row_id]
 
-    def forget_loaded(self) -> None:
-        """Free the memory of what was looked up."""
-        self._known.clear()
+    def _forget_some(self) -> None:
+        """Free the memory of what was looked up or noted, if that is much."""
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
 
     def open(self, stream: str, row_id: int, window: Window, *, is_new: bool = False) -> None:
         """Note that a row changed; an earlier window of it goes on in this one.
 
         A row that was just created has none, which spares looking.
         """
+        self._forget_some()
         known = None if is_new else self.get(stream, row_id)
         if known is not None:
             window = known.followed_by(window)

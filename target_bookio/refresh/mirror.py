@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 """A row as it is mirrored: `listed_row.mirrored`."""
 
-MAX_KNOWN = 50_000
+MAX_KNOWN = 10_000
 _COLUMNS = ("stream", "id", "facility_id", "external_id", "body", "person", "place",
             "first_seen_at", "shows_external_id")  # fmt: skip
 
@@ -66,11 +66,14 @@ class Mirror:
         """Whether any row is at a place, of those that were looked up."""
 
     def load(self, stream: str, ids: Iterable[int], external_ids: Iterable[int] = ()) -> None:
-        """Look up many rows at once."""
+        """Look up many rows at once; what was looked up before may be forgotten."""
         if len(self._rows) >= MAX_KNOWN:
             self._rows.clear()
             self._ids.clear()
             self._places.clear()
+        self._look_up(stream, ids, external_ids)
+
+    def _look_up(self, stream: str, ids: Iterable[int], external_ids: Iterable[int] = ()) -> None:
         wanted = [row_id for row_id in ids if (stream, row_id) not in self._rows]
         self._rows.update(dict.fromkeys((stream, row_id) for row_id in wanted))
         found = self._table.select_in(stream, "id", wanted)
@@ -85,13 +88,13 @@ class Mirror:
     def get(self, stream: str, row_id: int) -> Seen | None:
         """Return a row by Bookio's id."""
         if (stream, row_id) not in self._rows:
-            self.load(stream, [row_id])
+            self._look_up(stream, [row_id])
         return self._rows[stream, row_id]
 
     def holders(self, stream: str, external_id: int) -> list[Seen]:
         """Return every row with this ``externalId``; those that are not cancelled first."""
         if (stream, external_id) not in self._ids:
-            self.load(stream, [], [external_id])
+            self._look_up(stream, [], [external_id])
         rows = [self.get(stream, row_id) for row_id in self._ids[stream, external_id]]
         held = [seen for seen in rows if seen is not None]
         return sorted(held, key=lambda seen: seen.row.get("status") == "CANCELLED")

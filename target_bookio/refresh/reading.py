@@ -36,8 +36,14 @@ class Lists:
         return Reading(self, stream, {"facilityId": facility_id, **query})
 
     def page(self, operation: str, query: Mapping[str, Any]) -> Page:
-        """Ask for a page. Called by the threads of the executor, too."""
-        return self._client.list_page(operation, query)
+        """Ask for a page. Called by the threads of the executor, too.
+
+        Its time is heard at once: a page that was fetched ahead may be read much later, and the
+        clock would seem to have gone back.
+        """
+        page = self._client.list_page(operation, query)
+        self._clock.hear(page.server_time_ms)
+        return page
 
     def scan(self, stream: str, query: Mapping[str, Any]) -> Scan:
         """Return a scan of a list, with pages fetched ahead."""
@@ -53,10 +59,6 @@ class Lists:
             concurrency=self._concurrency,
             date_filters=resource.date_filters,
         )
-
-    def hear(self, page: Page) -> None:
-        """Take the time from a page."""
-        self._clock.hear(page.server_time_ms)
 
 
 class Reading:
@@ -84,7 +86,6 @@ class Reading:
                 yield page
             self._first = self._first or scan.first_page
             self.is_complete = scan.verdict.complete
-        self._lists.hear(self._first)
 
     def asked_at(self, started: int) -> int:
         """Return the bookmark: Bookio's time when the first question was asked."""

@@ -7,6 +7,7 @@ the rows.
 from __future__ import annotations
 
 import time
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,11 +18,13 @@ WENT_BACK_MS = 5_000
 
 
 class ServerClock:
-    """What time it is at Bookio. ``hear`` is called by the thread that owns it."""
+    """What time it is at Bookio. Any thread may let it hear an answer."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Start without a time: the first answer brings it."""
         self._monotonic = monotonic
+        self._lock = Lock()
+        """Guards what `hear` changes."""
         self._offset_ms: float | None = None
         """Bookio's clock less ours. The largest one heard is the truest: a ``Date`` is cut down to
         whole seconds and arrives late, so it is never ahead."""
@@ -39,11 +42,12 @@ class ServerClock:
         if date_ms is None:
             return
         offset = date_ms - self._monotonic() * 1000
-        if self._offset_ms is None or offset > self._offset_ms:
-            self._offset_ms = offset
-        elif offset < self._offset_ms - WENT_BACK_MS:
-            self._offset_ms = offset
-            self.times_back += 1
+        with self._lock:
+            if self._offset_ms is None or offset > self._offset_ms:
+                self._offset_ms = offset
+            elif offset < self._offset_ms - WENT_BACK_MS:
+                self._offset_ms = offset
+                self.times_back += 1
 
     def now_ms(self) -> int:
         """Return Bookio's time in epoch ms; a stand-in that only measures spans if none came."""
