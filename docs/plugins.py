@@ -85,7 +85,8 @@ def _definition(
     plugin: type[PluginBase], *, capabilities: list[str], usage: str, **texts: str
 ) -> str:
     schema: dict[str, Any] = deepcopy(plugin.config_jsonschema)
-    ours = list(schema["properties"])
+    # Not the properties of the class: singer-sdk adds its own to them when a plugin is used.
+    ours = SETTINGS if plugin.name == "tap-bookio" else TARGET_SETTINGS
     plugin.append_builtin_config(schema)
     properties = schema["properties"]
     given = [name for name in SDK_SETTINGS if name in properties]
