@@ -89,8 +89,13 @@ def warehouse(
             return
         with postgres_server() as port:
             loader = Postgres(folder, batch=10_000, port=port)
-            names = {"HOST": "127.0.0.1", "PORT": str(port), "USER": "postgres",
-                     "PASSWORD": "none", "DATABASE": "postgres"}  # fmt: skip
+            names = {
+                "HOST": "127.0.0.1",
+                "PORT": str(port),
+                "USER": "postgres",
+                "PASSWORD": "none",  # pragma: allowlist secret
+                "DATABASE": "postgres",
+            }
             environment = {f"TARGET_POSTGRES_{name}": text for name, text in names.items()}
             dsn = f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
             made = Warehouse(dsn, sandbox, {"BOOKIO_DBT_TARGET": "postgres", **environment})
