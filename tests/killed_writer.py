@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -15,4 +16,4 @@ for n in range(10):
     database.commit()
 database.execute("INSERT INTO notes VALUES ('not committed')")
 print("committed", flush=True)
-sys.stdin.read()
+signal.pause()  # not a read from stdin, which may be at its end already
