@@ -43,7 +43,7 @@ def blocks(kind: str) -> Iterator[Block]:
 def script(block: Block) -> str:
     """Return a console block as a script: without prompts, here-documents as they are.
 
-    Lines that make or fill an environment, or call Meltano, which lives in one of its own, are
+    Lines that make or fill an environment, or call Meltano, which lives in another, are
     left out; so is the reader's token.
     """
     typed = block.body.replace(_SETUP, "")

@@ -42,7 +42,7 @@ class Result(NamedTuple):
 
 
 class Sender:
-    """Sends what it is given, on threads of its own."""
+    """Sends what it is given, on its own threads."""
 
     def __init__(self, client: BookioClient, concurrency: int) -> None:
         """Take the client, and how many requests may be in flight at once."""

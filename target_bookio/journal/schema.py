@@ -62,7 +62,7 @@ CREATE TABLE IF NOT EXISTS trust (
     PRIMARY KEY (stream, facility_id, kind)
 ) WITHOUT ROWID;
 
--- The mirror: what Bookio lists. It can be dropped at any time; the next refresh reads it anew.
+-- The mirror: what Bookio lists. It can be dropped at any time; the next refresh reads it again.
 CREATE TABLE IF NOT EXISTS mirror (
     stream TEXT NOT NULL,
     id INTEGER NOT NULL,

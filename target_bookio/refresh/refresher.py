@@ -195,7 +195,7 @@ class Refresher:
         self._full_at[stream, facility.id] = started
 
     def _start_anew(self) -> None:
-        """Let windows, holds and feeds start anew: the clock went back, or cannot be read."""
+        """Let windows, holds and feeds start again: the clock went back, or cannot be read."""
         now = self._clock.now_ms()
         self._windows.restart(now)
         self._mirror.restart()

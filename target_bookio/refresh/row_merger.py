@@ -98,7 +98,7 @@ class RowMerger:
             self._holds.hold_late(stream, row_id, facility_id, open_window)
         elif open_window is None:
             self._holds.release(stream, row_id)
-        if merged.replaced:  # a person's change opens a window of its own
+        if merged.replaced:  # a person's change opens its own window
             replaced = {name: (digest,) for name, digest in merged.replaced.items()}
             self._windows.open(stream, row_id, Window(facility_id, started, started, replaced))
         self._put(stream, merged.row, old, started, shows_external_id="externalId" in row)

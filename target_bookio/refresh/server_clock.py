@@ -30,7 +30,7 @@ class ServerClock:
         whole seconds and arrives late, so it is never ahead."""
         self._unheard_ms = time.time() * 1000 - monotonic() * 1000
         self.times_back = 0
-        """How often the clock went back; every window and doubt starts anew then."""
+        """How often the clock went back; every window and doubt starts again then."""
 
     @property
     def is_known(self) -> bool:

@@ -35,7 +35,7 @@ REJECT = {
     },
 }
 CHECKED = {"quickstart.md", "backfill.md", "loaders.md", "write-back.md"}
-"""Pages whose outcome a test of its own looks at."""
+"""Pages whose outcome is checked by its own test."""
 RUN_PAGES = sorted(
     {b.page for b in blocks("console") if b.run and Path(b.page).name not in CHECKED}
 )

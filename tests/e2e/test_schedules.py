@@ -66,7 +66,7 @@ def wait_for(path: Path) -> None:
 
 
 def write_back(home: Path, sandbox: Sandbox, query: str, **settings: Any) -> int:
-    """Run the script in a checkout of its own; return its exit code."""
+    """Run the script in its own checkout; return its exit code."""
     (home / ".venv").mkdir()
     (home / ".venv/bin").symlink_to(BIN)
     warehouse = {"filepath": str(home / "bookio.duckdb"), "queries": {"blocked_times": query}}

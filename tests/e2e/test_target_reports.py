@@ -133,7 +133,7 @@ def booked_block(target: Target) -> dict[str, Any]:
 
 @pytest.mark.parametrize("choice", ["ignore", "warn", "reject"])
 def test_a_blocked_time_over_bookings(target: Target, clinic: Sandbox, choice: str) -> None:
-    """Whoever blocks a time in which patients come is told so, and with ``reject`` stopped."""
+    """Blocking a time in which patients come warns, and with ``reject`` is not written."""
     assert target([target.booking(0)]).code == 0
     row = by_external_id(clinic)[9_000_000]
     shown = target([booked_block(target)], "blocked_times", dry_run=True, on_overlap=choice)

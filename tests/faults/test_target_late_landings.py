@@ -77,7 +77,7 @@ def test_without_the_wait_a_late_creation_is_made_twice(target: Target, clinic: 
 
 
 def test_a_cancellation_that_lands_late_is_mailed_once(target: Target, clinic: Sandbox) -> None:
-    """Rule 15: the patient is told once, though the first answer was lost."""
+    """Rule 15: the patient is notified once, though the first answer was lost."""
     target([target.booking(0)])
     clinic.script("change_reservation_status", LATE)
     done = target([target.booking(0, status="CANCELLED")], resend_after_seconds=R_S)
