@@ -129,6 +129,10 @@ class OneLineCommand(click.Command):
         return callback
 
 
+class OneLineGroup(OneLineCommand, click.Group):
+    """A command that is made of commands, with the failures of each in one line."""
+
+
 @contextmanager
 def _named_broken_pipe() -> Iterator[None]:
     """Raise our own error for a broken pipe: click ends without a word at a BrokenPipeError."""

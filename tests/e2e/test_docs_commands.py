@@ -20,7 +20,14 @@ from tests.cli import BIN, TIMEOUT, run
 from tests.doc_pages import ROOT, blocks, commands, script
 from tests.loaders import LOADERS, missing
 
-OURS = ("tap-bookio", "target-bookio", "tap-warehouse", "bookio-sandbox", "bookio-doctor")
+OURS = (
+    "tap-bookio",
+    "target-bookio",
+    "tap-warehouse",
+    "bookio-sandbox",
+    "bookio-doctor",
+    "bookio-shards",
+)
 COMMANDS = [(block.page, words) for block in blocks("console") for words in commands(block)]
 AT_END = "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT"
 REJECT = {
@@ -47,13 +54,15 @@ MELTANO_NAMES = {
 
 
 @cache
-def help_of(command: str) -> str:
-    return run(command, "--help").stdout
+def help_of(*command: str) -> str:
+    return run(*command, "--help").stdout
 
 
 def unknown_options(words: list[str]) -> list[str]:
     options = [word.split("=")[0] for word in words[1:] if word.startswith("-")]
-    return [o for o in options if not re.search(rf"{o}\b", help_of(Path(words[0]).name))]
+    command = Path(words[0]).name
+    parts = words[1:2] if command == "bookio-shards" else []
+    return [o for o in options if not re.search(rf"{o}\b", help_of(command, *parts))]
 
 
 @pytest.mark.parametrize("command", OURS)

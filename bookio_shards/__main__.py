@@ -1,0 +1,6 @@
+"""``python -m bookio_shards``, which is ``bookio-shards``."""
+
+from bookio_shards.command import shards
+
+if __name__ == "__main__":
+    shards()
