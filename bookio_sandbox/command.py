@@ -17,7 +17,7 @@ from bookio_sandbox.api.behaviour import Behaviour
 from bookio_sandbox.api.faults import FAULTS
 from bookio_sandbox.api.variants import variant_names
 from bookio_sandbox.server import Options, base_url, listen, open_world, server
-from bookio_sandbox.world.world import SIZES
+from bookio_sandbox.world.world import FACILITIES_OF_A_VENDOR, SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.token,
             options.seed,
             options.size,
+            options.facilities,
             options.clock,
             options.db,
             options.variant,
@@ -79,6 +80,12 @@ def _parser() -> _Parser:
         default="small",
         type=_size,
         help=f"reservations: a number, empty, or {_sizes()} (%(default)s)",
+    )
+    parser.add_argument(
+        "--facilities",
+        default=FACILITIES_OF_A_VENDOR,
+        type=_facilities,
+        help="how many the world of a seed has (%(default)s)",
     )
     parser.add_argument(
         "--db", default=":memory:", help="SQLite file; an existing world is continued (memory)"
@@ -136,6 +143,14 @@ def _size(text: str) -> int | None:
         count = -1
     if count < 0:
         msg = f"{text!r} is not a number, empty, or one of {_sizes()}"
+        raise argparse.ArgumentTypeError(msg)
+    return count
+
+
+def _facilities(text: str) -> int:
+    count = int(text) if text.isascii() and text.isdigit() else 0
+    if count < 1:
+        msg = f"{text!r} is not a number of facilities; write 1 or more"
         raise argparse.ArgumentTypeError(msg)
     return count
 

@@ -110,6 +110,10 @@ class Sandbox:
         changes: dict[str, int] = self.control("/clock", passing)["changes"]
         return changes
 
+    def stop_clock(self) -> None:
+        """Let no more time pass but what ``advance`` lets pass."""
+        self.control("/clock", {"ticks": False})
+
     def now_ms(self) -> int:
         """Return the sandbox's time in epoch ms."""
         return int(self.control("/clock")["now_ms"])

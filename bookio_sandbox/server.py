@@ -18,7 +18,7 @@ from bookio_sandbox.api.variants import Variant, load_variant
 from bookio_sandbox.control.routes import control_routes
 from bookio_sandbox.world.clock import DEFAULT_START, Clock
 from bookio_sandbox.world.store import Store
-from bookio_sandbox.world.world import World
+from bookio_sandbox.world.world import FACILITIES_OF_A_VENDOR, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +34,10 @@ class Options:
     seed: int = 1
     size: int | None = 0
     """Number of reservations; 0 means facilities and calendars only, None an empty world."""
+    facilities: int = FACILITIES_OF_A_VENDOR
     clock: datetime = DEFAULT_START
     db: str = ":memory:"
-    """A file with a world in it is continued; then seed, size and clock do not count."""
+    """A file with a world in it is continued; the options above do not count then."""
     variant: str | None = None
     """Another Bookio, by the name of its file under ``variants/``; options given beside it win."""
     endpoints: dict[str, str] = field(default_factory=dict)
@@ -81,7 +82,7 @@ def open_world(options: Options, behaviour: Mapping[str, Any]) -> Bookio:
     if left_at is None:
         clock = Clock(options.clock)
         if options.size is not None:
-            World(store, options.seed, options.size, options.clock).build()
+            World(store, options.seed, options.size, options.clock, options.facilities).build()
         store.index()
         store.remember("now_ms", clock.now_ms())
     else:

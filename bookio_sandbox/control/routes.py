@@ -38,6 +38,8 @@ class ClockBody(msgspec.Struct, forbid_unknown_fields=True):
     advance_days: int = 0
     """Days with their bookings, cancellations, moves, no-shows and removed blocked times."""
     set: datetime | None = None
+    ticks: bool | None = None
+    """False stops the clock, so that two runs see the same time; true lets it go on."""
 
 
 def control_routes(bookio: Bookio) -> list[Route]:
@@ -88,6 +90,8 @@ class _Control:
         clock = self._bookio.clock
         if wanted.set is not None:
             clock.set(wanted.set)
+        if wanted.ticks is not None:
+            clock.tick(ticks=wanted.ticks)
         clock.advance(wanted.advance_seconds)
         changes = self._bookio.life.days(wanted.advance_days)
         self._bookio.store.remember("now_ms", clock.now_ms())

@@ -15,10 +15,11 @@ DEFAULT_START = datetime(2026, 9, 16, 6, tzinfo=UTC)
 
 
 class Clock:
-    """Starts at a given time, ticks, and can be moved forward and back."""
+    """Starts at a given time, ticks unless it is stopped, and can be moved forward and back."""
 
     def __init__(self, start: datetime = DEFAULT_START) -> None:
         """Start ticking at ``start``, which carries an offset."""
+        self._ticks = True
         self.set(start)
 
     def set(self, moment: datetime) -> None:
@@ -30,8 +31,15 @@ class Clock:
         """Move by seconds, which may be negative. ``OverflowError`` beyond the calendar."""
         self.set(self.now() + timedelta(seconds=seconds))
 
+    def tick(self, *, ticks: bool) -> None:
+        """Stop where it is, or go on from there."""
+        self.set(self.now())
+        self._ticks = ticks
+
     def now(self) -> datetime:
         """Return the time in UTC."""
+        if not self._ticks:
+            return self._start
         return self._start + timedelta(seconds=time.monotonic() - self._started)
 
     def now_ms(self) -> int:

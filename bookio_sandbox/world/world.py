@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import random
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from bookio_api.contract import BLOCKED_TIMES, CALENDARS, FACILITIES, RESERVATIONS
@@ -25,12 +26,22 @@ SIZES = {"small": 2_000, "medium": 20_000, "large": 200_000}
 
 Row = dict[str, Any]
 
+
+class _Place(NamedTuple):
+    name: str
+    city: str
+    postcode: int
+    latitude: float
+    longitude: float
+    zone: str
+
+
 _PLACES = (
-    ("Stomatológia Staré Mesto", "Bratislava", 81101, 48.1446, 17.1077, "Europe/Bratislava"),
-    ("Klinika Las Canteras", "Las Palmas", 35010, 28.1411, -15.4361, "Atlantic/Canary"),
-    ("Pediatria Juh", "Košice", 4001, 48.7076, 21.2519, "Europe/Bratislava"),
-    ("Očné centrum Žilina", "Žilina", 1001, 49.2194, 18.7408, "Europe/Bratislava"),
-    ("Dermatológia Trnava", "Trnava", 91701, 48.3774, 17.5872, "Europe/Bratislava"),
+    _Place("Stomatológia Staré Mesto", "Bratislava", 81101, 48.1446, 17.1077, "Europe/Bratislava"),
+    _Place("Klinika Las Canteras", "Las Palmas", 35010, 28.1411, -15.4361, "Atlantic/Canary"),
+    _Place("Pediatria Juh", "Košice", 4001, 48.7076, 21.2519, "Europe/Bratislava"),
+    _Place("Očné centrum Žilina", "Žilina", 1001, 49.2194, 18.7408, "Europe/Bratislava"),
+    _Place("Dermatológia Trnava", "Trnava", 91701, 48.3774, 17.5872, "Europe/Bratislava"),
 )
 _STREETS = ("Hlavná", "Štúrova", "Mlynská", "Hviezdoslavova", "Námestie slobody", "Záhradnícka")
 _COUNTRIES = {
@@ -46,15 +57,25 @@ _SERVICES: tuple[Row, ...] = (
 )
 _BOOKINGS_PER_DOCTOR = 2_700
 _DOCTORS_ON_LEAVE = 50
+FACILITIES_OF_A_VENDOR = len(_PLACES)
+"""How many facilities there are unless asked for more or fewer."""
 
 
 class World:
     """Writes the world of a seed into an empty store."""
 
-    def __init__(self, store: Store, seed: int, size: int, now: datetime) -> None:
+    def __init__(
+        self,
+        store: Store,
+        seed: int,
+        size: int,
+        now: datetime,
+        facilities: int = FACILITIES_OF_A_VENDOR,
+    ) -> None:
         """Plan ``size`` reservations around ``now``, which carries an offset."""
         self._store = store
         self._size = size
+        self._places = list(islice(_places(), facilities))
         self._now = now
         self._today = now.date()
         self._first = (now - PAST).date()
@@ -81,21 +102,21 @@ class World:
         return [
             {
                 "id": first_id + 37 * position,
-                "name": name,
+                "name": place.name,
                 "address": {
                     "street": f"{self._rng.choice(_STREETS)} {self._rng.randrange(1, 90)}",
-                    "city": city,
-                    "postcode": postcode,
-                    "country": _COUNTRIES[zone],
-                    "gps": {"latitude": latitude, "longitude": longitude},
+                    "city": place.city,
+                    "postcode": place.postcode,
+                    "country": _COUNTRIES[place.zone],
+                    "gps": {"latitude": place.latitude, "longitude": place.longitude},
                 },
                 "contact": {
                     "phone": self._people.phone(),
-                    "email": f"recepcia@{ascii_letters(name)}.example",
+                    "email": f"recepcia@{ascii_letters(place.name)}.example",
                 },
-                "timeZone": zone,
+                "timeZone": place.zone,
             }
-            for position, (name, city, postcode, latitude, longitude, zone) in enumerate(_PLACES)
+            for position, place in enumerate(self._places)
         ]
 
     def _calendars(self, facilities: list[Row]) -> list[Row]:
@@ -165,6 +186,14 @@ class World:
             }
             age = self._rng.random() * PAST
             yield Stored(row, epoch_ms(self._now - age), unsynced=False)
+
+
+def _places() -> Iterator[_Place]:
+    """Yield the places, then branches of them with a number behind their name."""
+    yield from _PLACES
+    for branch in count(2):
+        for place in _PLACES:
+            yield place._replace(name=f"{place.name} {branch}")
 
 
 def _intervals() -> list[Row]:

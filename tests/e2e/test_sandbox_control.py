@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,17 @@ def test_the_clock_ticks_jumps_and_can_be_set(sandbox: Sandbox) -> None:
     assert sandbox.now_ms() < before
     sandbox.control("/clock", {"set": "2026-03-29T00:59:59.500Z"})
     assert sandbox.control("/clock")["now"].startswith("2026-03-29T00:59:59")
+
+
+def test_a_stopped_clock_stands_still_and_can_be_moved(sandbox: Sandbox) -> None:
+    sandbox.stop_clock()
+    before = sandbox.control("/clock")["now"]
+    assert sandbox.control("/clock")["now"] == before
+    sandbox.advance(seconds=90)
+    moved = datetime.fromisoformat(sandbox.control("/clock")["now"])
+    assert moved - datetime.fromisoformat(before) == timedelta(seconds=90)
+    sandbox.control("/clock", {"ticks": True})
+    assert sandbox.control("/clock")["now"] != sandbox.control("/clock")["now"]
 
 
 def test_a_day_makes_changes_and_counts_them(start_sandbox: StartSandbox) -> None:
@@ -167,6 +179,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("--page-cap=0", "page_cap"),
         ("--latency-ms=soon", "latency_ms"),
         ("--clock=noon", "'noon'"),
+        ("--facilities=0", "'0'"),
         ("--forbid=all", "all"),
         ("--endpoint=confirm_sync=PUT /confirm", "reservationId"),
         ("--db=/dev/null/world", "/dev/null/world"),

@@ -61,6 +61,16 @@ def test_the_size_is_the_number_of_reservations(size: int) -> None:
     assert rows["calendars"]
 
 
+def test_there_are_as_many_facilities_as_asked_for() -> None:
+    """Each has its own name, calendars and bookings."""
+    store = Store()
+    World(store, 1, 700, DEFAULT_START, facilities=12).build()
+    facilities = {stored.row["id"]: stored.row["name"] for stored in store.rows("facilities")}
+    assert len(facilities) == len(set(facilities.values())) == 12
+    for stream in ("calendars", "reservations", "blocked_times"):
+        assert {stored.row["facilityId"] for stored in store.rows(stream)} == facilities.keys()
+
+
 def test_there_are_facilities_in_two_time_zones(world: Streams) -> None:
     """Postcodes are numbers, as in the vendor's sample (C)."""
     assert len(world["facilities"]) > 3
