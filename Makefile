@@ -1,4 +1,4 @@
-# Every target works from nothing: what it needs, it installs into .venv.
+# Every target works in a fresh clone: it installs what it needs into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -6,7 +6,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-header --no-annotate --no-emit-index-url
 
 NEXT := .venv-next/bin
-# Most tests wait for processes and answers, so two for each core keep it busy.
+# Most tests wait for processes and responses, so two workers per core keep it busy.
 WORKERS ?= $(shell expr 2 \* $$(nproc))
 
 LOADERS := .meltano/loaders/target-duckdb/venv/.installed \
@@ -20,14 +20,14 @@ define INSTALL_ENVIRONMENT
 endef
 
 SUPPORTED = import sys; (3, 11) <= sys.version_info < (3, 15) or sys.exit("Python 3.11 to 3.14 is \
-	needed, and this is %d.%d: make setup PYTHON=python3.12" % sys.version_info[:2])
+	needed, but this is %d.%d: run make setup PYTHON=python3.12" % sys.version_info[:2])
 
 .PHONY: help setup loaders test test-fast test-next coverage demo docs transcript bench torture lint types imports lock audit secrets build clean
 
-help: ## List what can be made
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP) ## Make .venv with everything, console scripts in .venv/bin
+setup: $(STAMP) ## Install everything into .venv, console scripts in .venv/bin
 
 $(STAMP): pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c '$(SUPPORTED)'
@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	$(BIN)/pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-loaders: $(LOADERS) ## Make the environments of Meltano, the loaders and dbt, which the tests run
+loaders: $(LOADERS) ## Install Meltano, the loaders and dbt for the tests, each in its own environment
 
 .meltano/loaders/%/venv/.installed: requirements/%.txt
 	$(INSTALL_ENVIRONMENT)
@@ -44,14 +44,14 @@ loaders: $(LOADERS) ## Make the environments of Meltano, the loaders and dbt, wh
 .meltano/utilities/dbt/venv/.installed: requirements/marts.txt
 	$(INSTALL_ENVIRONMENT)
 
-# Not .venv-meltano: the demo makes that one anew whenever it likes.
+# Not .venv-meltano, which the demo may recreate at any time.
 .meltano/cli/venv/.installed: requirements/meltano.txt
 	$(INSTALL_ENVIRONMENT)
 
 test: setup loaders ## Run the tests
 	$(BIN)/pytest -n $(WORKERS) --durations=15 --durations-min=10
 
-test-fast: setup ## Run the unit and property tests, but for slow ones: seconds, not minutes
+test-fast: setup ## Run the unit and property tests without the slow ones, in seconds
 	BOOKIO_SCANS=50 BOOKIO_PAGES=15 $(BIN)/pytest -n auto -m "not slow" tests/unit tests/property
 
 test-next: ## Run the tests against the newest pre-release of singer-sdk
@@ -62,28 +62,28 @@ test-next: ## Run the tests against the newest pre-release of singer-sdk
 	$(NEXT)/pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	$(NEXT)/pytest -n auto
 
-coverage: setup loaders ## Measure branch coverage, subprocesses included; the floor is in pyproject.toml
+coverage: setup loaders ## Measure branch coverage, subprocesses included; pyproject.toml has the minimum
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n auto
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-docs: setup ## Write the generated parts of the docs, and build the site in output/docs
+docs: setup ## Generate parts of the docs, and build the site in output/docs
 	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -d output/docs-cache docs output/docs
 
-transcript: setup ## Run bookio-doctor against a sandbox that differs, for docs/doctor.md
+transcript: setup ## Update the example in docs/doctor.md, from a sandbox that differs
 	$(BIN)/python docs/transcript.py
 
 bench: setup ## Compare with stock connectors; writes docs/performance.md
 	$(BIN)/python bench/run.py --write
 
-torture: setup ## Run the random tests for long: 10,000 scans, 1,000 kills of each
+torture: setup ## Run the random tests for longer: 10,000 scans, 1,000 kills of each
 	BOOKIO_SCANS=10000 BOOKIO_KILLS=1000 BOOKIO_RECORDS=3000 \
 		BOOKIO_MODEL_TICKS=16 BOOKIO_MODEL_TROUBLE=2 $(BIN)/pytest -n auto \
 		tests/property tests/faults tests/model
 
-demo: setup ## From nothing to a DuckDB file, twice: a first load and an incremental one
+demo: setup ## Run the whole round trip: load, marts, write-back and report
 	$(BIN)/python demo/run.py
 
 lint: setup ## Check style
@@ -93,10 +93,10 @@ lint: setup ## Check style
 types: setup ## Check types
 	$(BIN)/mypy
 
-imports: setup ## Check who imports whom
+imports: setup ## Check the import contract
 	$(BIN)/lint-imports
 
-lock: setup ## Pin what we ask for, with hashes
+lock: setup ## Pin all dependencies, with hashes
 	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
 	$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	$(LOCK) requirements/meltano.in --output-file requirements/meltano.txt
@@ -105,18 +105,18 @@ lock: setup ## Pin what we ask for, with hashes
 	$(LOCK) --no-strip-extras --emit-build-options requirements/marts.in --output-file requirements/marts.txt
 	$(LOCK) requirements/sbom.in --output-file requirements/sbom.txt
 
-audit: secrets ## Look for secrets in the tree, then for known vulnerabilities, which needs their database
+audit: secrets ## Scan for secrets, then for known vulnerabilities (needs a network)
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/dev.txt
 
-secrets: setup ## Look for secrets in the tree
+secrets: setup ## Scan the source tree for secrets
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-files '^(bench/)?requirements'
 
-build: setup ## Make dist/: the wheel, the source, and what they are made of (CycloneDX)
+build: setup ## Build dist/: wheel, source archive and SBOM (CycloneDX)
 	$(BIN)/python -m build --no-isolation --outdir dist
 	$(PYTHON) -m venv .venv-sbom
 	.venv-sbom/bin/pip install --quiet --quiet --require-hashes --requirement requirements/sbom.txt
 	.venv-sbom/bin/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
 		--output-reproducible --output-file dist/sbom.json
 
-clean: ## Remove environments, caches, dist/ and the demo's output/; spare warehouse/, .meltano/ and .bookio/
+clean: ## Remove environments, caches, dist/ and output/; keep warehouse/, .meltano/ and .bookio/
 	rm -rf .venv .venv-* output dist build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

@@ -17,26 +17,26 @@ CONNECTION_SETTINGS: Settings = {
     "auth_token": {
         "type": "string",
         "title": "Token",
-        "description": "Secret API token that Bookio gave to your channel.",
+        "description": "Secret API token that Bookio issued for your channel.",
         "secret": True,
         "writeOnly": True,
     },
     "api_url": {
         "type": "string",
         "title": "API address",
-        "description": "Base address of the API. It must be https, except on this machine.",
+        "description": "Base URL of the API. It must be https, except on this machine.",
         "default": PRODUCTION_URL,
     },
     "lang": {
         "type": "string",
         "title": "Language",
-        "description": "Language of the texts that Bookio sends; unsupported ones fall back to en.",
+        "description": "Language of texts from Bookio; unsupported languages fall back to en.",
         "default": "en",
     },
     "max_concurrency": {
         "type": "integer",
         "title": "Requests in flight",
-        "description": "How many requests may be in flight at once.",
+        "description": "Maximum number of requests in flight at once.",
         "default": 4,
         "minimum": 1,
         "maximum": 64,
@@ -44,13 +44,13 @@ CONNECTION_SETTINGS: Settings = {
     "requests_per_second": {
         "type": ["number", "null"],
         "title": "Requests per second",
-        "description": "Maximum number of requests to start per second; no limit unless set.",
+        "description": "Maximum number of requests to start per second. No limit by default.",
         "exclusiveMinimum": 0,
     },
     "request_timeout": {
         "type": "number",
         "title": "Request timeout",
-        "description": "Seconds after which a request without a complete response is abandoned.",
+        "description": "Seconds to wait for a complete response before a request is abandoned.",
         "default": 30,
         "exclusiveMinimum": 0,
         "maximum": 3600,
@@ -59,8 +59,8 @@ CONNECTION_SETTINGS: Settings = {
         "type": ["object", "null"],
         "title": "Endpoint overrides",
         "description": (
-            "Corrects the method and path of an operation, for instance "
-            '{"confirm_sync": "PUT /reservations/{reservationId}/confirm"}: most paths are not '
+            "Corrects the method and path of operations, for instance "
+            '{"confirm_sync": "PUT /reservations/{reservationId}/confirm"}. Most paths are not '
             f"confirmed by the vendor. Operations: {', '.join(OPERATIONS)}."
         ),
         "additionalProperties": {"type": "string"},
@@ -72,7 +72,7 @@ TIMEZONE_SETTING: Settings = {
     "default_timezone": {
         "type": "string",
         "title": "Default time zone",
-        "description": "IANA zone for facilities whose own time zone is not known.",
+        "description": "IANA time zone for facilities whose own time zone is unknown.",
         "default": DEFAULT_TIMEZONE,
     },
 }

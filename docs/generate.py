@@ -1,7 +1,7 @@
-"""Writes from the code what the docs say of it: tables between marks, and whole files.
+"""Generates parts of the docs from the code: tables between marks, and whole files.
 
 Fields come from ``schemas/``, operations from ``contract.py``, codes from ``errors.py`` and
-settings from the plugins. ``--check`` writes nothing and only says what is stale.
+settings from the plugins. ``--check`` writes nothing and only reports stale pages.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MARKED = re.compile(
 
 
 def openapi_json() -> str:
-    """Return the sandbox's description of the API, at Bookio's own address."""
+    """Return the sandbox's description of the API, with Bookio's own address."""
     described = openapi() | {"servers": [{"url": PRODUCTION_URL}]}
     return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
 
@@ -54,7 +54,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/hub/tap-bookio.yml": plugins.hub_tap,
     "docs/hub/target-bookio.yml": plugins.hub_target,
 }
-"""Files that are made as a whole."""
+"""Files that are generated entirely."""
 
 
 def generated(text: str) -> str:
@@ -70,7 +70,7 @@ def current() -> dict[str, str]:
 
 
 def stale() -> list[str]:
-    """Return the pages and files that are not as they would be made now."""
+    """Return the pages and files that differ from what would be generated now."""
     return [
         name
         for name, text in current().items()

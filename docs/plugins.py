@@ -47,7 +47,7 @@ COMMON: dict[str, Any] = {
     "log_parser": "singer-sdk",
     "settings_group_validation": [["auth_token"]],
 }
-PREREQUISITE = "An API token of your Bookio channel. Bookio gives it to you."
+PREREQUISITE = "An API token for your Bookio channel, which Bookio issues."
 
 
 def meltano_tap() -> str:
@@ -64,9 +64,9 @@ def hub_tap() -> str:
         capabilities=["test"],
         description="Facilities, calendars, reservations and blocked times of clinics",
         definition="reads the bookings of clinics from the Bookio Medical Public API, and loses "
-        "no row when a list changes under its pages",
-        usage="`bookio-doctor`, which comes with it, finds out which assumptions about the API "
-        "hold for your token.",
+        "no rows when a list changes while it is read",
+        usage="`bookio-doctor`, which is included, checks which assumptions about the API hold "
+        "for your token.",
     )
 
 
@@ -74,10 +74,10 @@ def hub_target() -> str:
     return _definition(
         TargetBookio,
         capabilities=[],
-        description="Writes reservations, blocked times and calendars back to Bookio, once",
-        definition="carries out in Bookio what your records ask for, each booking once",
-        usage="Begin with `dry_run: true`: a status change is an e-mail to a patient. Keep the "
-        "journal between runs.",
+        description="Writes reservations, blocked times and calendars back to Bookio",
+        definition="makes the changes in Bookio that your records ask for, each of them once",
+        usage="Start with `dry_run: true`: a status change sends an e-mail to a patient. Keep "
+        "the journal between runs.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The tables of the pages, and the diagram of the streams, as Markdown."""
+"""The generated tables of the docs, and the diagram of the streams, as Markdown."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def fields() -> str:
 
 
 def entities() -> str:
-    """Return the streams as a Mermaid diagram of entities: columns, keys and who refers to whom."""
+    """Return the streams as a Mermaid entity diagram: columns, keys and references."""
     lines = ["erDiagram"]
     lines += [
         f"    facilities ||--o{{ {name} : facilityId"
@@ -113,7 +113,7 @@ def errors() -> str:
 
 
 def exceptions() -> str:
-    """Return every exception of ``bookio_api.errors``, those of one kind together."""
+    """Return every exception of ``bookio_api.errors``, each subclass below its base."""
 
     def below(error: type[BookioError]) -> Iterator[tuple[str, str]]:
         for child in error.__subclasses__():
@@ -146,7 +146,7 @@ def _settings(settings: dict[str, Any]) -> str:
 
 
 def _leaves(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every described field with its path; those of a list follow the list."""
+    """Yield every described field with its path; the fields of list items follow the list."""
     for name, field in schema.get("properties", {}).items():
         yield path + name, field
         yield from _leaves(field, f"{path}{name}.")

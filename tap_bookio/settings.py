@@ -36,20 +36,20 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "format": "date-time",
         "title": "Start date",
         "description": (
-            "A first run reads only rows changed since then; a date or datetime, in the "
-            "facility's own time zone unless it says another. All rows unless set."
+            "The first run reads only rows changed since then. A date or datetime, in the "
+            "facility's time zone unless it has an offset. By default, all rows are read."
         ),
     },
     "facility_ids": {
         "type": ["array", "null"],
         "items": {"type": "integer"},
         "title": "Facilities",
-        "description": "Numbers of the facilities to read; all that the token sees.",
+        "description": "Ids of the facilities to read. By default, all that the token can see.",
     },
     "page_size": {
         "type": "integer",
         "title": "Page size",
-        "description": "Rows to ask for in a page.",
+        "description": "Rows to request per page.",
         "default": MAX_PAGE_SIZE,
         "minimum": 1,
         "maximum": MAX_PAGE_SIZE,
@@ -57,7 +57,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "lookback_seconds": {
         "type": "number",
         "title": "Lookback",
-        "description": "Seconds by which each run asks again for what the last one saw.",
+        "description": "Seconds by which each run goes back before the last bookmark.",
         "default": 300,
         "minimum": 0,
     },
@@ -69,16 +69,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "reservations_from": _date("Reservations from", "First day of reservations to read."),
     "reservations_to": _date("Reservations to", "Last day of reservations to read."),
-    "blocked_times_from": _date("Blocked times from", "First day of blocked times."),
-    "blocked_times_to": _date("Blocked times to", "Last day of blocked times."),
+    "blocked_times_from": _date("Blocked times from", "First day of blocked times to read."),
+    "blocked_times_to": _date("Blocked times to", "Last day of blocked times to read."),
     "detect_deletions": {
         "type": ["boolean", "string"],
         "enum": [True, False, ALL],
         "title": "Detect deletions",
         "description": (
-            "Read all blocked times (true), or all reservations too (all), each run and send "
-            "ACTIVATE_VERSION after them, so that loaders which honour it drop what Bookio no "
-            "longer lists."
+            "In each run, read all blocked times (true), or all reservations as well (all), and "
+            "emit ACTIVATE_VERSION after them, so that loaders which support it drop rows that "
+            "Bookio no longer lists."
         ),
         "default": False,
     },
@@ -86,8 +86,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": "boolean",
         "title": "Scan log",
         "description": (
-            "Add the stream scans: a row for each list that was read, with when, what was asked, "
-            "how many rows came and whether any can have been missed."
+            "Add the stream scans, with a row for each list that was read: the time, the "
+            "lastSync, the number of rows, and whether the scan can have missed any."
         ),
         "default": False,
     },
@@ -95,18 +95,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": "string",
         "title": "Personal data",
         "description": (
-            "What is emitted of names, e-mail addresses, phones and free text: keep emits all, "
-            "pseudonymise a keyed HMAC-SHA-256 (the same person is the same pseudonym), omit "
-            "leaves the fields out. Fields that no schema knows are emitted only with keep."
+            "How to emit names, e-mail addresses, phone numbers and free text: keep emits them "
+            "unchanged, pseudonymise replaces them with a keyed HMAC-SHA-256 (the same for the "
+            "same person), omit leaves the fields out. Unknown fields are emitted only with keep."
         ),
         "default": PersonalData.KEEP.value,
         "enum": [mode.value for mode in PersonalData],
     },
     "personal_data_key": {
         "type": ["string", "null"],
-        "title": "Key of pseudonyms",
+        "title": "Key for pseudonyms",
         "description": (
-            "Secret of at least 32 random characters. Another key gives other pseudonyms. "
+            "Secret of at least 32 random characters. A different key gives different pseudonyms. "
             "Anyone who holds it can look up a known person, so keep it out of the warehouse."
         ),
         "secret": True,

@@ -24,16 +24,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "dry_run": {
         "type": "boolean",
         "title": "Dry run",
-        "description": "Read, plan and show what would be written, but write nothing.",
+        "description": "Plan and show what would be written, but write nothing.",
         "default": False,
     },
     "journal_path": {
         "type": "string",
         "title": "Journal",
         "description": (
-            "SQLite file that remembers every write, so that none is made twice. Keep it between "
-            "runs; it holds no patient's data. A relative path starts at the Meltano project, or "
-            "at the working folder without Meltano."
+            "SQLite file that records every write, so that none is made twice. Keep it between "
+            "runs. It contains no patient data. A relative path starts at the Meltano project "
+            "or, without Meltano, at the working folder."
         ),
         "default": ".bookio/journal.sqlite3",
         "minLength": 1,
@@ -41,9 +41,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "rejects_path": {
         "type": "string",
         "title": "Rejects",
-        "description": (
-            "JSON Lines file to which records that cannot be written, and conflicts, are appended."
-        ),
+        "description": ("JSON Lines file to which rejected records and conflicts are appended."),
         "default": ".bookio/rejects.jsonl",
         "minLength": 1,
     },
@@ -52,8 +50,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "title": "Results",
         "description": (
             "JSON Lines file to which the outcome of every record is appended: run, time, stream, "
-            "key, Bookio's id, operation, outcome, code and message; no patient's data. "
-            "None is written unless set."
+            "key, Bookio's id, operation, outcome, code and message, but no patient data. Not "
+            "written by default."
         ),
         "minLength": 1,
     },
@@ -61,8 +59,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": "boolean",
         "title": "Whole records in rejects",
         "description": (
-            "Put the whole record, patient and all, into the reject file, so that it can be "
-            "repaired and given to --replay."
+            "Put whole records, including patient data, into the reject file, so that you can "
+            "correct them and pass the file to --replay."
         ),
         "default": False,
     },
@@ -70,25 +68,25 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": ["integer", "null"],
         "title": "Retention",
         "description": (
-            "Forget rows that no record referred to for this many days and that Bookio's lists "
-            "show, and empty a reject file that was not written to for as long. Kept "
-            "indefinitely unless set."
+            "After this many days, forget rows that no record has referred to and that Bookio's "
+            "lists show, and empty the reject file if nothing was written to it. Kept "
+            "indefinitely by default."
         ),
         "minimum": 1,
     },
     "on_reject": {
         "type": "string",
         "title": "On reject",
-        "description": "Go on after a record that is rejected, or stop at the first one.",
+        "description": "Whether to continue after a rejected record, or stop at the first one.",
         "default": CONTINUE,
         "enum": [CONTINUE, STOP],
     },
     "max_rejects": {
         "type": "integer",
-        "title": "Most rejects",
+        "title": "Maximum rejects",
         "description": (
-            "Stop after this many rejects: something else is wrong then. Records that an earlier "
-            "run rejected for the same reason do not count."
+            "Stop after this many rejects, because something else must be wrong. Records that an "
+            "earlier run rejected for the same reason do not count."
         ),
         "default": 100,
         "minimum": 0,
@@ -97,8 +95,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": "string",
         "title": "Conflict",
         "description": (
-            "Who wins where someone changed in Bookio what this target wrote: Bookio "
-            "(remote_wins, the record is reported and not written) or the record (source_wins)."
+            "Which value wins if someone changed a row in Bookio that this target wrote: Bookio's "
+            "(remote_wins: the record is reported, not written) or the record's (source_wins)."
         ),
         "default": REMOTE_WINS,
         "enum": [REMOTE_WINS, SOURCE_WINS],
@@ -107,8 +105,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": "string",
         "title": "On overlap",
         "description": (
-            "What to do with a blocked time over confirmed reservations, and with more "
-            "reservations in one term than the service has capacity for: write it (ignore), write "
+            "What to do with a blocked time over confirmed reservations, or with more "
+            "reservations in a term than the service has capacity for: write it (ignore), write "
             "and report it (warn), or do not write it (reject)."
         ),
         "default": OnOverlap.WARN.value,
@@ -118,10 +116,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": "number",
         "title": "Resend after",
         "description": (
-            "Seconds after which a write that got no answer may be sent again, counted from the "
-            "end of the attempt by Bookio's clock. It must be longer than the time a write can "
-            "take to arrive and the time the lists can take to show it, together: a write that "
-            "shows up later than this can be done twice."
+            "Seconds after which a write without a response may be sent again, counted from the "
+            "end of the attempt by Bookio's clock. It must exceed the time that a write can take "
+            "to arrive plus the time until lists show it: a write that shows up later can be "
+            "made twice."
         ),
         "default": 120,
         "minimum": 0,
@@ -129,10 +127,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "mirror_max_age_days": {
         "type": "number",
-        "title": "Age of the mirror",
+        "title": "Maximum age of the mirror",
         "description": (
             "Days after which the local copy of Bookio's lists is renewed by reading them in "
-            "full. Between renewals only what changed is read."
+            "full. In between, only changes are read."
         ),
         "default": 7,
         "minimum": 0,
@@ -141,8 +139,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": ["string", "null"],
         "title": "Previous token",
         "description": (
-            "Secret. The token before auth_token, for the first run after Bookio renewed it: the "
-            "journal is handed over to the new token. Remove it afterwards."
+            "Secret. The old token, for the first run after Bookio renewed auth_token: it "
+            "transfers the journal to the new token. Remove it afterwards."
         ),
         "secret": True,
         "writeOnly": True,
@@ -151,7 +149,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": ["array", "null"],
         "items": {"type": "integer"},
         "title": "Facilities",
-        "description": "Numbers of the facilities to write to; all that the token sees.",
+        "description": "Ids of the facilities to write to. By default, all that the token can see.",
     },
     **TIMEZONE_SETTING,
 }
