@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from bookio_api.errors import SettingsError
 from bookio_doctor.judgements import judge
 from bookio_doctor.probe import Probe
 from bookio_doctor.report import as_document, exit_code, show
@@ -19,6 +17,7 @@ from bookio_doctor.survey import Survey
 from bookio_doctor.write_paths import WriteProbe, send_write_probes, write_probes
 from bookio_singer.command import OneLineCommand
 from bookio_singer.config import settings_of
+from bookio_singer.consent import require_yes
 from bookio_singer.redaction import conceal
 from bookio_singer.settings import CONNECTION_SETTINGS
 
@@ -100,12 +99,7 @@ def _ask_for_consent(requests: list[WriteProbe]) -> None:
     click.echo("These requests will be sent; none of them can change anything:", err=True)
     for request in requests:
         click.echo(f"  {request}", err=True)
-    if not sys.stdin.isatty():
-        msg = "--probe-writes needs --yes where nobody can be asked"
-        raise SettingsError(msg)
-    if click.prompt("Type yes to send them", default="no", err=True).strip().lower() != "yes":
-        msg = "nothing was sent"
-        raise SettingsError(msg)
+    require_yes("Type yes to send them", what_needs_it="--probe-writes", refused="nothing was sent")
 
 
 doctor.logger = logger

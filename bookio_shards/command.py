@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 
 import click
 
 from bookio_api.errors import SettingsError
 from bookio_api.facilities import Facilities
 from bookio_shards.assignment import all_shards, assign
+from bookio_shards.layout import Layout
+from bookio_shards.meltano_states import MeltanoStates
+from bookio_shards.move import apply_plan, make_plan
 from bookio_singer.command import OneLineGroup
 from bookio_singer.config import settings_of
+from bookio_singer.consent import require_yes
 from bookio_singer.redaction import conceal
 from bookio_singer.settings import client_from
 from tap_bookio.settings import SETTINGS
@@ -50,6 +55,67 @@ def list_shards(count: int, config: tuple[str, ...]) -> None:
     for shard, ids in assign(_facility_ids(config), count).items():
         if ids:
             click.echo(json.dumps({"shard": shard.name, "facility_ids": ids}))
+
+
+@shards.command(
+    "move",
+    help="Move bookmarks to another number of shards, so that nothing is read in full again. It "
+    "shows what it would do and asks before it writes. No run of the tap may be under way.",
+)
+@click.option("--from", "old_count", type=int, help="How many shards there are now, 1 to 64.")
+@click.option("--to", "new_count", type=int, help="How many there will be, 1 to 64.")
+@click.option("--from-state-id", help="The state of a run without shards, instead of --from.")
+@click.option("--to-state-id", help="A state for all facilities, instead of --to.")
+@click.option(
+    "--prefix", default="", help="What stands before the names of the shards in the ids of states."
+)
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="The folder of meltano.yml; the present one unless given.",
+)
+@click.option("--meltano", default="meltano", help="Meltano's program; meltano unless given.")
+@click.option("--environment", help="The Meltano environment, where it decides on the states.")
+@click.option("--overwrite", is_flag=True, help="Replace states of the new shards that differ.")
+@click.option("--delete-old", is_flag=True, help="Delete the old states once all is written.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--yes", is_flag=True, help="Agree where nobody can be asked.")
+def move(
+    *,
+    old_count: int | None,
+    new_count: int | None,
+    from_state_id: str | None,
+    to_state_id: str | None,
+    prefix: str,
+    project: Path,
+    meltano: str,
+    environment: str | None,
+    overwrite: bool,
+    delete_old: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Plan, show, ask, apply."""
+    old = _layout("--from", old_count, from_state_id, prefix)
+    new = _layout("--to", new_count, to_state_id, prefix)
+    store = MeltanoStates(meltano, project, environment)
+    plan = make_plan(store.read(), old, new, overwrite=overwrite, deletes_old=delete_old)
+    for line in plan.lines():
+        click.echo(line)
+    if dry_run or plan.changes_nothing:
+        return
+    if not yes:
+        require_yes("Type yes to apply", what_needs_it="move", refused="nothing was written")
+    apply_plan(plan, store)
+    click.echo("Done: each bookmark was read back.")
+
+
+def _layout(option: str, count: int | None, state_id: str | None, prefix: str) -> Layout:
+    if (count is None) == (state_id is None):
+        msg = f"give either {option} or {option}-state-id"
+        raise SettingsError(msg)
+    return Layout((state_id,)) if state_id is not None else Layout.of_shards(count or 0, prefix)
 
 
 def _facility_ids(config: tuple[str, ...]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from tap_bookio.records.privacy import PersonalData
@@ -29,3 +30,9 @@ def note_mode(state: dict[str, Any], stream: str, mode: PersonalData) -> str | N
         f"warehouse still holds {_STILL_THERE[before]}; to clean it, drop its table {stream} and "
         "read everything again, with --full-refresh of Meltano or without --state"
     )
+
+
+def laxest(modes: Iterable[str | None]) -> str | None:
+    """Return the laxest of the modes that states hold; None where none holds any."""
+    held = set(modes)
+    return next((mode.value for mode in _STRICTNESS if mode in held), None)

@@ -1,0 +1,123 @@
+"""The states of a Meltano project, through Meltano's own command line.
+
+Meltano knows where they are: a database, a folder, or a bucket. It runs in its own environment, so
+it is a program here and not a library. Read in Meltano 4.4.1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bookio_api.errors import BookioError, SettingsError
+
+if TYPE_CHECKING:
+    from tap_bookio.bookmark import State
+
+_SINGER_STATE = "singer_state"
+_TIMEOUT_S = 600
+
+
+class MeltanoError(BookioError):
+    """Meltano did not do what it was asked for."""
+
+
+@dataclass(frozen=True)
+class MeltanoStates:
+    """Reads and writes the states of one project."""
+
+    program: str
+    project: Path
+    environment: str | None
+    """A Meltano environment, where that decides which states there are."""
+
+    def read(self) -> dict[str, Any]:
+        """Return each Singer state by its id, as the next run would be given it.
+
+        They may be of any tap, and so of any shape.
+        """
+        try:
+            exported = json.loads(self._run("export"))
+            states = {state_id: _merged(parts) for state_id, parts in exported.items()}
+        except (ValueError, AttributeError, TypeError) as error:
+            msg = f"{self._named('export')} printed no states; use Meltano 4.4.1 or later"
+            raise MeltanoError(msg) from error
+        return {state_id: state for state_id, state in states.items() if state}
+
+    def write(self, states: Mapping[str, State]) -> None:
+        """Replace these states, all of them at once where they are in a database."""
+        exported = {
+            state_id: {"completed": {_SINGER_STATE: state}, "partial": {}}
+            for state_id, state in states.items()
+        }
+        self._run("import", given=json.dumps(exported))
+
+    def clear(self, state_id: str) -> None:
+        """Delete a state."""
+        self._run("clear", "--force", state_id)
+
+    def _run(self, action: str, *arguments: str, given: str = "") -> str:
+        """Run ``meltano state``, and return what it printed."""
+        if not (self.project / "meltano.yml").is_file():
+            msg = f"{self.project} has no meltano.yml; name the folder of a project in --project"
+            raise SettingsError(msg)
+        # Where it is a path, it is one from here; the program starts in the project.
+        program = str(Path(self.program).absolute()) if os.sep in self.program else self.program
+        chosen = ["--environment", self.environment] if self.environment else []
+        command = [program, "--log-level=warning", *chosen, "state", action, *arguments]
+        try:
+            done = subprocess.run(  # noqa: S603 - the program that --meltano names
+                command,
+                cwd=self.project,
+                env={**os.environ, "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
+                input=given,
+                capture_output=True,
+                encoding="utf-8",
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        except OSError as error:
+            msg = (
+                f"{self.program} cannot be run: {error.strerror}; name Meltano's program in "
+                "--meltano, as in --meltano .venv-meltano/bin/meltano"
+            )
+            raise SettingsError(msg) from error
+        except subprocess.TimeoutExpired as error:
+            msg = f"{self._named(action)} did not end within {_TIMEOUT_S} seconds"
+            raise MeltanoError(msg) from error
+        if done.returncode:
+            # What Meltano prints may hold the address of its database, with a password.
+            msg = (
+                f"{self._named(action)} failed with exit code {done.returncode}; run it "
+                f"yourself in {self.project.absolute()} to see why"
+            )
+            raise MeltanoError(msg)
+        return done.stdout
+
+    def _named(self, action: str) -> str:
+        return f"meltano state {action}"
+
+
+def _merged(parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any tap's
+    """Return a state as Meltano merges it.
+
+    ``partial`` is what a run that failed has loaded since the last ``completed`` one; its values
+    win, and lists are replaced as a whole.
+    """
+    merged: dict[str, Any] = {}
+    for part in (parts["completed"], parts["partial"]):
+        _merge(part or {}, merged)
+    return merged.get(_SINGER_STATE)
+
+
+def _merge(source: Mapping[str, Any], into: dict[str, Any]) -> None:
+    for key, value in source.items():
+        if isinstance(value, dict):
+            _merge(value, into.setdefault(key, {}))
+        else:
+            into[key] = value

@@ -1,0 +1,151 @@
+"""Moves bookmarks from one layout of shards to another: plan, then apply.
+
+Safe to repeat and to kill at any moment:
+
+1. The old states are only read. They are deleted last, if at all, and only after the new ones have
+   been read back.
+2. A new state that holds what it should already is left alone. One that holds something else is
+   replaced only on demand: runs may have gone on from it.
+3. Old states that changed in the meantime show that a run was under way. What was written is then
+   behind it, which loses nothing, and is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bookio_api.errors import SettingsError
+from bookio_shards.bookmarks import Dealt, checked, deal, facilities_in, holds
+from bookio_shards.meltano_states import MeltanoError
+
+if TYPE_CHECKING:
+    from bookio_shards.layout import Layout
+    from bookio_shards.meltano_states import MeltanoStates
+    from tap_bookio.bookmark import State
+
+
+class Action(Enum):
+    """What becomes of a new state; the value is its sign in the plan."""
+
+    CREATE = "+"
+    KEEP = "="
+    REPLACE = "~"
+
+
+class Change(NamedTuple):
+    """What becomes of one new state."""
+
+    state_id: str
+    action: Action
+    state: State
+    sources: list[str]
+
+    def __str__(self) -> str:
+        """Return its line of the plan."""
+        count = len(facilities_in(self.state))
+        facilities = "1 facility" if count == 1 else f"{count} facilities"
+        line = f"{self.action.value} {self.state_id}: {facilities} of {', '.join(self.sources)}"
+        if self.action is Action.KEEP:
+            return f"{line}, there already"
+        return f"{line}, in place of another state" if self.action is Action.REPLACE else line
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a move does."""
+
+    old: Mapping[str, State]
+    """The states that are moved, as they were when the plan was made."""
+    changes: list[Change]
+    dealt: Dealt
+    deletes_old: bool
+
+    def lines(self) -> Iterator[str]:
+        """Yield the plan for a person to agree to."""
+        yield from map(str, self.changes)
+        if self.deletes_old:
+            yield from (f"- {state_id}" for state_id in self.old)
+        for held in self.dealt.passed_over:
+            yield (
+                f"! {held.stream}, facility {held.facility_id}: the bookmark in {held.state_id} "
+                "is not taken, for another state has an older one"
+            )
+        counts = dict.fromkeys(Action, 0)
+        for change in self.changes:
+            counts[change.action] += 1
+        deleted = len(self.old) if self.deletes_old else 0
+        yield (
+            f"Plan: {counts[Action.CREATE]} to create, {counts[Action.REPLACE]} to replace, "
+            f"{counts[Action.KEEP]} there already, {deleted} to delete."
+        )
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether all is as it should be."""
+        return not self.deletes_old and all(c.action is Action.KEEP for c in self.changes)
+
+
+def make_plan(
+    states: Mapping[str, Any], old: Layout, new: Layout, *, overwrite: bool, deletes_old: bool
+) -> Plan:
+    """Compare the states of a project with what they should be. Raises ``SettingsError``."""
+    if both := set(old.state_ids) & set(new.state_ids):
+        msg = f"{min(both)} is among the old states and the new ones; move to other ones"
+        raise SettingsError(msg)
+    moved = {key: checked(key, states[key]) for key in old.state_ids if key in states}
+    if not any(map(facilities_in, moved.values())):
+        msg = (
+            f"the project has no bookmarks in {_named(old.state_ids)}; "
+            "look at meltano state list, and set --from and --prefix"
+        )
+        raise SettingsError(msg)
+    dealt = deal(moved, new)
+    changes = [
+        Change(key, _action(states.get(key), wanted), wanted, sorted(dealt.sources[key]))
+        for key, wanted in sorted(dealt.states.items())
+    ]
+    others = [c.state_id for c in changes if c.action is Action.REPLACE]
+    if others and not overwrite:
+        msg = (
+            f"{_named(others)} already hold other bookmarks: if runs go on from there, the move "
+            "has been made and nothing is left to do; else repeat with --overwrite, and what they "
+            "read since the old ones is read again"
+        )
+        raise SettingsError(msg)
+    return Plan(moved, changes, dealt, deletes_old)
+
+
+def apply_plan(plan: Plan, store: MeltanoStates) -> None:
+    """Write the new states, read them back, and then delete the old ones if that is planned."""
+    written = {c.state_id: c.state for c in plan.changes if c.action is not Action.KEEP}
+    if written:
+        store.write(written)
+    after = store.read()
+    lost = [c.state_id for c in plan.changes if not holds(after.get(c.state_id, {}), c.state)]
+    if lost:
+        msg = f"{_named(lost)} are not as they were written; the old states remain; try again"
+        raise MeltanoError(msg)
+    moved_on = [key for key, state in plan.old.items() if after.get(key) != state]
+    if moved_on:
+        msg = (
+            f"{_named(moved_on)} changed during the move, so a run is under way; wait until it "
+            "ends, and repeat with --overwrite; the old states remain"
+        )
+        raise MeltanoError(msg)
+    if plan.deletes_old:
+        for state_id in plan.old:
+            store.clear(state_id)
+
+
+def _action(there: Any, wanted: State) -> Action:  # noqa: ANN401 - any tap's
+    if not there:
+        return Action.CREATE
+    return Action.KEEP if holds(there, wanted) else Action.REPLACE
+
+
+def _named(state_ids: list[str] | tuple[str, ...]) -> str:
+    first, *others = state_ids
+    return f"{first} and {len(others)} more" if others else first

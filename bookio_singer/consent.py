@@ -1,0 +1,18 @@
+"""Asks a person before something is done that cannot be taken back."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from bookio_api.errors import SettingsError
+
+
+def require_yes(question: str, *, what_needs_it: str, refused: str) -> None:
+    """Return only if a person types yes; else raise ``SettingsError`` with one of the texts."""
+    if not sys.stdin.isatty():
+        msg = f"{what_needs_it} needs --yes where nobody can be asked"
+        raise SettingsError(msg)
+    if click.prompt(question, default="no", err=True).strip().lower() != "yes":
+        raise SettingsError(refused)
