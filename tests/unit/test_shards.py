@@ -58,6 +58,15 @@ def test_a_facility_stays_where_it_is_when_others_come_and_go(
     assert all(set(before[shard]) <= set(after[shard]) for shard in before)
 
 
+@given(facility_id=st.integers(), count=st.integers(1, 16), times=st.integers(1, 4))
+def test_more_shards_by_a_whole_number_split_each_one(
+    facility_id: int, count: int, times: int
+) -> None:
+    """So that a journal can be copied to the shards that take over from its own."""
+    number = shard_of(facility_id, count * times).number
+    assert number % count == shard_of(facility_id, count).number
+
+
 @pytest.mark.parametrize("count", [2, 4, 16, 30, 64])
 def test_ten_thousand_facilities_are_spread_evenly(count: int) -> None:
     """No shard has more than five standard deviations above the mean of a fair draw."""
