@@ -47,11 +47,14 @@ PARTS: dict[str, Callable[[], str]] = {
     "exceptions": tables.exceptions,
     "tap-bookio": plugins.meltano_tap,
     "target-settings": tables.target_settings,
+    "warehouse-settings": tables.warehouse_settings,
+    "tap-warehouse": plugins.meltano_warehouse,
     "target-bookio": plugins.meltano_target,
 }
 FILES: dict[str, Callable[[], str]] = {
     "docs/openapi.json": openapi_json,
     "docs/hub/tap-bookio.yml": plugins.hub_tap,
+    "docs/hub/tap-warehouse.yml": plugins.hub_warehouse,
     "docs/hub/target-bookio.yml": plugins.hub_target,
 }
 """Files that are generated entirely."""

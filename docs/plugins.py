@@ -12,6 +12,8 @@ from tables import kind
 from bookio_api.contract import PRODUCTION_URL
 from tap_bookio.settings import SETTINGS
 from tap_bookio.tap import TapBookio
+from tap_warehouse.settings import SETTINGS as WAREHOUSE_SETTINGS
+from tap_warehouse.tap import TapWarehouse
 from target_bookio.settings import SETTINGS as TARGET_SETTINGS
 from target_bookio.target import TargetBookio
 
@@ -48,10 +50,22 @@ COMMON: dict[str, Any] = {
     "settings_group_validation": [["auth_token"]],
 }
 PREREQUISITE = "An API token for your Bookio channel, which Bookio issues."
+OWN_SETTINGS = {
+    "tap-bookio": SETTINGS,
+    "tap-warehouse": WAREHOUSE_SETTINGS,
+    "target-bookio": TARGET_SETTINGS,
+}
+"""Not the properties of the classes: singer-sdk adds its own to them when a plugin is used."""
 
 
 def meltano_tap() -> str:
     return _indented(SETTINGS)
+
+
+def meltano_warehouse() -> str:
+    """Return the settings of tap-warehouse, which in our project reads what target-duckdb fills."""
+    file = {**WAREHOUSE_SETTINGS["filepath"], "default": "warehouse/bookio.duckdb"}
+    return _indented({**WAREHOUSE_SETTINGS, "filepath": file})
 
 
 def meltano_target() -> str:
@@ -70,6 +84,21 @@ def hub_tap() -> str:
     )
 
 
+def hub_warehouse() -> str:
+    return _definition(
+        TapWarehouse,
+        label="Warehouse for Bookio",
+        pip_url="singer-bookio[warehouse]",
+        keywords=["duckdb", "meltano_sdk", "postgresql", "reverse_etl"],
+        settings_group_validation=[["queries", "filepath"], ["queries", "database_url"]],
+        capabilities=[],
+        prereq="A DuckDB file or a PostgreSQL database.",
+        description="Results of SQL queries on DuckDB or PostgreSQL, as streams for target-bookio",
+        definition="sends the rows of your queries to target-bookio: each query is a stream",
+        usage="Name the columns like Bookio's fields; `_sdc_deleted_at` marks a row to remove.",
+    )
+
+
 def hub_target() -> str:
     return _definition(
         TargetBookio,
@@ -82,11 +111,9 @@ def hub_target() -> str:
 
 
 def _definition(
-    plugin: type[PluginBase], *, capabilities: list[str], usage: str, **texts: str
+    plugin: type[PluginBase], *, capabilities: list[str], **own: str | list[Any]
 ) -> str:
     schema: dict[str, Any] = deepcopy(plugin.config_jsonschema)
-    # Not the properties of the class: singer-sdk adds its own to them when a plugin is used.
-    ours = SETTINGS if plugin.name == "tap-bookio" else TARGET_SETTINGS
     plugin.append_builtin_config(schema)
     properties = schema["properties"]
     given = [name for name in SDK_SETTINGS if name in properties]
@@ -95,13 +122,12 @@ def _definition(
         "namespace": plugin.name.replace("-", "_"),
         "executable": plugin.name,
         **COMMON,
-        **texts,
         "supported_python_versions": plugin.get_supported_python_versions(),
         "capabilities": sorted({c.value for c in plugin.capabilities}.union(capabilities)),
         "prereq": PREREQUISITE,
-        "usage": usage,
+        **own,
         "settings": [
-            *(_setting(name, properties[name], KINDS) for name in ours),
+            *(_setting(name, properties[name], KINDS) for name in OWN_SETTINGS[plugin.name]),
             *(_setting(name, properties[name], SDK_KINDS) for name in given),
         ],
     }
@@ -133,7 +159,7 @@ def _setting(name: str, setting: dict[str, Any], kinds: dict[str, str]) -> dict[
 
 
 def _label(value: str) -> str:
-    return value.replace("_", " ").capitalize()
+    return "UTC" if value == "utc" else value.replace("_", " ").capitalize()
 
 
 def _is_choice(setting: dict[str, Any]) -> bool:

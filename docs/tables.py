@@ -12,6 +12,7 @@ from tap_bookio.paged_stream import PagedStream
 from tap_bookio.settings import SETTINGS
 from tap_bookio.streams import ScansStream
 from tap_bookio.tap import STREAMS
+from tap_warehouse.settings import SETTINGS as WAREHOUSE_SETTINGS
 from target_bookio.settings import SETTINGS as TARGET_SETTINGS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ SCOPES = {
     "reservations": "each facility, paged",
     "blocked_times": "each facility, paged",
 }
+REQUIRED = ("auth_token", "queries")
 NAMES = [*(stream.name for stream in STREAMS), ScansStream.name]
 
 
@@ -32,6 +34,10 @@ def tap_settings() -> str:
 
 def target_settings() -> str:
     return _settings(TARGET_SETTINGS)
+
+
+def warehouse_settings() -> str:
+    return _settings(WAREHOUSE_SETTINGS)
 
 
 def streams() -> str:
@@ -140,7 +146,7 @@ def _settings(settings: dict[str, Any]) -> str:
     for name, setting in settings.items():
         default = f"`{json.dumps(setting['default'])}`" if "default" in setting else ""
         marks = " **Secret.**" if setting.get("secret") else ""
-        required = " **Required.**" if name == "auth_token" else ""
+        required = " **Required.**" if name in REQUIRED else ""
         rows.append((f"`{name}`", default, setting["description"] + required + marks))
     return _table(("setting", "default", "what"), rows)
 

@@ -1,4 +1,4 @@
-"""A column of DuckDB: its JSON Schema, and the SQL that makes of it what JSON can hold."""
+"""A column of a query: its JSON Schema, and the SQL that makes of it what JSON can hold."""
 
 from __future__ import annotations
 
@@ -7,58 +7,42 @@ from typing import Any, NamedTuple
 from bookio_api.contract import RESOURCES
 from bookio_api.schemas import stream_schema, write_schema
 
-AS_JSON = "to_json({0})::VARCHAR"
-"""SQL for a nested value: DuckDB writes it as JSON text, which is parsed here."""
-
-_INTEGERS = frozenset(
-    f"{sign}{size}"
-    for sign in ("", "u")
-    for size in ("tinyint", "smallint", "integer", "bigint", "hugeint")
-)
-_NESTED = {"list": "array", "array": "array", "struct": "object", "map": "object"}
-_ANY_JSON = ["object", "array", "string", "number", "boolean"]
-_ZONED = "timestamp with time zone"
+AS_TEXT = "{0}::VARCHAR"
+"""SQL for a value of which the database makes text."""
+ANY_JSON = ("object", "array", "string", "number", "boolean")
 
 
 class Column(NamedTuple):
     """How a column is emitted."""
 
-    schema: dict[str, Any]
-    sql: str
+    name: str
+    types: tuple[str, ...]
+    """Of JSON Schema, without null."""
+    sql: str = AS_TEXT
     """Has ``{0}`` for the column."""
+    is_json: bool = False
+    """Whether the SQL returns JSON text, which is parsed here."""
+    is_datetime: bool = False
 
     @property
-    def is_json(self) -> bool:
-        """Whether the SQL returns JSON text."""
-        return self.sql == AS_JSON
+    def schema(self) -> dict[str, Any]:
+        """The column's JSON Schema."""
+        more = {"format": "date-time"} if self.is_datetime else {}
+        return {"type": [*self.types, "null"], **more}
+
+    @property
+    def field(self) -> str:
+        """Bookio's own name of a field that equals the column's but for case, else the column's."""
+        return _FIELDS.get(self.name.lower(), self.name)
 
 
-def column_of(kind: Any, *, naive_is_utc: bool) -> Column:  # noqa: ANN401 - untyped in duckdb
-    """Return how a column of a DuckDB type is emitted.
+def timestamp_column(name: str, *, is_utc: bool) -> Column:
+    """Return a column of moments (``is_utc``), or of wall times, which get no offset.
 
-    ``naive_is_utc`` says that a TIMESTAMP holds UTC; else it is wall time and gets no offset.
+    The time zone of the connection is UTC.
     """
-    types, sql, more = ["string"], "{0}::VARCHAR", {}
-    if str(kind) == "JSON":
-        types, sql = _ANY_JSON, AS_JSON
-    elif kind.id in _NESTED:
-        types, sql = [_NESTED[kind.id]], AS_JSON
-    elif kind.id in _INTEGERS or (kind.id == "decimal" and dict(kind.children)["scale"] == 0):
-        types, sql = ["integer"], "{0}::HUGEINT"
-    elif kind.id == "boolean":
-        types, sql = ["boolean"], "{0}"
-    elif kind.id in {"float", "double", "decimal"}:  # JSON has no infinity
-        types, sql = ["number"], "CASE WHEN isfinite({0}::DOUBLE) THEN {0}::DOUBLE END"
-    elif kind.id.startswith("timestamp"):
-        sql = "replace({0}::TIMESTAMP::VARCHAR, ' ', 'T')"
-        if naive_is_utc or kind.id == _ZONED:  # the session's zone is UTC
-            sql, more = f"{sql} || 'Z'", {"format": "date-time"}
-    return Column({"type": [*types, "null"], **more}, sql)
-
-
-def field_named(column: str) -> str:
-    """Return Bookio's own name of a column that equals it but for case, else the column's."""
-    return _FIELDS.get(column.lower(), column)
+    sql = "replace({0}::TIMESTAMP::VARCHAR, ' ', 'T')"
+    return Column(name, ("string",), f"{sql} || 'Z'" if is_utc else sql, is_datetime=is_utc)
 
 
 _FIELDS: dict[str, str] = {

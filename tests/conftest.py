@@ -9,6 +9,7 @@ import pytest
 
 from bookio_sandbox.running import Sandbox, in_thread
 from tests.cli import Tap, Target
+from tests.loaders import postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,13 @@ def start_sandbox() -> Iterator[StartSandbox]:
 def sandbox(start_sandbox: StartSandbox) -> Sandbox:
     """Return a sandbox with facilities and calendars, and nothing booked."""
     return start_sandbox()
+
+
+@pytest.fixture(scope="session")
+def postgres_port() -> Iterator[int]:
+    """Run one PostgreSQL for all tests that keep to a schema or a database of their own."""
+    with postgres_server() as port:
+        yield port
 
 
 @pytest.fixture

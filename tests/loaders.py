@@ -28,6 +28,8 @@ LOADERS = Path(os.environ.get("LOADERS") or ROOT / ".meltano/loaders")
 MELTANO = Path(os.environ.get("MELTANO") or ROOT / ".meltano/cli/venv/bin/meltano")
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 SCHEMA = "bookio"
+WITH_PASSWORD = "clinic"  # pragma: allowlist secret
+"""The only user of whom the PostgreSQL asks a password; it has to be created."""
 
 
 class Loaded(NamedTuple):
@@ -147,6 +149,8 @@ def postgres_server() -> Iterator[int]:
         data = f"{folder}/data"
         make = [str(programs / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N"]
         subprocess.run(make, check=True, **quiet)
+        rules = Path(data, "pg_hba.conf")  # the first that fits holds
+        rules.write_text(f"host all {WITH_PASSWORD} all scram-sha-256\n{rules.read_text()}")
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
         control = [str(programs / "pg_ctl"), "-D", data, "-w", "-l", f"{folder}/log"]
         subprocess.run([*control, "-o", options, "start"], check=True, **quiet)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import psycopg
 import pytest
 import yaml
 
 from bookio_sandbox.running import in_thread
 from tests.cli import BIN
 from tests.doc_pages import ROOT, blocks, commands
-from tests.loaders import LOADERS, MELTANO, missing
+from tests.loaders import LOADERS, MELTANO, SCHEMA, WITH_PASSWORD, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 DUCKDB = LOADERS / "target-duckdb/venv/bin/target-duckdb"
+POSTGRES = LOADERS / "target-postgres/venv/bin/target-postgres"
 
 
 class Reader:
@@ -33,7 +35,7 @@ class Reader:
     def __init__(self, sandbox: Sandbox, project: Path) -> None:
         self.sandbox = sandbox
         self.warehouse = project / "warehouse/bookio.duckdb"
-        self._project = project
+        self.project = project
         self._environment = {
             "PATH": f"{MELTANO.parent}:{os.defpath}",
             "HOME": str(project),
@@ -48,7 +50,7 @@ class Reader:
 
     def shell(self, command: str) -> str:
         done = subprocess.run(
-            ["/bin/bash", "-c", command], cwd=self._project, env=self._environment,
+            ["/bin/bash", "-c", command], cwd=self.project, env=self._environment,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         said = done.stdout + done.stderr
@@ -70,14 +72,15 @@ class Reader:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    for program in (MELTANO, DUCKDB):
+    for program in (MELTANO, DUCKDB, POSTGRES):
         if not program.exists():
             missing(program.name)
     project = yaml.safe_load((ROOT / "meltano.yml").read_text())
     for plugin in [p for kind in project["plugins"].values() for p in kind]:
         plugin.pop("pip_url", None)  # nothing is installed: the programs are there
-        if plugin["name"] == "target-duckdb":
-            plugin["executable"] = str(DUCKDB)
+        for loader in (DUCKDB, POSTGRES):
+            if plugin["name"] == loader.name:
+                plugin["executable"] = str(loader)
     (tmp_path / "meltano.yml").write_text(yaml.safe_dump(project, sort_keys=False))
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv/bin").symlink_to(BIN)
@@ -125,9 +128,43 @@ def test_write_back_and_a_renewed_token(reader: Reader) -> None:
     [tables] = [b for b in blocks("sql") if b.page == "docs/write-back.md"]
     with duckdb.connect(reader.warehouse) as database:
         database.execute(tables.body)
-    for block in [b for b in blocks("console") if b.page == "docs/write-back.md"]:
-        for line in re.findall(r"^\$ (.*\bmeltano run.*)$", block.body, re.MULTILINE):
-            reader.shell(line)
+    for line in write_back_commands(POSTGRES.name, named=False):
+        reader.shell(line)
     reader.follow("docs/how-to/rotate-token.md")
     writes = [r["operation"] for r in reader.sandbox.requests() if r["method"] != "GET"]
     assert writes == ["create_blocked_time"]
+
+
+def test_write_back_from_postgresql(reader: Reader, postgres_port: int) -> None:
+    """The same tables in PostgreSQL block the same hour, with the address and password of .env."""
+    [tables] = [b for b in blocks("sql") if b.page == "docs/write-back.md"]
+    where = f"{WITH_PASSWORD}@127.0.0.1:{postgres_port}/postgres?options=-csearch_path%3D{SCHEMA}"
+    password = "of the clinic"  # pragma: allowlist secret
+    (reader.project / ".env").write_text(
+        f"TAP_WAREHOUSE_DATABASE_URL=postgresql://{where}\nPGPASSWORD='{password}'\n"
+        f"TARGET_POSTGRES_HOST=127.0.0.1\nTARGET_POSTGRES_PORT={postgres_port}\n"
+        f"TARGET_POSTGRES_USER={WITH_PASSWORD}\nTARGET_POSTGRES_PASSWORD='{password}'\n"
+        "TARGET_POSTGRES_DATABASE=postgres\n"
+    )
+    with psycopg.connect(f"host=127.0.0.1 port={postgres_port} user=postgres") as database:
+        database.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+        database.execute(f"DROP ROLE IF EXISTS {WITH_PASSWORD}")
+        database.execute(f"CREATE ROLE {WITH_PASSWORD} SUPERUSER LOGIN PASSWORD '{password}'")
+    load, *send = write_back_commands(POSTGRES.name, named=True)
+    reader.shell(load)
+    with psycopg.connect(f"postgresql://{where}", password=password) as database:
+        database.execute(tables.body.encode())
+    for command in send:
+        reader.shell(command)
+    writes = [r["operation"] for r in reader.sandbox.requests() if r["method"] != "GET"]
+    assert writes == ["create_blocked_time"]
+
+
+def write_back_commands(name: str, *, named: bool) -> list[str]:
+    """Return the ``meltano run`` of the page's blocks that name something, or of the others."""
+    return [
+        line
+        for block in blocks("console")
+        if block.page == "docs/write-back.md" and (name in block.body) is named
+        for line in re.findall(r"^\$ (.*\bmeltano run.*)$", block.body, re.MULTILINE)
+    ]

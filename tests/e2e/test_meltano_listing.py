@@ -14,6 +14,7 @@ from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 
 from tap_bookio.settings import SETTINGS as TAP_SETTINGS
+from tap_warehouse.settings import SETTINGS as WAREHOUSE_SETTINGS
 from target_bookio.settings import SETTINGS as TARGET_SETTINGS
 from tests.cli import BIN
 from tests.loaders import MELTANO, missing
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 HUB = ROOT / "tests/data/hub"
 PLUGINS = [
     ("tap-bookio", "extractor", TAP_SETTINGS),
+    ("tap-warehouse", "extractor", WAREHOUSE_SETTINGS),
     ("target-bookio", "loader", TARGET_SETTINGS),
 ]
 
@@ -99,7 +101,8 @@ def test_meltano_adds_the_plugins_to_an_empty_project(tmp_path: Path, sandbox: S
         reference = str(ROOT / f"docs/hub/{name}.yml")
         meltano("add", "--plugin-type", kind, "--from-ref", reference, "--no-install", name)
     plugins = yaml.safe_load(project.read_text())["plugins"]
-    [tap], [target] = plugins["extractors"], plugins["loaders"]
+    [tap, warehouse], [target] = plugins["extractors"], plugins["loaders"]
+    assert warehouse["pip_url"] == "singer-bookio[warehouse]"
     assert (tap["pip_url"], tap["variant"]) == ("singer-bookio", "singer-bookio")
     assert {s["name"] for s in target["settings"]} >= set(TARGET_SETTINGS)
     # The distribution is not published: run what is installed here instead.

@@ -1,135 +1,40 @@
-"""Rows of a warehouse go back to Bookio as what they are: the same moments, Bookio's own names."""
+"""Queries of a warehouse become Singer streams, of DuckDB and of PostgreSQL alike."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import socket
+import subprocess
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pytest
 
-from tests.cli import Run, Tap, Target, run
+from tests.cli import BIN, Run
+from tests.loaders import WITH_PASSWORD
+from tests.warehouses import Warehouse, duckdb_warehouse, postgres_warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
-    from bookio_sandbox.running import Sandbox
-    from tests.conftest import StartSandbox
-
-TAP_WAREHOUSE = str(Path(__file__).parents[2] / "tap_warehouse")
-DUCKDB_TYPES = {"integer": "HUGEINT", "number": "DOUBLE", "boolean": "BOOLEAN",
-                "array": "JSON", "object": "JSON"}  # fmt: skip
-STREAMS = ("calendars", "reservations", "blocked_times")
+BOTH = ["duckdb", "postgres"]
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "warehouse.duckdb"
+@pytest.fixture(params=BOTH)
+def warehouse(request: pytest.FixtureRequest) -> Warehouse:
+    return request.getfixturevalue(request.param)
 
 
-@pytest.fixture
-def query(file: Path, tmp_path: Path) -> Callable[..., Run]:
-    """Return the tap of the file; settings by name, the rest are queries by stream."""
-
-    def ask(
-        *options: str,
-        naive_timestamps: str | None = None,
-        expected_columns: dict[str, str] | None = None,
-        **queries: str,
-    ) -> Run:
-        config: dict[str, Any] = {"filepath": str(file), "queries": queries}
-        if naive_timestamps is not None:
-            config["naive_timestamps"] = naive_timestamps
-        if expected_columns is not None:
-            config["expected_columns"] = expected_columns
-        (tmp_path / "tap_warehouse.json").write_text(json.dumps(config))
-        return run("python", TAP_WAREHOUSE, "--config", str(tmp_path / "tap_warehouse.json"),
-                   *options)  # fmt: skip
-
-    return ask
+@pytest.fixture(name="duckdb")
+def of_duckdb(tmp_path: Path) -> Warehouse:
+    return duckdb_warehouse(tmp_path)
 
 
-def load(file: Path, sync: Run) -> None:
-    """Load what the tap sent as target-duckdb 0.8.0 does: lower-case names, naive UTC."""
-    schemas = {m["stream"]: m["schema"] for m in sync.messages if m["type"] == "SCHEMA"}
-    with duckdb.connect(str(file)) as warehouse:
-        warehouse.execute("SET TimeZone = 'UTC'")
-        for stream, schema in schemas.items():
-            kinds = {name: column_type(field) for name, field in schema["properties"].items()}
-            kinds["_sdc_deleted_at"] = "TIMESTAMP"
-            columns = ", ".join(f'"{name.lower()}" {kind}' for name, kind in kinds.items())
-            warehouse.execute(f"CREATE TABLE {stream} ({columns})")
-            values = ", ".join(
-                "?::TIMESTAMPTZ::TIMESTAMP" if kind == "TIMESTAMP" else f"?::{kind}"
-                for kind in kinds.values()
-            )
-            for record in sync.records(stream):
-                row = [as_text(record.get(name)) for name in kinds]
-                warehouse.execute(f"INSERT INTO {stream} VALUES ({values})", row)  # noqa: S608
+@pytest.fixture(name="postgres")
+def of_postgres(tmp_path: Path, postgres_port: int) -> Warehouse:
+    return postgres_warehouse(tmp_path, postgres_port)
 
 
-def column_type(field: dict[str, Any]) -> str:
-    if field.get("format") == "date-time":
-        return "TIMESTAMP"
-    kinds = [field["type"]] if isinstance(field["type"], str) else field["type"]
-    return next((DUCKDB_TYPES[kind] for kind in kinds if kind in DUCKDB_TYPES), "VARCHAR")
-
-
-def as_text(value: object) -> object:
-    return json.dumps(value) if isinstance(value, list | dict) else value
-
-
-@pytest.fixture
-def loaded(start_sandbox: StartSandbox, file: Path, tmp_path: Path) -> Sandbox:
-    sandbox = start_sandbox(size=120, seed=11)
-    load(file, Tap(sandbox, tmp_path)())
-    return sandbox
-
-
-def send(sandbox: Sandbox, rows: Run, folder: Path, **settings: Any) -> Run:
-    assert rows.code == 0, rows.stderr
-    return run("target-bookio", *Target(sandbox, folder).command(**settings)[1:],
-               stdin=rows.stdout)  # fmt: skip
-
-
-def writes(sandbox: Sandbox) -> list[dict[str, Any]]:
-    return [request for request in sandbox.requests() if request["method"] != "GET"]
-
-
-def test_what_was_loaded_and_is_sent_back_changes_nothing(loaded, query, tmp_path) -> None:
-    rows = query(**{stream: f"FROM {stream}" for stream in STREAMS})
-    for stream in STREAMS:
-        assert len(rows.records(stream)) == len(loaded.rows(stream)) > 0
-    done = send(loaded, rows, tmp_path)
-    assert done.code == 0, done.stderr
-    count = sum(len(rows.records(stream)) for stream in STREAMS)
-    assert f"0 changed, 0 confirmed, 0 removed, {count} unchanged" in done.stderr
-    assert writes(loaded) == []
-
-
-def test_a_moved_term_is_moved_to_the_moment_that_the_warehouse_says(
-    loaded, query, tmp_path
-) -> None:
-    confirmed = [r for r in loaded.rows("reservations") if r["status"] == "CONFIRMED"]
-    row = max(confirmed, key=lambda r: r["dateFrom"])  # a week later it is summer or winter still
-    later = "SELECT id, datefrom + INTERVAL 7 DAY AS datefrom, dateto + INTERVAL 7 DAY AS dateto"
-    rows = query(reservations=f"{later} FROM reservations WHERE id = {row['id']}")
-    done = send(loaded, rows, tmp_path)
-    assert "1 changed" in done.stderr
-    [now] = [r for r in loaded.rows("reservations") if r["id"] == row["id"]]
-    assert now["dateFrom"][10:] == row["dateFrom"][10:]
-    assert now["dateFrom"][:10] > row["dateFrom"][:10]
-
-
-def test_utc_taken_for_local_time_would_move_them(loaded, query, tmp_path) -> None:
-    select = "SELECT * FROM reservations WHERE status = 'CONFIRMED'"
-    rows = query(reservations=select, naive_timestamps="facility")
-    done = send(loaded, rows, tmp_path, dry_run=True)
-    assert "change_reservation_term" in done.stderr
-
-
-TYPES = {
+DUCKDB_TYPES = {
     "TINYINT '1'": (1, "integer"),
     "SMALLINT '-2'": (-2, "integer"),
     "INTEGER '3'": (3, "integer"),
@@ -162,52 +67,135 @@ TYPES = {
     "NULL": (None, "string"),
     "NULL::JSON": (None, "array"),
 }  # fmt: skip
+POSTGRES_TYPES = {
+    "(-2)::int2": (-2, "integer"),
+    "3": (3, "integer"),
+    "9007199254740993::int8": (9007199254740993, "integer"),
+    "7::numeric(18, 0)": (7, "integer"),
+    "9007199254740993::numeric": (9007199254740993, "number"),
+    "1.25::numeric(10, 2)": (1.25, "number"),
+    "1.5::float8": (1.5, "number"),
+    "1e300::float8": (1e300, "number"),
+    "'NaN'::float8": (None, "number"),
+    "'NaN'::numeric": (None, "number"),
+    "'-Infinity'::float4": (None, "number"),
+    "true": (True, "boolean"),
+    "'žltý'": ("žltý", "string"),
+    "'100 %s'::varchar(9)": ("100 %s", "string"),
+    "DATE '2027-05-02'": ("2027-05-02", "string"),
+    "TIME '10:30:00'": ("10:30:00", "string"),
+    "TIMESTAMP '2027-05-02 10:00:00'": ("2027-05-02T10:00:00Z", "string"),
+    "TIMESTAMP '2027-05-02 10:00:00.5'": ("2027-05-02T10:00:00.5Z", "string"),
+    "TIMESTAMPTZ '2027-05-02 10:00:00+02'": ("2027-05-02T08:00:00Z", "string"),
+    "ARRAY[1, 2]": ([1, 2], "array"),
+    "ARRAY['a', NULL]": (["a", None], "array"),
+    """'{"a": 1.5, "b": ["x"]}'::jsonb""": ({"a": 1.5, "b": ["x"]}, "object"),
+    """'[{"day": "MONDAY"}]'::json""": ([{"day": "MONDAY"}], "array"),
+    "'null'::jsonb": (None, "object"),
+    "NULL::jsonb": (None, "object"),
+    "'b8fa1a10-0000-4000-8000-000000000000'::uuid": ("b8fa1a10-0000-4000-8000-000000000000",
+                                                     "string"),
+    "'b'::mood": ("b", "string"),
+    "'(1,x)'::pair": ({"a": 1, "b": "x"}, "object"),
+    "NULL": (None, "string"),
+}  # fmt: skip
+OWN_TYPES = [
+    "DROP TYPE IF EXISTS mood, pair",
+    "CREATE TYPE mood AS ENUM ('a', 'b')",
+    "CREATE TYPE pair AS (a int, b text)",
+]
 
 
-def test_every_type_of_column_becomes_json_with_its_schema(file, query) -> None:
-    duckdb.connect(str(file)).close()
-    columns = ", ".join(f"{value} AS c{n}" for n, value in enumerate(TYPES))
-    sync = query(anything=f"SELECT {columns}")
+@pytest.mark.parametrize(
+    ("warehouse", "types", "made"),
+    [("duckdb", DUCKDB_TYPES, []), ("postgres", POSTGRES_TYPES, OWN_TYPES)],
+    indirect=["warehouse"],
+    ids=BOTH,
+)
+def test_every_type_of_column_becomes_json_with_its_schema(
+    warehouse, types: dict[str, Any], made: list[str]
+) -> None:
+    warehouse.execute(*made)
+    columns = ", ".join(f"{value} AS c{n}" for n, value in enumerate(types))
+    sync = warehouse.tap(anything=f"SELECT {columns}")
     assert sync.code == 0, sync.stderr
     [record] = sync.records("anything")
     [schema] = [m["schema"]["properties"] for m in sync.messages if m["type"] == "SCHEMA"]
-    for n, (sql, (value, kind)) in enumerate(TYPES.items()):
+    for n, (sql, (value, kind)) in enumerate(types.items()):
         assert (record[f"c{n}"], type(record[f"c{n}"])) == (value, type(value)), sql
         assert kind in schema[f"c{n}"]["type"], sql
         assert "null" in schema[f"c{n}"]["type"], sql
         assert ("format" in schema[f"c{n}"]) is str(value).endswith("Z"), sql
 
 
-def test_now_works_and_says_its_offset(file, query) -> None:
-    duckdb.connect(str(file)).close()
-    [record] = query(anything="SELECT now() AS a, now()::TIMESTAMP AS b").records("anything")
+def test_now_works_and_says_its_offset(warehouse) -> None:
+    [record] = warehouse.tap(anything="SELECT now() AS a, now()::TIMESTAMP AS b").records(
+        "anything"
+    )
     assert record["a"].endswith("Z")
     assert record["a"] == record["b"]
 
 
-def test_wall_time_leaves_without_offset_where_the_setting_says_so(file, query) -> None:
-    duckdb.connect(str(file)).close()
+def test_wall_time_leaves_without_offset_where_the_setting_says_so(warehouse) -> None:
     select = "SELECT TIMESTAMP '2027-05-02 10:00:00' AS a, TIMESTAMPTZ '2027-05-02 10:00+02' AS b"
-    [record] = query(anything=select, naive_timestamps="facility").records("anything")
-    assert record == {"a": "2027-05-02T10:00:00", "b": "2027-05-02T08:00:00Z"}
+    sync = warehouse.tap(settings={"naive_timestamps": "facility"}, anything=select)
+    assert sync.records("anything") == [{"a": "2027-05-02T10:00:00", "b": "2027-05-02T08:00:00Z"}]
 
 
-def test_names_that_equal_a_field_but_for_case_are_bookio_s(file, query) -> None:
-    duckdb.connect(str(file)).close()
-    select = "SELECT 1 AS facilityid, 2 AS EXTERNALID, 'x' AS cancellationreason, 3 AS mine;"
-    [record] = query(reservations=select).records("reservations")
+def test_names_that_equal_a_field_but_for_case_are_bookio_s(warehouse) -> None:
+    select = (
+        """SELECT 1 AS facilityid, 2 AS "EXTERNALID", 'x' AS "cancellationReason", 3 AS mine;"""
+    )
+    [record] = warehouse.tap(reservations=select).records("reservations")
     assert record == {"facilityId": 1, "externalId": 2, "cancellationReason": "x", "mine": 3}
+
+
+@pytest.mark.parametrize("column", ["facilityid", "facility_id"])
+def test_facility_ids_limits_the_rows(warehouse, column: str) -> None:
+    """Rows of other facilities stay, those of nobody are counted, and none is sent twice."""
+    rows = "VALUES (1, 10), (2, 20), (3, 30), (4, NULL), (5, 10)"
+    select = f"SELECT id, f AS {column} FROM ({rows}) AS t(id, f)"  # noqa: S608 - our own text
+    sync = warehouse.tap(settings={"facility_ids": [10, 20]}, reservations=select)
+    assert sync.code == 0, sync.stderr
+    assert [record["id"] for record in sync.records("reservations")] == [1, 2, 5]
+    assert "reservations: 1 rows have no facilityId and were left out" in sync.stderr
+    everything = warehouse.tap(reservations=select)
+    assert len(everything.records("reservations")) == 5
+    assert "left out" not in everything.stderr
+
+
+def test_facility_ids_come_from_the_environment(warehouse) -> None:
+    file = warehouse.config({"reservations": "SELECT 1 AS id, 10 AS facilityid"})
+    for numbers, count in (("[10]", 1), ("[20]", 0), ("[]", 0)):
+        environment = {"TAP_WAREHOUSE_FACILITY_IDS": numbers}
+        sync = run_with(file, environment)
+        assert sync.code == 0, sync.stderr
+        assert len(sync.records("reservations")) == count, numbers
+
+
+def run_with(file: Path, environment: dict[str, str]) -> Run:
+    done = subprocess.run(
+        [BIN / "tap-warehouse", "--config", file, "--config", "ENV"], env=environment,
+        capture_output=True, text=True, check=False, cwd=file.parent,
+    )  # fmt: skip
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_query_without_facility_is_refused_where_facilities_are_named(warehouse) -> None:
+    settings = {"facility_ids": [10]}
+    one_line(warehouse.tap(settings=settings, taken_over="SELECT 1 AS id"), "add it to the SELECT")
 
 
 LOADED = {"dateFrom": "was_from", "status": "was_status"}
 
 
-def test_what_the_warehouse_last_read_goes_along_on_request(file, query) -> None:
+def test_what_the_warehouse_last_read_goes_along_on_request(warehouse) -> None:
     """A stale warehouse says what it knew, so target-bookio can tell that it is stale."""
-    duckdb.connect(str(file)).close()
     select = "SELECT 5 AS id, 'CANCELLED' AS status, 'CONFIRMED' AS WAS_STATUS, "
     select += "TIMESTAMP '2027-05-02 10:00:00' AS was_from"
-    sync = query(expected_columns=LOADED, reservations=select, others="SELECT 1 AS id")
+    sync = warehouse.tap(
+        settings={"expected_columns": LOADED}, reservations=select, others="SELECT 1 AS id"
+    )
     assert sync.code == 0, sync.stderr
     expected = {"status": "CONFIRMED", "dateFrom": "2027-05-02T10:00:00Z"}
     assert sync.records("reservations") == [
@@ -226,40 +214,126 @@ def test_what_the_warehouse_last_read_goes_along_on_request(file, query) -> None
     ("columns", "said"),
     [({"note": "x"}, "note cannot be expected"), (LOADED, "does not return was_status")],
 )
-def test_columns_that_cannot_be_expected_are_one_line(file, query, columns, said) -> None:
-    duckdb.connect(str(file)).close()
+def test_columns_that_cannot_be_expected_are_one_line(duckdb, columns, said) -> None:
     select = "SELECT 5 AS id, TIMESTAMP '2027-05-02 10:00:00' AS was_from"
-    one_line(query(expected_columns=columns, reservations=select), said)
+    one_line(duckdb.tap(settings={"expected_columns": columns}, reservations=select), said)
 
 
 @pytest.mark.parametrize(
-    ("select", "said"),
+    ("select", "of_duckdb", "of_postgres"),
     [
-        ("SELECT * FROM wanted", "Table with name wanted does not exist"),
-        ("SELEC 1", "syntax error"),
-        ("SELECT nothing", 'Referenced column "nothing"'),
-        ("", "returns no rows: write a SELECT"),
-        ("CREATE TABLE a AS SELECT 1 AS b", "InvalidInputException"),
+        ("SELECT * FROM wanted", "name wanted does not exist", '"wanted" does not exist'),
+        ("SELEC 1", "syntax error", "syntax error"),
+        ("SELECT nothing", 'column "nothing"', 'column "nothing" does not exist'),
+        ("", "write a SELECT", "write a SELECT"),
+        ("CREATE TABLE a AS SELECT 1 AS b", "InvalidInputException", "syntax error"),
     ],
 )
-def test_a_query_that_cannot_work_is_one_line(file, query, select: str, said: str) -> None:
-    duckdb.connect(str(file)).close()
-    one_line(query(reservations=select), said)
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_query_that_cannot_work_is_one_line(
+    request, kind: str, select: str, of_duckdb: str, of_postgres: str
+) -> None:
+    said = of_duckdb if kind == "duckdb" else of_postgres
+    one_line(request.getfixturevalue(kind).tap(reservations=select), said)
 
 
-def test_an_error_does_not_quote_a_row(file, query) -> None:
-    with duckdb.connect(str(file)) as warehouse:
-        warehouse.execute("CREATE TABLE people AS SELECT 'Kanárik' AS name")
-    failed = query(reservations="SELECT name::INTEGER AS id FROM people")
-    assert failed.code == 1
-    assert "ConversionException" in failed.stderr
+def test_an_error_does_not_quote_a_row(warehouse) -> None:
+    warehouse.execute(
+        "DROP TABLE IF EXISTS people", "CREATE TABLE people AS SELECT 'Kanárik' AS name"
+    )
+    failed = warehouse.tap(reservations="SELECT name::INTEGER AS id FROM people")
+    one_line(failed, "run the query in")
     assert "Kanárik" not in failed.stderr + failed.stdout
 
 
-def test_a_file_that_is_none_is_one_line(file, query) -> None:
-    one_line(query(reservations="SELECT 1"), str(file))
+def test_a_file_that_is_none_is_one_line(tmp_path) -> None:
+    file = tmp_path / "none.duckdb"
+    warehouse = Warehouse(tmp_path, {"filepath": str(file)})
+    one_line(warehouse.tap(reservations="SELECT 1"), str(file))
     file.write_text("no database " * 1000)
-    one_line(query(reservations="SELECT 1"), "not a valid DuckDB database file")
+    one_line(warehouse.tap(reservations="SELECT 1"), "not a valid DuckDB database file")
+
+
+def test_neither_file_nor_database_is_one_line(tmp_path) -> None:
+    one_line(Warehouse(tmp_path, {}).tap(reservations="SELECT 1"), "TAP_WAREHOUSE_DATABASE_URL")
+
+
+def test_a_database_goes_before_a_file(postgres) -> None:
+    """Meltano has a default for the file."""
+    sync = postgres.tap(settings={"filepath": "none.duckdb"}, reservations="SELECT 1 AS id")
+    assert sync.records("reservations") == [{"id": 1}]
+
+
+PASSWORD = "s3cret/of-the:clinic"  # pragma: allowlist secret
+IN_A_URL = "s3cret%2Fof-the%3Aclinic"  # pragma: allowlist secret
+
+
+@pytest.fixture
+def with_password(postgres: Warehouse, postgres_port: int) -> str:
+    """Return the address of the database for a user who has to give a password."""
+    postgres.execute(
+        f"DROP ROLE IF EXISTS {WITH_PASSWORD}",
+        f"CREATE ROLE {WITH_PASSWORD} LOGIN PASSWORD '{PASSWORD}'",
+    )
+    return f"postgresql://{WITH_PASSWORD}{{}}@127.0.0.1:{postgres_port}/postgres"
+
+
+def test_a_password_stands_in_the_address_or_in_the_environment(postgres, with_password) -> None:
+    in_address = {"database_url": with_password.format(f":{IN_A_URL}")}
+    assert postgres.tap(settings=in_address, a="SELECT 1 AS id").records("a") == [{"id": 1}]
+    alone = {"database_url": with_password.format("")}
+    sync = postgres.tap(settings=alone, environment={"PGPASSWORD": PASSWORD}, a="SELECT 1 AS id")
+    assert sync.records("a") == [{"id": 1}]
+
+
+def test_what_keeps_the_database_away_is_one_line_without_the_password(
+    postgres, with_password
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    secret = "qJ7-wrong"  # pragma: allowlist secret
+    user = f"u:{secret}"
+    addresses = {
+        with_password.format(f":{secret}"): "password authentication failed",
+        with_password.format(""): "no password supplied",
+        f"postgresql://{user}@127.0.0.1:{port}/a": "Connection refused",
+        with_password.format(f":{IN_A_URL}") + "x": 'database "postgresx" does not exist',
+        f"mysql://{user}@127.0.0.1/a": "write it like postgresql://",
+        f"postgresql://{user}%@127.0.0.1/a": "write it like postgresql://",
+        f"postgresql://{user}/{secret}@127.0.0.1/a": "percent-encoded",
+        f"postgresql://{user}@{secret}@127.0.0.1/a": "percent-encoded",
+    }
+    for address, said in addresses.items():
+        failed = postgres.tap(settings={"database_url": address}, a="SELECT 1 AS id")
+        one_line(failed, said)
+        assert "database_url" in failed.errors[0]
+        for hidden in (secret, PASSWORD, IN_A_URL):
+            assert hidden not in failed.stderr + failed.stdout
+
+
+def test_a_connection_that_breaks_is_one_line(postgres) -> None:
+    failed = postgres.tap(a="SELECT pg_terminate_backend(pg_backend_pid()) AS id")
+    one_line(failed, "terminating connection")
+
+
+ENDLESS = {
+    "duckdb": "SELECT range AS id FROM range(1000000000000)",
+    "postgres": "SELECT generate_series(1, 1000000000000) AS id",
+}
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_rows_are_read_as_they_are_sent(request, kind: str) -> None:
+    """The first rows of a result that fits into no memory come at once."""
+    file = request.getfixturevalue(kind).config({"a": ENDLESS[kind]})
+    command = [BIN / "tap-warehouse", "--config", file]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tap:
+        assert tap.stdout
+        lines = [json.loads(tap.stdout.readline()) for _ in range(5000)]
+        tap.stdout.close()
+        assert tap.wait(60) == 1
+    assert sum(line["type"] == "RECORD" for line in lines) > 4000
 
 
 def one_line(failed: Run, said: str) -> None:

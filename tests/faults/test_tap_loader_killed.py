@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.loaders import DuckDb, Loader, Postgres, postgres_server
+from tests.loaders import DuckDb, Loader, Postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from bookio_sandbox.running import Sandbox
@@ -23,12 +23,6 @@ STREAMS = ("facilities", "calendars", "reservations", "blocked_times")
 @pytest.fixture
 def clinic(start_sandbox: StartSandbox) -> Sandbox:
     return start_sandbox(size=600, seed=6)
-
-
-@pytest.fixture(scope="module")
-def postgres_port() -> Iterator[int]:
-    with postgres_server() as port:
-        yield port
 
 
 BATCHES = {

@@ -15,9 +15,10 @@ import yaml
 from bookio_api.contract import OPERATIONS
 from bookio_api.overrides import with_overrides
 from tap_bookio.settings import SETTINGS as TAP_SETTINGS
+from tap_warehouse.settings import SETTINGS as WAREHOUSE_SETTINGS
 from target_bookio.settings import SETTINGS as TARGET_SETTINGS
 
-SETTINGS = {**TAP_SETTINGS, **TARGET_SETTINGS}
+SETTINGS = {**WAREHOUSE_SETTINGS, **TAP_SETTINGS, **TARGET_SETTINGS}
 ROOT = Path(__file__).parents[2]
 
 
