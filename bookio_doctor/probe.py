@@ -1,16 +1,19 @@
-"""Asks Bookio one question at a time: paced, counted, and within a deadline."""
+"""Asks Bookio one question at a time: paced, counted, and within a deadline.
+
+A body is read as the client reads it (`bookio_api.decoding`), so that the doctor never calls
+unreadable what tap and target can read.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import requests
 
 from bookio_api.contract import PRODUCTION_URL
+from bookio_api.decoding import BodyDecoder
 from bookio_api.errors import TransportError
 from bookio_singer.settings import client_from
 
@@ -23,6 +26,10 @@ DEADLINE_S = 50.0
 MAX_TIMEOUT_S = 10.0
 MAX_BODY_BYTES = 16 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
+_MAY_PASS = frozenset({408, 421, 425, 429, 499, *range(500, 600)})
+"""Statuses of a server or proxy that may have recovered a moment later."""
+_PAUSE_S = 1.0
+"""Before a question is repeated."""
 
 
 class UnansweredError(TransportError):
@@ -38,17 +45,11 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     content: bytes
+    document: Any
+    """The body as JSON; ``None`` if it is not JSON."""
     asked_at: float
     """Epoch seconds of our clock when the response began."""
     seconds: float
-
-    @cached_property
-    def document(self) -> Any:  # noqa: ANN401 - any JSON value
-        """The body as JSON, ``None`` if it is not JSON."""
-        try:
-            return msgspec.json.decode(self.content)
-        except (ValueError, RecursionError):
-            return None
 
     @property
     def result(self) -> dict[str, Any]:
@@ -74,7 +75,11 @@ class Reply:
 
 
 class Probe:
-    """The doctor's line to Bookio. It never retries: what goes wrong is what it wants to see."""
+    """The doctor's connection to Bookio.
+
+    A read that fails is repeated once: a passing hiccup is not what Bookio is like. What fails
+    twice is an observation.
+    """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Take the settings of a plugin. Raises ``SettingsError``; nothing is sent yet."""
@@ -93,6 +98,7 @@ class Probe:
                 "User-Agent": "singer-bookio doctor",
             }
         )
+        self._decoder = BodyDecoder()
         self._ends = time.monotonic() + DEADLINE_S
         self.replies: list[Reply] = []
         self.questions = 0
@@ -109,7 +115,31 @@ class Probe:
         query: Mapping[str, object] | None = None,
         body: object = None,
     ) -> Reply:
-        """Send one request without its ``None`` parameters. Raises ``UnansweredError``."""
+        """Send a request without its ``None`` parameters. Raises ``UnansweredError``."""
+        params = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        params = {"lang": self._lang, **params}
+        send = self._ask_again if method == "GET" else self._send_once
+        reply = send(method, path, params, body)
+        self.replies.append(reply)
+        return reply
+
+    def _ask_again(self, method: str, path: str, params: Mapping[str, str], body: object) -> Reply:
+        """Send a read, once more if the first attempt fails."""
+        try:
+            reply = self._send_once(method, path, params, body)
+            if reply.status not in _MAY_PASS or not self._has_time:
+                return reply
+        except UnansweredError:
+            if not self._has_time:
+                raise
+        time.sleep(_PAUSE_S)
+        return self._send_once(method, path, params, body)
+
+    @property
+    def _has_time(self) -> bool:
+        return time.monotonic() + _PAUSE_S < self._ends and self.questions < MAX_QUESTIONS
+
+    def _send_once(self, method: str, path: str, params: Mapping[str, str], body: object) -> Reply:
         if self.questions >= MAX_QUESTIONS:
             msg = f"not asked: {MAX_QUESTIONS} questions are the most"
             raise UnansweredError(msg)
@@ -119,9 +149,8 @@ class Probe:
             raise UnansweredError(msg)
         self.questions += 1
         self._next_start = time.monotonic() + self._interval_s
-        params = {name: str(value) for name, value in (query or {}).items() if value is not None}
         try:
-            reply = self._exchange(method, path, {"lang": self._lang, **params}, body)
+            return self._exchange(method, path, params, body)
         except requests.exceptions.SSLError as error:
             msg = "the TLS certificate is not trusted; for a private CA set REQUESTS_CA_BUNDLE"
             raise UnansweredError(msg) from error
@@ -131,8 +160,6 @@ class Probe:
         except (requests.RequestException, OSError) as error:
             msg = "the server cannot be reached, or the connection broke; check api_url"
             raise UnansweredError(msg) from error
-        self.replies.append(reply)
-        return reply
 
     def close(self) -> None:
         """Close the connections."""
@@ -165,6 +192,13 @@ class Probe:
                 response.status_code,
                 response.headers,
                 bytes(content),
+                self._document(path, content, response.headers.get("Content-Type", "")),
                 time.time() - seconds,
                 seconds,
             )
+
+    def _document(self, path: str, content: bytearray, content_type: str) -> Any:  # noqa: ANN401
+        try:
+            return self._decoder.decode(content, content_type=content_type, source=path)
+        except (ValueError, RecursionError):
+            return None

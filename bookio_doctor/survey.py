@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import MAX_PAGE_SIZE, OPERATIONS, RESOURCES
+from bookio_api.decoding import is_html
 from bookio_api.errors import SettingsError
 from bookio_api.localtime import DEFAULT_TIMEZONE, to_epoch_ms, zone
 from bookio_api.overrides import with_overrides
@@ -292,6 +293,6 @@ def _pagination(reply: Reply) -> Row:
 def _refusal(reply: Reply) -> str:
     code = f", code {reply.code}" if reply.code is not None else ""
     if reply.document is None:
-        kind = "HTML" if reply.content.lstrip()[:1] == b"<" else "no JSON"
+        kind = "HTML" if is_html(reply.content) else "no JSON"
         return f"HTTP {reply.status}, {kind}"
     return f"HTTP {reply.status}{code}"

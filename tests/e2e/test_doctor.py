@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -160,6 +161,28 @@ def test_an_unknown_field_is_offered_as_a_json_patch(
         "path": "/properties/roomNumber",
         "value": {"type": ["integer", "null"]},
     } in patches
+
+
+@pytest.mark.parametrize("twist", [{"drop": "reset"}, {"status": 503, "body": "restarting"}])
+def test_a_list_that_fails_once_is_asked_again(
+    start_sandbox: StartSandbox, tmp_path: Path, twist: dict[str, Any]
+) -> None:
+    sandbox = start_sandbox(size=20)
+    sandbox.script("list_calendars", twist)
+    examined = examine(sandbox, tmp_path, "--format", "json")
+    assert verdicts(examined)["list_calendars"] == "holds", examined.stdout
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_it_reads_every_body_that_the_tap_reads(
+    start_sandbox: StartSandbox, tmp_path: Path, encoding: str
+) -> None:
+    sandbox = start_sandbox(size=20)
+    envelope = {"result": {"success": True, "data": {"calendars": []}}}
+    body = base64.b64encode(json.dumps(envelope).encode(encoding)).decode()
+    sandbox.script("list_calendars", {"body_base64": body})
+    examined = examine(sandbox, tmp_path, "--format", "json")
+    assert verdicts(examined)["list_calendars"] == "holds", examined.stdout
 
 
 def test_what_it_proposes_can_be_copied(start_sandbox: StartSandbox, tmp_path: Path) -> None:
