@@ -70,6 +70,13 @@ class Facilities:
         """Facilities that the token sees and ``facility_ids`` leaves out."""
         return tuple(map(self._facility, self._listing.others)) if self._listing else ()
 
+    def unseen(self, facility_ids: Iterable[int]) -> list[int]:
+        """Return those that Bookio does not list; none if the token may not list facilities."""
+        if self._listing is None:
+            return []
+        rows = (*self._listing.in_scope, *self._listing.others)
+        return sorted(set(facility_ids) - {row["id"] for row in rows})
+
     @cached_property
     def _listing(self) -> Listing | None:
         """What the token sees, or ``None`` if it may not list facilities."""

@@ -94,6 +94,7 @@ class PagedStream(BookioStream):
         super().before_records()
         if self._finds_deletions:
             self.record_version = self.run.started_ms
+        self._note_lost_facilities()
 
     def get_pages(self, context: Context) -> Iterator[list[Row]]:
         """Scan one facility; its bookmark moves if nothing can have been missed."""
@@ -120,6 +121,17 @@ class PagedStream(BookioStream):
             scanned.bookmark.write(state)
             self.promote_bookmark(state)
         self._scanned.clear()
+
+    def _note_lost_facilities(self) -> None:
+        """Let the run fail for a facility that was read before and that Bookio no longer lists.
+
+        A shard's ``facility_ids`` are what the token sees now, so it would go without a word. Where
+        all facilities are read, the list itself is the scope.
+        """
+        if self.config.get("facility_ids"):
+            partitions = self.stream_state.get("partitions", [])
+            known = [entry["context"]["facilityId"] for entry in partitions]
+            self.run.problems.lost(self.run.facilities.unseen(known))
 
     def _activated(self) -> bool:
         """Activate the version of the records, once all facilities were read and nothing doubts."""

@@ -16,7 +16,7 @@ from bookio_api.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 LIST_IS_CLOSED = (
     AuthError, PermissionDeniedError, UnknownPathError, ContractError, RefusedError,
@@ -35,6 +35,7 @@ class Problems:
         self._failed: dict[tuple[str, str], list[int | None]] = {}
         """Facilities by stream and error, for most have the same."""
         self._incomplete: list[str] = []
+        self._lost: set[int] = set()
         self._broken: dict[str, str] = {}
         """The error by stream, where asking again is not worth the wait."""
 
@@ -60,6 +61,10 @@ class Problems:
         where = f"facility {facility}: " if facility is not None else ""
         self._incomplete.append(f"{stream}: {where}{reason}")
 
+    def lost(self, facilities: Iterable[int]) -> None:
+        """Note facilities that the state knows and the token no longer sees."""
+        self._lost.update(facilities)
+
     def lines(self) -> list[str]:
         """Return a line for each list that failed, and one for all that were incomplete."""
         lines = [
@@ -72,12 +77,20 @@ class Problems:
                 f"incomplete, bookmarks stay where they were: {'; '.join(self._incomplete)}; "
                 "what came was emitted, run again"
             )
+        if self._lost:
+            lines.append(
+                f"the token no longer sees facility {_listed(sorted(self._lost))}, which earlier "
+                "runs read; the others were read. Ask Bookio to give the right back, or, if the "
+                "clinic has left, remove its partitions from the state"
+            )
         return lines
 
 
 def _shown(facilities: list[int | None]) -> str:
-    ids = [str(facility) for facility in facilities if facility is not None]
-    if not ids:
-        return ""
+    ids = [facility for facility in facilities if facility is not None]
+    return f" of facility {_listed(ids)}" if ids else ""
+
+
+def _listed(ids: list[int]) -> str:
     more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
-    return f" of facility {', '.join(ids[:MAX_SHOWN])}{more}"
+    return f"{', '.join(map(str, ids[:MAX_SHOWN]))}{more}"

@@ -115,3 +115,32 @@ def test_a_list_whose_server_fails_is_given_up_and_the_others_are_read(
         json.loads(json.dumps(synced.state["bookmarks"]["reservations"]))
         == (first.state["bookmarks"]["reservations"])
     )
+
+
+def test_a_facility_that_the_token_no_longer_sees_fails_its_shard(
+    tap: Tap, clinic: Sandbox
+) -> None:
+    """What is left of the shard is read; the line names the facility and says what to do."""
+    gone, *others = sorted(facilities(clinic))
+    first = tap(facility_ids=[gone, *others])
+    clinic.remove("facilities", gone)
+    second = tap(state=first.state, facility_ids=others)
+    assert second.code == 1
+    [line] = second.errors
+    assert f"no longer sees facility {gone}, which" in line
+    assert "remove its partitions from the state" in line
+    assert moved(second, "reservations") >= set(others)
+    state = second.state
+    for stream in ("reservations", "blocked_times"):
+        content = state["bookmarks"][stream]
+        content["partitions"] = [
+            p for p in content["partitions"] if p["context"]["facilityId"] != gone
+        ]  # as the line says
+    assert tap(state=state, facility_ids=others).code == 0
+
+
+def test_a_facility_that_is_only_out_of_scope_fails_nothing(tap: Tap, clinic: Sandbox) -> None:
+    """The control: the token still sees it."""
+    _, *others = sorted(facilities(clinic))
+    state = tap().state
+    assert tap(state=state, facility_ids=others).code == 0
