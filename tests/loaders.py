@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
-import shutil
-import socket
 import subprocess
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+
+from demo import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 LOADERS = Path(os.environ.get("LOADERS") or ROOT / ".meltano/loaders")
 MELTANO = Path(os.environ.get("MELTANO") or ROOT / ".meltano/cli/venv/bin/meltano")
-POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 SCHEMA = "bookio"
-WITH_PASSWORD = "clinic"  # pragma: allowlist secret
-"""The only user of whom the PostgreSQL asks a password; it has to be created."""
 
 
 class Loaded(NamedTuple):
@@ -111,7 +106,7 @@ class Postgres(Loader):
     """target-postgres; it says in its log that it drains a sink."""
 
     def __init__(self, folder: Path, batch: int, port: int) -> None:
-        self._psql = ["psql", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-qAt"]
+        self._port = port
         settings = {
             "host": "127.0.0.1",
             "port": port,
@@ -125,7 +120,7 @@ class Postgres(Loader):
         self.query(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
 
     def query(self, sql: str) -> list[str]:
-        return subprocess.check_output([*self._psql, "-c", sql], text=True).splitlines()
+        return postgres.query(self._port, sql)
 
     def ids(self, stream: str) -> set[int]:
         return {int(key) for key in self.query(f"SELECT id FROM {SCHEMA}.{stream}")}  # noqa: S608
@@ -134,27 +129,7 @@ class Postgres(Loader):
 @contextmanager
 def postgres_server() -> Iterator[int]:
     """Run a PostgreSQL of our own on a free port, and yield the port."""
-    if not POSTGRES or not shutil.which("psql"):
+    if not postgres.is_installed():
         missing("PostgreSQL")
-    programs = POSTGRES[-1]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="bookio-postgres-") as folder:
-        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "cwd": "/"}
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            user = pwd.getpwnam("postgres")
-            os.chown(folder, user.pw_uid, user.pw_gid)
-            quiet |= {"user": user.pw_uid, "group": user.pw_gid}
-        data = f"{folder}/data"
-        make = [str(programs / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N"]
-        subprocess.run(make, check=True, **quiet)
-        rules = Path(data, "pg_hba.conf")  # the first that fits holds
-        rules.write_text(f"host all {WITH_PASSWORD} all scram-sha-256\n{rules.read_text()}")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
-        control = [str(programs / "pg_ctl"), "-D", data, "-w", "-l", f"{folder}/log"]
-        subprocess.run([*control, "-o", options, "start"], check=True, **quiet)
-        try:
-            yield port
-        finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], check=True, **quiet)
+    with postgres.postgres_server() as port:
+        yield port

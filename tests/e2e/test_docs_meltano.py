@@ -15,9 +15,10 @@ import pytest
 import yaml
 
 from bookio_sandbox.running import in_thread
+from demo.postgres import WITH_PASSWORD
 from tests.cli import BIN
 from tests.doc_pages import ROOT, blocks, commands
-from tests.loaders import LOADERS, MELTANO, SCHEMA, WITH_PASSWORD, missing
+from tests.loaders import LOADERS, MELTANO, SCHEMA, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from demo.postgres import WITH_PASSWORD
 from tests.cli import BIN, Run
-from tests.loaders import WITH_PASSWORD
 from tests.warehouses import Warehouse, duckdb_warehouse, postgres_warehouse
 
 if TYPE_CHECKING:
