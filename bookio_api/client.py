@@ -142,7 +142,9 @@ def _rows(op: Operation, response: Response) -> list[JsonObject]:
     """
     rows = rows_in(op, response.data)
     if len(rows) > MAX_ROWS:
-        msg = f"{op.name}: one response contains {len(rows)} rows, more than {MAX_ROWS}"
+        msg = (
+            f"{op.name}: a response contains {len(rows)} rows, more than {MAX_ROWS}; check api_url"
+        )
         raise ContractError(msg, operation=op.name)
     for row in rows:
         row["id"] = row_id(op, row)
@@ -156,7 +158,7 @@ def _encoded(op: Operation, body: Mapping[str, Any]) -> bytes:
     except UnicodeEncodeError as error:
         fields = [name for name, value in body.items() if not _is_sendable(value)]
         msg = (
-            f"{op.name}: not sent, for {', '.join(fields)} contains half of a character "
+            f"{op.name}: not sent, because {', '.join(fields)} contains half a character "
             "(a lone surrogate); correct the record and send it again"
         )
         raise ValidationError(msg, operation=op.name, fields=fields) from error
@@ -180,7 +182,7 @@ def _checked_token(token: str) -> str:
         msg = "auth_token is empty; set it to the token that Bookio issued for your channel"
         raise SettingsError(msg)
     if not re.fullmatch(r"[\x21-\x7e]+", token):
-        msg = "auth_token contains a blank or a character that no token has; copy it again"
+        msg = "auth_token contains a blank or an invalid character; copy it again"
         raise SettingsError(msg)
     return token
 

@@ -1,7 +1,7 @@
 """What can go wrong with Bookio, as typed exceptions that say what to do next.
 
 ``ERROR_CODES`` is the vendor's table (all C) and the only place where its codes are listed.
-No message contains a word that the server wrote: an error text may quote a patient.
+No message contains text from the server, because an error text may quote a patient.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class BookioError(Exception):
     """Something went wrong; ``str()`` is one line: what happened, where, what to do next.
 
     ``operation`` is a name of ``contract.OPERATIONS``, ``code`` Bookio's number, ``status`` the
-    HTTP status and ``fields`` the names of the request fields that the response's errors mention.
+    HTTP status, and ``fields`` the request fields that the response's errors mention.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class BookioError(Exception):
         code: int | None = None,
         fields: Sequence[str] = (),
     ) -> None:
-        """Keep the facts beside the message, for callers that decide by them."""
+        """Keep the facts beside the message, for callers that depend on them."""
         super().__init__(message)
         self.operation = operation
         self.status = status
@@ -38,11 +38,11 @@ class BookioError(Exception):
 
 
 class SettingsError(BookioError):
-    """A setting that cannot work; nothing was sent."""
+    """A setting cannot work; nothing was sent."""
 
 
 class AuthError(BookioError):
-    """The token is wrong or lacks a right (code 20, HTTP 401)."""
+    """The token is wrong or lacks a permission (code 20, HTTP 401)."""
 
 
 class PermissionDeniedError(BookioError):
@@ -54,11 +54,11 @@ class UnknownPathError(BookioError):
 
 
 class ContractError(BookioError):
-    """The response is not what the API promises: a page, no envelope, no list, too large."""
+    """The response does not match the API: a web page, no envelope, no list, too large."""
 
 
 class TransportError(BookioError):
-    """A read got no usable response, also when retried, or the request was certainly not sent."""
+    """A read got no usable response despite retries, or the request was certainly not sent."""
 
 
 class UntrustedServerError(TransportError):
@@ -66,15 +66,15 @@ class UntrustedServerError(TransportError):
 
 
 class BrokenResponseError(TransportError):
-    """The response is empty, cut off or not JSON, as if it had been torn on its way."""
+    """The response is empty, cut off or not JSON, as if damaged in transit."""
 
 
 class RateLimitError(TransportError):
-    """Too many requests (HTTP 429), for minutes, or the server asks for a longer wait than that."""
+    """Too many requests (HTTP 429) for minutes, or the server asks for an even longer wait."""
 
 
 class ServerError(TransportError):
-    """Bookio or a proxy before it failed or gave up (code 666; HTTP 5xx, 408, 421, 425, 499)."""
+    """Bookio or a proxy in front of it failed (code 666; HTTP 5xx, 408, 421, 425, 499)."""
 
 
 class OutcomeUnknownError(BookioError):
@@ -82,11 +82,11 @@ class OutcomeUnknownError(BookioError):
 
 
 class RefusedError(BookioError):
-    """Bookio understood the request and refused it; sending it again changes nothing."""
+    """Bookio understood the request and refused it; sending it again does not help."""
 
 
 class ValidationError(RefusedError):
-    """A field is not what Bookio accepts (code 10, HTTP 400 and 422)."""
+    """Bookio does not accept the value of a field (code 10, HTTP 400 and 422)."""
 
 
 class PaymentError(RefusedError):
@@ -94,7 +94,7 @@ class PaymentError(RefusedError):
 
 
 class NotFoundError(RefusedError):
-    """The row that the request names does not exist (code 12)."""
+    """The row in the request does not exist (code 12)."""
 
 
 class NoCapacityError(RefusedError):
@@ -107,7 +107,7 @@ class DuplicateError(RefusedError):
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """One line of the vendor's table: its meaning, and what a user can do about it."""
+    """One row of the vendor's table: the meaning of a code, and what a user can do."""
 
     code: int
     meaning: str
@@ -140,20 +140,20 @@ ERROR_CODES = {
             20,
             "invalid token or missing access rights",
             AuthError,
-            "check auth_token, and ask Bookio which rights its channel has",
+            "check auth_token, and ask Bookio which permissions your channel has",
         ),
         ErrorCode(30, "no capacity left", NoCapacityError, "choose another term or service"),
         ErrorCode(
             40,
             "duplicate reservation",
             DuplicateError,
-            "look for the reservation in Bookio before sending it again",
+            "look for the reservation in Bookio before you send it again",
         ),
         ErrorCode(
             403,
             "no permission for this endpoint",
             PermissionDeniedError,
-            "ask Bookio to allow this endpoint for the channel of auth_token",
+            "ask Bookio to allow your channel to use this endpoint",
         ),
         ErrorCode(
             404,
@@ -166,7 +166,7 @@ ERROR_CODES = {
             666,
             "internal error of Bookio",
             ServerError,
-            "try again later; Bookio is notified of it, says its documentation",
+            "try again later; according to its documentation, Bookio is notified",
         ),
     )
 }

@@ -45,10 +45,10 @@ def _override(name: str, value: object) -> Operation:
         )
         raise SettingsError(msg)
     if operation.retry_safe and method not in {"GET", "POST"}:
-        msg = f"endpoint_overrides[{name!r}] would change what it reads; write GET or POST"
+        msg = f"endpoint_overrides[{name!r}] is a read; write GET or POST"
         raise SettingsError(msg)
     if not operation.retry_safe and method == "GET":
-        msg = f"endpoint_overrides[{name!r}] is a write and GET only reads; write another method"
+        msg = f"endpoint_overrides[{name!r}] is a write, so it cannot be GET; write another method"
         raise SettingsError(msg)
     corrected = replace(operation, method=method, path=path)
     if corrected.path_parameters != operation.path_parameters:

@@ -147,7 +147,7 @@ def row_id(op: Operation, row: JsonObject) -> int:
         return value
     others = ", ".join(sorted(filter(_ID_NAME.fullmatch, row))[:MAX_NAMES])
     msg = (
-        f"{_where(op)}: a row has no number as id"
+        f"{_where(op)}: a row has no numeric id"
         f"{f', only {others}' if others else ''}; please report this line"
     )
     raise ContractError(msg, operation=op.name)

@@ -34,34 +34,36 @@ logger = logging.getLogger("bookio-doctor")
     "bookio-doctor",
     cls=OneLineCommand,
     help=(
-        "Find out which assumptions about Bookio's API hold, with a real token. It asks at most 60 "
-        "questions, and with GET only unless --probe-writes is given. Exit code 0: all hold; "
-        "2: some differ; 1: it cannot work."
+        "Check with a real token which assumptions about Bookio's API hold. Sends at most 60 "
+        "requests, and only GET requests unless you add --probe-writes. Exit code 0: all hold; "
+        "2: some differ; 1: the connectors cannot work."
     ),
 )
 @click.option(
     "--config",
     multiple=True,
     required=True,
-    help="Settings of tap-bookio, a file; or ENV for TAP_BOOKIO_… variables.",
+    help="File with the settings of tap-bookio, or ENV to read TAP_BOOKIO_… variables.",
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write the report as JSON, to send to the maintainers: it holds no value of any row.",
+    help="Also write the report as JSON, to send to the maintainers. It has no values from rows.",
 )
 @click.option(
     "--probe-writes",
     is_flag=True,
-    help="Also ask whether the paths of the writes exist, with requests that cannot change "
+    help="Also check whether the paths for writing exist, with requests that cannot change "
     "anything. They are shown first.",
 )
-@click.option("--yes", is_flag=True, help="Agree to --probe-writes where nobody can be asked.")
+@click.option(
+    "--yes", is_flag=True, help="Confirm --probe-writes in advance, for use without a terminal."
+)
 def doctor(
     config: tuple[str, ...], form: str, output: Path | None, *, probe_writes: bool, yes: bool
 ) -> int:
-    """Ask, judge, and show."""
+    """Send the requests, judge the responses, and print the report."""
     logging.basicConfig(format="%(asctime)s | %(levelname)-8s | %(name)s | %(message)s")
     settings = settings_of(config, CONNECTION_SETTINGS, VARIABLE_PREFIX, checks_names=False)
     conceal(str(settings.get("auth_token") or "").strip())
@@ -74,7 +76,7 @@ def doctor(
 def examine(
     settings: Mapping[str, object], form: str, *, writes: bool, agreed: bool
 ) -> tuple[dict[str, object], int]:
-    """Carry the examination out and print it; return the report and the exit code."""
+    """Run the examination and print it; return the report and the exit code."""
     overrides: Mapping[str, str] = settings.get("endpoint_overrides") or {}  # type: ignore[assignment]
     probe = Probe(settings)
     try:
@@ -95,7 +97,7 @@ def examine(
 
 
 def _ask_for_consent(requests: list[WriteProbe]) -> None:
-    """Show what will be sent, and go on only if a person types yes."""
+    """Show what will be sent, and continue only if the user types yes."""
     click.echo("These requests will be sent; none of them can change anything:", err=True)
     for request in requests:
         click.echo(f"  {request}", err=True)

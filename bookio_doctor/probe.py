@@ -141,18 +141,18 @@ class Probe:
 
     def _send_once(self, method: str, path: str, params: Mapping[str, str], body: object) -> Reply:
         if self.questions >= MAX_QUESTIONS:
-            msg = f"not asked: {MAX_QUESTIONS} questions are the most"
+            msg = f"not sent: the limit of {MAX_QUESTIONS} requests is reached"
             raise UnansweredError(msg)
         time.sleep(max(0.0, min(self._next_start, self._ends) - time.monotonic()))
         if time.monotonic() >= self._ends:
-            msg = "not asked: there was no time left"
+            msg = "not sent: the time is up"
             raise UnansweredError(msg)
         self.questions += 1
         self._next_start = time.monotonic() + self._interval_s
         try:
             return self._exchange(method, path, params, body)
         except requests.exceptions.SSLError as error:
-            msg = "the TLS certificate is not trusted; for a private CA set REQUESTS_CA_BUNDLE"
+            msg = "the TLS certificate is not trusted; for a private CA, set REQUESTS_CA_BUNDLE"
             raise UnansweredError(msg) from error
         except requests.Timeout as error:
             msg = f"no response within {self._timeout_s:g} seconds"

@@ -55,7 +55,7 @@ def config_for(findings: Sequence[Finding]) -> dict[str, Any]:
 
 def show(findings: Sequence[Finding], questions: int, ended: str, console: Console) -> None:
     """Print the table, the settings to copy, and one closing line."""
-    table = Table(title="What holds of our assumptions about this Bookio", expand=True)
+    table = Table(title="Which of our assumptions hold for this Bookio", expand=True)
     for column in ("assumption", "known", "seen", "what it means"):
         table.add_column(column, overflow="fold", no_wrap=column == "known")
     for finding in findings:
@@ -79,7 +79,7 @@ def show(findings: Sequence[Finding], questions: int, ended: str, console: Conso
         f"{sum(finding.verdict == verdict for finding in findings)} {verdict.value}"
         for verdict in Verdict
     )
-    console.print(f"\n{questions} questions asked: {counts}", markup=False)
+    console.print(f"\n{questions} requests sent: {counts}", markup=False)
 
 
 def _as_yaml(config: dict[str, Any]) -> str:

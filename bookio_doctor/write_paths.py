@@ -76,15 +76,15 @@ def _judge(reply: Reply) -> tuple[Verdict, str, str]:
     """
     shown = f"HTTP {reply.status}" + (f", code {reply.code}" if reply.code is not None else "")
     if reply.is_success:
-        meaning = "it accepts an empty request: do not probe further, and tell the maintainers"
+        meaning = "it accepts an empty request: stop probing, and tell the maintainers"
         return Verdict.BLOCKS, shown, meaning
     unknown = "ask Bookio for the path, and set it in endpoint_overrides"
     if reply.code is not None:
         if reply.code == UNKNOWN_PATH:
             return Verdict.DIFFERS, shown, unknown
-        return Verdict.HOLDS, shown, "the path is known: the request was refused, as it should be"
+        return Verdict.HOLDS, shown, "the path exists: the request was refused, as expected"
     if reply.status in {404, 405}:
         return Verdict.DIFFERS, shown, unknown
     if reply.status in {400, 401, 403, 409, 422}:
-        return Verdict.HOLDS, shown, "the path is known: the request was refused, as it should be"
-    return Verdict.NOT_SHOWN, shown, "this status does not tell"
+        return Verdict.HOLDS, shown, "the path exists: the request was refused, as expected"
+    return Verdict.NOT_SHOWN, shown, "this status is inconclusive"

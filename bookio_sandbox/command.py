@@ -66,7 +66,7 @@ def _at_signal(end: Callable[[], None]) -> None:
 def _parser() -> _Parser:
     parser = _Parser(
         prog="bookio-sandbox",
-        description="A Bookio to run locally, with a seeded world. Prints its base URL.",
+        description="Run a local imitation of Bookio with seeded data. Prints its base URL.",
         epilog=f"Kinds of faults: {', '.join(FAULTS)}.",
     )
     parser.add_argument(
@@ -74,7 +74,7 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--port", type=int, default=8321, help="0 picks a free one (%(default)s)")
     parser.add_argument("--token", default="sandbox-token", help="(%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="decides the world (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the data (%(default)s)")
     parser.add_argument(
         "--size",
         default="small",
@@ -85,16 +85,16 @@ def _parser() -> _Parser:
         "--facilities",
         default=FACILITIES_OF_A_VENDOR,
         type=_facilities,
-        help="how many the world of a seed has (%(default)s)",
+        help="number of facilities (%(default)s)",
     )
     parser.add_argument(
-        "--db", default=":memory:", help="SQLite file; an existing world is continued (memory)"
+        "--db", default=":memory:", help="SQLite file; existing data is kept (in memory)"
     )
     parser.add_argument(
         "--clock",
         type=_moment,
         default="system",
-        help="start of the clock, RFC 3339; a fixed one makes a seed's world the same on any day "
+        help="start of the clock, RFC 3339; a fixed one gives the same data on any day "
         "(%(default)s)",
     )
     parser.add_argument(
@@ -108,14 +108,14 @@ def _parser() -> _Parser:
     parser.add_argument(
         "--variant",
         metavar="NAME",
-        help=f"a Bookio that differs from the contract: {', '.join(variant_names())}",
+        help=f"a Bookio variant that differs from the contract: {', '.join(variant_names())}",
     )
     _add_behaviour(parser)
     return parser
 
 
 def _add_behaviour(parser: _Parser) -> None:
-    group = parser.add_argument_group("behaviour where that of the real Bookio is unknown")
+    group = parser.add_argument_group("behaviour that is unknown of the real Bookio")
     hints = get_type_hints(Behaviour, include_extras=True)
     for field in msgspec.structs.fields(Behaviour):
         kind, meta = get_args(hints[field.name])
@@ -134,7 +134,7 @@ def _sizes() -> str:
 
 
 def _size(text: str) -> int | None:
-    """Return the number of reservations; None for an empty world."""
+    """Return the number of reservations; None for no data."""
     if text == "empty":
         return None
     try:

@@ -79,7 +79,7 @@ class OneLineCommand(click.Command):
             error.show()
             sys.exit(error.exit_code)
         except ReaderStoppedError:
-            self.logger.error("the program that reads our output stopped; see its own messages")
+            self.logger.error("the program that reads our output stopped; see its messages")
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except click.Abort:
             self.logger.error("interrupted")
@@ -102,7 +102,7 @@ class OneLineCommand(click.Command):
     def _report_unread(self) -> None:
         names = ", ".join(self._unread)
         line = (
-            f"{names}: set, but not read, and the settings differ; add --config ENV or unset them"
+            f"{names}: set, but not used, and the settings differ; add --config ENV or unset them"
         )
         if self.writes:
             raise SettingsError(line)
@@ -157,7 +157,7 @@ def _line_about(error: BaseException, variable_prefix: str) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename} cannot be used: {error.strerror}"
     if isinstance(error, MemoryError):
-        return "there is not enough memory; give it more, or lower max_concurrency and page_size"
+        return "not enough memory; provide more, or lower max_concurrency and page_size"
     if _passed_through(error, STREAM_MAPS_MODULE):
         return _stream_map_problem(error)
     return f"unexpected {place_of(error)}; please report this line"
@@ -168,8 +168,8 @@ def _stream_map_problem(error: BaseException) -> str:
     names = [name for name in failed_stream_map(error) or () if name and name.isidentifier()]
     where = f" for {'.'.join(names)}" if names else ""
     return (
-        f"stream_maps cannot be carried out{where} ({type(error).__name__}); correct its "
-        "expressions and names; where a field can be null or missing, write "
+        f"stream_maps failed{where} ({type(error).__name__}); correct its expressions and "
+        "names; if a field can be null or missing, write "
         "md5(email) if record.get('email') else None"
     )
 
@@ -184,7 +184,7 @@ def _settings_problem(problem: str, variable_prefix: str) -> str:
     if missing := _REQUIRED.fullmatch(problem):
         variable = f"{variable_prefix}{missing[1].upper()}"
         return (
-            f"{missing[1]} is missing; put it into {variable} and add --config ENV, or into a file"
+            f"{missing[1]} is missing; set {variable} and add --config ENV, or put it into a file"
         )
     if invalid := _INVALID.fullmatch(problem):
         return f"the setting {invalid[2]} {invalid[1]}"

@@ -97,10 +97,8 @@ def _check_names(settings: Mapping[str, Any], known: Iterable[str]) -> None:
         if meant := likeliest(name, known):
             slips.append(f"there is no setting {name!r}; did you mean {meant}?")
         elif _HARMLESS_NAME.fullmatch(name):
-            logger.warning("There is no setting %r: it changes nothing", name)
+            logger.warning("There is no setting %r, so it has no effect", name)
         else:
-            logger.warning(
-                "A name of %d characters is not a setting: it changes nothing", len(name)
-            )
+            logger.warning("A name of %d characters is not a setting and has no effect", len(name))
     if slips:
         raise SettingsError(" ".join(sorted(slips)))

@@ -51,14 +51,17 @@ def main() -> None:
     """Run the demo; exit 1 with a line that says why if anything differs."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if WAREHOUSE.exists() and not LOG.exists():
-        msg = f"{WAREHOUSE} was not made by the demo: move it to warehouse/, which is never touched"
+        msg = (
+            f"{WAREHOUSE} was not made by the demo; move it to warehouse/, which the demo never "
+            "touches"
+        )
         raise DemoError(msg)
     WAREHOUSE.unlink(missing_ok=True)
-    console.print("Installing Meltano, target-duckdb and dbt (only the first time takes long) …")
+    console.print("Installing Meltano, target-duckdb and dbt (slow only the first time) …")
     meltano = MeltanoProject()
     meltano.install("loader", "target-duckdb", "target-duckdb.txt")
     meltano.install("utility", "dbt", "marts.txt")
-    console.print("Starting bookio-sandbox, a Bookio on this machine …")
+    console.print("Starting bookio-sandbox, a local imitation of Bookio …")
     with in_process("--size=20000", "--seed=2026") as sandbox:
         meltano.environment |= {
             "TAP_BOOKIO_API_URL": sandbox.url,
@@ -71,13 +74,13 @@ def main() -> None:
         compare(sandbox)
         console.print("meltano run dbt:build: marts, and the first version of each reservation …")
         meltano.run("dbt:build")
-        console.print("A day passes in the clinics …")
+        console.print("Simulating a day in the clinics …")
         sandbox.advance(days=1)
         console.print("meltano run tap-bookio target-duckdb: only what changed …")
         second = load(meltano)
         removed = compare(sandbox)
         report(first, second)
-        console.print("meltano run dbt:build: marts again, with what moved since …")
+        console.print("meltano run dbt:build: the marts again, with the changes …")
         meltano.run("dbt:build")
         report_marts(sandbox, removed)
         write_back(sandbox, meltano, WAREHOUSE, console)
@@ -103,7 +106,7 @@ def load(meltano: MeltanoProject) -> Load:
 
 
 def compare(sandbox: Sandbox) -> int:
-    """End the demo if the warehouse is not what Bookio has.
+    """End the demo if the warehouse differs from Bookio.
 
     Returns how many blocked times Bookio has removed, which ``lastSync`` does not report.
     """
@@ -119,18 +122,18 @@ def compare(sandbox: Sandbox) -> int:
                 loaded &= expected
             if loaded != expected:
                 sys.exit(
-                    f"{stream}: of Bookio's {len(expected)} rows, {len(expected - loaded)} are "
-                    f"not in the warehouse as they should be"
+                    f"{stream}: {len(expected - loaded)} of Bookio's {len(expected)} rows are "
+                    "missing from the warehouse, or differ there"
                 )
     return removed
 
 
 def report(first: Load, second: Load) -> None:
-    """Show what each run brought."""
+    """Show what each run loaded."""
     table = Table(title="output/bookio.duckdb, checked against Bookio")
     table.add_column("stream")
     table.add_column("rows loaded", justify="right")
-    table.add_column("rows of the second run", justify="right")
+    table.add_column("rows in the second run", justify="right")
     table.add_column("rows in the table", justify="right")
     for stream in STREAMS:
         counts = first.rows[stream], second.rows[stream], second.now[stream]
@@ -139,18 +142,18 @@ def report(first: Load, second: Load) -> None:
     table.add_row("seconds", f"{first.seconds:.1f}", f"{second.seconds:.1f}")
     console.print(table)
     console.print(
-        "Reservations are read by lastSync, the others whole: blocked times because of "
-        "detect_deletions."
+        "Reservations are read by lastSync, the other streams completely (blocked times because "
+        "of detect_deletions)."
     )
 
 
 def report_marts(sandbox: Sandbox, removed: int) -> None:
-    """Show what the marts know and the tables do not; end the demo if a removed row is left."""
+    """Show what only the marts know; end the demo if a removed row is still there."""
     with duckdb.connect(str(WAREHOUSE), read_only=True) as warehouse:
         left = {key for (key,) in warehouse.execute(LEFT).fetchall()}
         [(moved, cancelled)] = warehouse.execute(MOVED).fetchall()
     if left != {row["id"] for row in sandbox.rows("blocked_times")}:
-        sys.exit("staging.stg_blocked_times does not hold the blocked times that Bookio has")
+        sys.exit("staging.stg_blocked_times does not have the same blocked times as Bookio")
     console.print(
         f"Moved since the first load: {moved}, cancelled: {cancelled} (marts.reschedules). Removed "
         f"in Bookio, still in blocked_times, and gone from staging: {removed}."

@@ -62,7 +62,7 @@ JOBS = ("write-back", "confirm-sync")
 def write_back(
     sandbox: Sandbox, meltano: MeltanoProject, warehouse: Path, console: Console
 ) -> None:
-    """Show plan, writing, and that a second run writes nothing."""
+    """Show the plan, the writes, and that a second run writes nothing."""
     for file in OWN.glob("*"):
         file.unlink()
     with duckdb.connect(str(warehouse)) as connection:
@@ -79,7 +79,7 @@ def write_back(
     for heading in ("job", "operation", "planned", "written", "written by a second run"):
         table.add_column(heading, justify="left" if heading in {"job", "operation"} else "right")
     for job in JOBS:
-        console.print(f"meltano run {job}: the plan, the writing, and the same once more …")
+        console.print(f"meltano run {job}: plan, write, and repeat …")
         planned = plan(meltano, job)
         written = writes(sandbox, meltano, job)
         again = writes(sandbox, meltano, job)
@@ -99,7 +99,7 @@ def write_back(
 
 
 def state(sandbox: Sandbox, stream: str, key: str, number: int, field: str) -> str:
-    """Return what Bookio has in a field of a row now."""
+    """Return the current value of a field in Bookio."""
     found = [row for row in sandbox.rows(stream) if row.get(key) == number]
     return f"{field}: {found[0].get(field)}" if found else "not there"
 

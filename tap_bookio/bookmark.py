@@ -161,7 +161,7 @@ def check_state(state: object, streams: Collection[str]) -> None:
     if not isinstance(state, dict):
         raise _not_ours("it is not a JSON object")
     if state and state.keys() != {"bookmarks"}:
-        raise _not_ours("it should hold bookmarks and nothing else")
+        raise _not_ours("it should contain bookmarks and nothing else")
     bookmarks = state.get("bookmarks", {})
     if not isinstance(bookmarks, dict):
         raise _not_ours("its bookmarks are not an object")
@@ -183,8 +183,8 @@ def _check_entry(stream: str, entry: State) -> None:
         is_ours = isinstance(context, dict) and context.keys() == {"facilityId"}
         facility: object = context["facilityId"] if context and is_ours else None
         if type(facility) is not int or facility in seen:
-            raise _not_ours(f"a partition of {stream} has no facilityId, or not that alone, or "
-                            "another has the same")  # fmt: skip
+            what = f"a partition of {stream} lacks a facilityId, has more than that, or repeats one"
+            raise _not_ours(what)
         seen.add(facility)
         _check_value(f"{stream}, facility {facility}", partition)
     _check_value(stream, entry)

@@ -79,7 +79,7 @@ def adapt_entry(entry: CatalogEntry, listed: JsonSchema, stream: Stream) -> None
     """
     if entry.stream not in {None, stream.name}:
         logger.warning(
-            "The catalog gives %s another name, which changes nothing; to rename it, set __alias__ "
+            "The catalog gives %s another name, which has no effect; to rename it, set __alias__ "
             "in stream_maps", stream.name,
         )  # fmt: skip
     entry.stream = stream.name
@@ -104,7 +104,7 @@ def _keep_keys(entry: CatalogEntry, keys: Sequence[str], cursor: str | None) -> 
     other_keys = entry.key_properties or root.table_key_properties or keys
     other_cursor = entry.replication_key or root.replication_key or cursor
     if list(other_keys) != list(keys) or other_cursor != cursor:
-        logger.warning("The catalog gives %s other keys, which changes nothing: its key is %s, its "
+        logger.warning("The catalog gives %s other keys, which has no effect: its key is %s, its "
                        "replication key %s", entry.tap_stream_id, ", ".join(keys),
                        cursor or "none")  # fmt: skip
     entry.key_properties = root.table_key_properties = list(keys)

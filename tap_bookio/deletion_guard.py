@@ -30,7 +30,7 @@ def note_count(state: dict[str, Any], listed: int | None) -> str | None:
         return None
     return (
         f"Bookio lists at least {before - listed} fewer rows than before ({before}, now {listed}); "
-        "the warehouse keeps what is gone: set detect_deletions to all to drop it"
+        "the warehouse keeps the missing rows; to drop them, set detect_deletions to all"
     )
 
 
@@ -47,7 +47,7 @@ def doubts(
             yield (
                 facility,
                 (
-                    "not in scope now, so its rows would have been deleted and none was; "
+                    "no longer in scope, so none of its rows was deleted; "
                     f"to delete them, remove its partition from {place} in the state"
                 ),
             )

@@ -242,7 +242,7 @@ class PagedStream(BookioStream):
         shared = {"only_unsynced", "start_date"}
         names = [name if name in shared else f"{self.name}_{name}" for name in wider]
         self.logger.warning(
-            "%s, %s: reading it in full, for %s now takes rows that earlier runs left out",
+            "%s, %s: reading it in full, because %s now allows rows that earlier runs left out",
             self.name, _named(facility.id), " and ".join(names),
         )  # fmt: skip
         return None

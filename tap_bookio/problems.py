@@ -75,7 +75,7 @@ class Problems:
         if self._incomplete:
             lines.append(
                 f"incomplete, bookmarks stay where they were: {'; '.join(self._incomplete)}; "
-                "what came was emitted, run again"
+                "the rows that came were emitted; run again"
             )
         if self._lost:
             lines.append(

@@ -28,7 +28,7 @@ def note_mode(state: dict[str, Any], stream: str, mode: PersonalData) -> str | N
     return (
         f"personal_data is {mode} now, but rows of {stream} were loaded with {before}: the "
         f"warehouse still holds {_STILL_THERE[before]}; to clean it, drop its table {stream} and "
-        "read everything again, with --full-refresh of Meltano or without --state"
+        "read everything again, with Meltano's --full-refresh or without --state"
     )
 
 

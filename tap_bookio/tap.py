@@ -108,7 +108,9 @@ class TapBookio(SingerTap):
 
     def on_signal(self, signum: int) -> None:
         """End now: every STATE that is proven has left already."""
-        self.logger.error("stopped by signal %d; the next run goes on from the last STATE", signum)
+        self.logger.error(
+            "stopped by signal %d; the next run continues from the last STATE", signum
+        )
         self.run.client.close()
 
     @classmethod

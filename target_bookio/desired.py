@@ -86,8 +86,8 @@ def _walls(
     for name in names & values.keys():
         if not is_known and is_instant(values[name]):
             msg = (
-                f"{name}: has an offset, and the time zone of its facility is not known; send the "
-                "wall time of the facility, without offset"
+                f"{name}: has an offset, but the time zone of its facility is unknown; send the "
+                "facility's local time, without offset"
             )
             raise RecordError(msg, (name,))
         try:

@@ -109,7 +109,7 @@ def _emitted(stream: str) -> frozenset[str]:
 def _warn_of_unknown(stream: str, name: str) -> None:
     """Warn once a process, which is a run."""
     logger.warning(
-        "%s: the column %s is not a field that Bookio takes, so it is ignored",
+        "%s: the column %s is not a field of Bookio, so it is ignored",
         stream,
         shown_name(name),
     )

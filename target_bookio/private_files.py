@@ -19,7 +19,7 @@ PLAN = "plan.jsonl"
 """Where a dry run writes its plan, beside the rejects."""
 
 _READ_BYTES = 1 << 20
-_ANOTHER_PLACE = "set {setting} to a place where a file can be made"
+_ANOTHER_PLACE = "set {setting} to a path where a file can be created"
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space there and run again"),
     errno.EDQUOT: ("the disk quota is used up", "free some space there and run again"),
@@ -125,7 +125,7 @@ def located(path: str, setting: str) -> Path:
     try:
         wanted = Path(path).expanduser()
     except RuntimeError as error:  # no home folder, or no such user
-        what, advice = "its home folder is not known", "set {setting} to a path without ~"
+        what, advice = "its home folder is unknown", "set {setting} to a path without ~"
         raise FileError.about(setting, Path(path), what, advice) from error
     if "\0" in path:
         msg = f"{setting}: a path cannot contain a NUL character; correct it"
@@ -158,7 +158,7 @@ def own_files(settings: Mapping[str, Any], *, create: bool) -> OwnFiles:
             os.close(private_file(path, name))
             there[name] = path
         elif not _can_be_made(path):
-            raise FileError.about(name, path, "no file can be made there", _ANOTHER_PLACE)
+            raise FileError.about(name, path, "no file can be created there", _ANOTHER_PLACE)
     return OwnFiles(
         there.get("journal_path"), there.get("rejects_path"), there.get("results_path"), plan
     )
@@ -201,7 +201,10 @@ def _check(descriptor: int, path: Path, setting: str) -> None:
         try:
             os.fchmod(descriptor, 0o600)
         except OSError as error:
-            what = f"its mode is {stat.S_IMODE(status.st_mode):o} and this file system keeps it"
+            what = (
+                f"its mode is {stat.S_IMODE(status.st_mode):o} and cannot be changed on this file "
+                "system"
+            )
             advice = "mount it with file_mode=0600 and dir_mode=0700, or use a local disk"
             raise FileError.about(setting, path, what, advice) from error
 

@@ -62,7 +62,7 @@ class LineReader(SingerReader):
 
     def on_unknown_message(self) -> NoReturn:
         """Refuse it without quoting it."""
-        msg = f"line {self.at.number} of the input is of a type that Singer does not know"
+        msg = f"line {self.at.number} of the input has an unknown message type"
         raise SettingsError(msg)
 
 
@@ -95,13 +95,13 @@ def replayed_lines(path: Path) -> Iterator[ParsedLine]:
         reject, broken = _decoded(line)
         stream = reject.get("stream") if isinstance(reject, dict) else None
         if not isinstance(reject, dict) or not isinstance(stream, str):
-            msg = f"--replay: line {number} of {path} is not a reject; repair or remove it"
+            msg = f"--replay: line {number} of {path} is not a reject; correct or remove it"
             raise SettingsError(msg)
         record = reject.get("record")
         if not isinstance(record, dict):
             msg = (
                 f"--replay: line {number} of {path} has no record; rejects have one only if "
-                "rejects_include_records is on when they are made"
+                "rejects_include_records was set when they were written"
             )
             raise SettingsError(msg)
         if stream not in streams:
@@ -117,7 +117,7 @@ def _utf8_lines(lines: Iterable[bytes], what: str) -> Iterator[tuple[int, bytes]
     for number, line in enumerate(lines, 1):
         if number == 1:
             if line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) or b"\0" in line[:_NUL_SEARCHED_BYTES]:
-                msg = f"{what} is UTF-16, and Singer is UTF-8: write it as UTF-8"
+                msg = f"{what} is UTF-16, but Singer messages are UTF-8: write it as UTF-8"
                 raise SettingsError(msg)
             line = line.removeprefix(BOM_UTF8)  # noqa: PLW2901
         if line.strip():

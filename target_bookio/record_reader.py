@@ -69,7 +69,7 @@ def _value(
     said = [value for value in found.values() if value is not None]
     if any(value != said[0] for value in said[1:]):
         columns = ", ".join(map(shown_name, spellings))
-        msg = f"{columns}: all mean {name}, and their values differ; leave one of them out"
+        msg = f"{columns}: all mean {name}, but their values differ; keep only one of them"
         raise RecordError(msg, (name,))
     return said[0] if said else None
 

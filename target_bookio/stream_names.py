@@ -28,7 +28,7 @@ def resource_of(stream: str) -> str:
     table = re.split(r"[-.]", stream)[-1].casefold()
     if table in WRITABLE:
         logger.info(
-            "the stream %s is written as %s; an alias in stream_maps can say otherwise",
+            "the stream %s is written as %s; set an alias in stream_maps to change that",
             shown,
             table,
         )

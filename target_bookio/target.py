@@ -238,7 +238,9 @@ class TargetBookio(SingerTarget):
         """Return the command line, whose every failure is one line."""
         command = super().get_singer_command()
         command.params += [
-            click.Option(["--test"], is_flag=True, help="Check token and files; write nothing."),
-            click.Option(["--replay"], help="Write the records of a reject file, once repaired."),
+            click.Option(
+                ["--test"], is_flag=True, help="Check the token and the files; write nothing."
+            ),
+            click.Option(["--replay"], help="Write the records of a corrected reject file."),
         ]
         return OneLineCommand.like(command, cls.logger, writes=True)

@@ -81,8 +81,8 @@ def _no_shows(rows: list[Row]) -> Figure:
     ]
     return Figure(
         "No-shows by lead time",
-        "Terms that have begun with status DID_NOT_COME, as a share of those with CONFIRMED or "
-        "DID_NOT_COME. Cancelled terms are excluded.",
+        "Share of terms that have started and have status DID_NOT_COME, among those with "
+        "CONFIRMED or DID_NOT_COME. Cancelled terms are excluded.",
         bars,
         ("facility", "booked ahead", "expected", "no-shows", "rate"),
         table,
@@ -126,7 +126,7 @@ def _utilisation(rows: list[Row]) -> Figure:
     return Figure(
         "Utilisation by weekday and hour",
         "Booked minutes over open minutes less blocked time, up to the last whole day. Calendars "
-        "whose opening intervals cannot be read are left out.",
+        "whose opening intervals cannot be parsed are left out.",
         cells,
         ("facility", "weekday", "hour", "available hours", "booked hours", "rate"),
         table,
@@ -147,8 +147,8 @@ def _bookings(rows: list[Row]) -> Figure:
     table = [(row["facility"], row["week"][:10], f"{row['bookings']:.0f}") for row in rows]
     return Figure(
         "Bookings over time",
-        "Reservations by the week in which they were made, whatever their status is now. The last "
-        "week may not be whole.",
+        "Reservations by the week in which they were made, whatever their current status. The last "
+        "week may be incomplete.",
         line,
         ("facility", "week from", "bookings"),
         table,
@@ -194,7 +194,7 @@ def _blocked(rows: list[Row]) -> Figure:
     table = [(row["facility"], row["month"][:7], f"{row['hours'] or 0:.0f}") for row in rows]
     return Figure(
         "Blocked time",
-        "Hours in which calendars would have been open and their facility was blocked, summed over "
+        "Hours in which calendars would have been open but their facility was blocked, summed over "
         "calendars.",
         bars,
         ("facility", "month", "hours"),

@@ -56,7 +56,7 @@ class DateWindows:
             UnreliableError: there is such a row.
         """
         if any(_day(row.get(self._field)) is None for row in rows):
-            msg = f"rows without {self._field} are in no date window"
+            msg = f"some rows have no {self._field}, so no date window contains them"
             raise UnreliableError(msg)
 
     def pages(self) -> Iterator[list[Row]]:

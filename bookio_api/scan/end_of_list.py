@@ -44,7 +44,7 @@ def count_repeats(state: State, ids: list[int]) -> Repeats:
         return NO_REPEATS
     repeats = Repeats(state.repeats.pages + 1, state.repeats.rows + held)
     if repeats.pages >= MAX_REPEATS.pages and repeats.rows >= MAX_REPEATS.rows:
-        msg = "the server ignores the offset: the same page came again and again"
+        msg = "the server ignores the offset: it keeps returning the same page"
         raise UnreliableError(msg)
     return repeats
 

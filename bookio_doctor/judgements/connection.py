@@ -29,13 +29,13 @@ def judge_clock(survey: Survey) -> Iterator[Finding]:
     """Judge the ``Date`` header, and how far the clocks are apart."""
     reply = next((r for r in survey.replies if r.headers.get("Date")), None)
     if reply is None:
-        meaning = "the bookmark uses this machine's clock: keep it right"
+        meaning = "the bookmark uses this machine's clock; keep it accurate"
         yield Finding("Date", "responses carry the server's time", G, DIFFERS, "no Date", meaning)
         return
     try:
         skew = abs(parsedate_to_datetime(reply.headers["Date"]).timestamp() - reply.asked_at)
     except ValueError:
-        yield Finding("Date", "responses carry the server's time", G, DIFFERS, "it is not a date")
+        yield Finding("Date", "responses carry the server's time", G, DIFFERS, "not a valid date")
         return
     far = skew > _MAX_SKEW_S
     yield Finding(
@@ -82,5 +82,5 @@ def judge_transport(survey: Survey) -> Iterator[Finding]:
         U,
         HOLDS if median < 1 else DIFFERS,
         f"median {median * 1000:.0f} ms, 95th percentile {slow * 1000:.0f} ms",
-        f"max_concurrency {useful} suits it, if Bookio allows it",
+        f"max_concurrency {useful} is reasonable, if Bookio allows it",
     )

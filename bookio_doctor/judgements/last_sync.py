@@ -18,7 +18,7 @@ HOLDS, NOT_SHOWN, DIFFERS, BLOCKS = Verdict
 
 
 def judge_last_sync(survey: Survey) -> Iterator[Finding]:
-    """Judge what ``lastSync`` means, as far as rows' own times show it."""
+    """Judge what ``lastSync`` means, as far as the times in rows show it."""
     syncs = {name: {str(row.get("id")) for row in rows} for name, rows in survey.syncs.items()}
     everything = syncs.get("all")
     if not everything or "future" not in syncs or "seconds" not in syncs:
@@ -26,17 +26,17 @@ def judge_last_sync(survey: Survey) -> Iterator[Finding]:
         return
     if syncs["future"]:
         meaning = "every run reads everything, which is slow but loses nothing"
-        seen = "rows came for a time that is still to come"
+        seen = "a time in the future returned rows"
         yield Finding("lastSync", "it filters by time", U, DIFFERS, seen, meaning)
         return
-    yield Finding("lastSync", "it filters by time", U, HOLDS, "no row for a time to come")
+    yield Finding("lastSync", "it filters by time", U, HOLDS, "no rows for a time in the future")
     in_seconds = not syncs["seconds"]
     yield Finding(
         "lastSync: unit",
         "it is in milliseconds",
         C,
         BLOCKS if in_seconds else HOLDS,
-        "a number of seconds filters, too" if in_seconds else "a number of seconds does not filter",
+        "a time in seconds filters, too" if in_seconds else "a time in seconds does not filter",
         "incremental runs would miss rows: please tell the maintainers" if in_seconds else "",
     )
     yield _judge_bound(survey)
@@ -44,21 +44,21 @@ def judge_last_sync(survey: Survey) -> Iterator[Finding]:
 
 
 def _judge_bound(survey: Survey) -> Finding:
-    """Compare the questions a second before, at and a second after a row's own time."""
+    """Compare the responses for a second before, at, and a second after a row's own time."""
     topic, assumption = "lastSync: bound", "it compares the time of a row's last change"
     row = survey.timed_row
     if row is None or not {"before", "at", "after"} <= survey.syncs.keys():
-        seen = "no row that changed lately says when"
+        seen = "no recently changed row shows when it changed"
         return Finding(topic, assumption, U, NOT_SHOWN, seen)
     came = {
         name: any(str(r.get("id")) == row.id for r in survey.syncs[name])
         for name in ("before", "at", "after")
     }
     if came["before"] and not came["after"]:
-        # A row may have changed in a fraction of the second that it shows: >= cannot be told then.
+        # A row may have changed within the second that it shows; then >= cannot be told from >.
         bound = ">=, or > with fractions of a second" if came["at"] else ">"
-        return Finding(topic, assumption, U, HOLDS, f"it follows {row.field} with {bound}")
-    seen = f"a row came or stayed away whatever its {row.field} says"
+        return Finding(topic, assumption, U, HOLDS, f"it compares {row.field} by {bound}")
+    seen = f"rows came or were missing regardless of {row.field}"
     return Finding(topic, assumption, U, NOT_SHOWN, seen)
 
 
@@ -68,16 +68,16 @@ def _judge_changes(survey: Survey) -> Iterator[Finding]:
     older = any(str(row.get("created") or "~")[:10] < since.date().isoformat() for row in rows)
     yield Finding(
         "lastSync: changed",
-        "it brings rows that were changed",
+        "it returns changed rows",
         U,
         HOLDS if older else NOT_SHOWN,
-        "an older row came" if older else "no older row among the latest",
+        "it returned an older row" if older else "no older row among the latest",
     )
     cancelled = any(row.get("status") == "CANCELLED" for row in rows)
     yield Finding(
         "lastSync: cancelled",
-        "it brings rows that were cancelled",
+        "it returns cancelled rows",
         U,
         HOLDS if cancelled else NOT_SHOWN,
-        "a cancelled row came" if cancelled else "no cancelled row among the latest",
+        "it returned a cancelled row" if cancelled else "no cancelled row among the latest",
     )

@@ -29,10 +29,10 @@ def judge_lists(survey: Survey) -> Iterator[Finding]:
             U,
             BLOCKS,
             "every list refuses the token (code 20)",
-            "check auth_token, and ask Bookio which rights its channel has",
+            "check auth_token, and ask Bookio which permissions your channel has",
         )
     elif any(seen.works for seen in survey.lists.values()):
-        yield Finding("token", "the token is valid", U, HOLDS, "a list responded to it")
+        yield Finding("token", "the token is valid", U, HOLDS, "a list accepted it")
     elif survey.unanswered:
         seen = survey.unanswered
         yield Finding("server", "it responds", C, BLOCKS, seen, "check api_url and the network")
@@ -46,7 +46,7 @@ def judge_list(seen: ListSeen, survey: Survey) -> Finding:
     topic, assumption = seen.operation, f"it is {operation.method} {operation.path}"
     asked = "; ".join(f"{path}: {what}" for path, what in seen.tried)
     if seen.path == operation.path:
-        return Finding(topic, assumption, operation.evidence, HOLDS, "it responds with a list")
+        return Finding(topic, assumption, operation.evidence, HOLDS, "it returns a list")
     if seen.works:
         right = f"{operation.method} {seen.path}"
         return Finding(
@@ -67,10 +67,10 @@ def judge_list(seen: ListSeen, survey: Survey) -> Finding:
             operation.evidence,
             DIFFERS,
             f"not permitted ({asked})",
-            "tap and target read without it, with default_timezone for all rows",
+            "tap and target work without it, with default_timezone for all rows",
         )
     if seen.is_forbidden or seen.is_token_refused:
-        meaning = "ask Bookio to open this list to the channel of auth_token"
+        meaning = "ask Bookio to allow your channel to use this list"
         return Finding(topic, assumption, operation.evidence, BLOCKS, f"refused ({asked})", meaning)
     return Finding(
         topic,
@@ -95,13 +95,13 @@ def judge_envelope(survey: Survey) -> Iterator[Finding]:
                 expected.evidence_rows,
                 HOLDS if same else DIFFERS,
                 f"they are in {shown}",
-                "" if same else "the only list in data is read, so nothing needs to be set",
+                "" if same else "the only list in data is used, so you need not set anything",
             )
     if (reply := survey.impossible) is None:
         return
-    assumption = f"a filter value that cannot be right (status={IMPOSSIBLE}) is refused"
+    assumption = f"an invalid filter value (status={IMPOSSIBLE}) is refused"
     if reply.is_success:
-        meaning = "wrong filters are ignored here: check filters of your own by their effect"
+        meaning = "invalid filters are ignored: check that your own filters have an effect"
         yield Finding("errors", assumption, G, DIFFERS, f"HTTP {reply.status}, success", meaning)
         return
     seen_as = f"HTTP {reply.status}, code {reply.code if reply.code is not None else 'not shown'}"
@@ -112,8 +112,8 @@ def judge_envelope(survey: Survey) -> Iterator[Finding]:
         "the code is in errorCode or code, in result or beside it",
         U,
         HOLDS if place else NOT_SHOWN,
-        place or "no number in any of these places",
-        "" if place else "errors are then told apart by their HTTP status",
+        place or "no code in any of these places",
+        "" if place else "errors are then distinguished by their HTTP status",
     )
 
 

@@ -17,16 +17,16 @@ HOLDS, NOT_SHOWN, DIFFERS, BLOCKS = Verdict
 
 
 def judge_paging(survey: Survey) -> Iterator[Finding]:
-    """Judge ``total``, the page cap, ``limit=0`` and what is beyond the end."""
+    """Judge ``total``, the page cap, ``limit=0`` and an offset beyond the end."""
     seen = survey.reservations
     if not seen.works:
         return
     kind = type(seen.total).__name__
     if seen.total is None:
-        meaning = "the scan looks behind the end instead: two requests more for each facility"
+        meaning = "the scan looks behind the end instead: two more requests per facility"
         yield Finding("total", "lists send pagination.total", S, DIFFERS, "there is none", meaning)
     else:
-        meaning = "" if kind == "int" else "it is read as the number that it is"
+        meaning = "" if kind == "int" else "it is converted to a number"
         verdict = HOLDS if kind == "int" else DIFFERS
         yield Finding("total", "lists send pagination.total", S, verdict, f"as {kind}", meaning)
     count, total = len(seen.rows), _number(seen.total)
@@ -36,8 +36,8 @@ def judge_paging(survey: Survey) -> Iterator[Finding]:
             f"a page holds up to {MAX_PAGE_SIZE} rows",
             C,
             DIFFERS,
-            f"{count} of a larger total came",
-            "the scan adapts; page_size is best set to it",
+            f"{count} rows of a larger total",
+            "the scan adapts; set page_size to this number",
             settings={"page_size": count},
         )
     elif count == MAX_PAGE_SIZE:
@@ -50,7 +50,7 @@ def judge_paging(survey: Survey) -> Iterator[Finding]:
             rows = seen.rows_in(reply)
             shown = "refused" if rows is None else "no rows" if not rows else f"{len(rows)} rows"
             verdict = HOLDS if shown == expected else DIFFERS
-            yield Finding(name, f"{name} brings no rows", G, verdict, shown)
+            yield Finding(name, f"{name} returns no rows", G, verdict, shown)
 
 
 def judge_order(survey: Survey) -> Iterator[Finding]:
@@ -65,15 +65,15 @@ def judge_order(survey: Survey) -> Iterator[Finding]:
         str(row.get("id")) for row in again if str(row.get("id")) in common
     ] and len(common) * 2 > len(ids)
     if not stable:
-        meaning = "lists are read through date windows then, which takes more requests"
+        meaning = "lists are read by date, which takes more requests"
         yield Finding("order", "the order of a list is stable", U, DIFFERS, "it changed", meaning)
         return
     yield Finding("order", "the order of a list is stable", U, HOLDS, f"by {_order_of(rows)}")
 
 
 def judge_ranges(survey: Survey) -> Iterator[Finding]:
-    """Judge whether ``from`` and ``to`` include the days that they name."""
-    assumption = "from and to include the days that they name"
+    """Judge whether the ``from`` and ``to`` days are included."""
+    assumption = "the from and to days are included"
     if survey.on_day is None or survey.until_day is None:
         yield Finding("from, to", assumption, U, NOT_SHOWN, "no row with a date")
         return
@@ -83,15 +83,15 @@ def judge_ranges(survey: Survey) -> Iterator[Finding]:
     if on_day and until and not others:
         yield Finding("from, to", assumption, U, HOLDS, "both days are included")
     elif others:
-        meaning = "rows of other days come too, so the filters narrow less than they say"
-        yield Finding("from, to", assumption, U, DIFFERS, "rows of other days came", meaning)
+        meaning = "the filters also return other days"
+        yield Finding("from, to", assumption, U, DIFFERS, "rows of other days", meaning)
     else:
-        meaning = "set reservations_to and blocked_times_to a day later than you want"
+        meaning = "set reservations_to and blocked_times_to one day later"
         yield Finding("from, to", assumption, U, DIFFERS, "the last day is left out", meaning)
 
 
 def _order_of(rows: list[Row]) -> str:
-    """Return the field and direction by which rows are sorted, as far as one fits."""
+    """Return the field and direction by which the rows are sorted, if any fits."""
     for name in ("id", "modified", "created", "dateFrom", "dateTo"):
         values = [row.get(name) for row in rows]
         if None in values or len({type(value) for value in values}) != 1:
@@ -101,7 +101,7 @@ def _order_of(rows: list[Row]) -> str:
             return f"{name}, ascending"
         if values == ordered[::-1]:
             return f"{name}, descending"
-    return "none of the fields that were tried"
+    return "none of the fields tried"
 
 
 def _number(value: object) -> int | None:

@@ -36,7 +36,7 @@ def judge_times(survey: Survey) -> Iterator[Finding]:
         C,
         HOLDS if plain == len(texts) else DIFFERS,
         f"form {forms}",
-        "" if plain == len(texts) else "these forms are understood",
+        "" if plain == len(texts) else "the tap can parse these formats",
     )
     hours = [int(text[11:13]) for text in texts if text[11:13].isdecimal()]
     fitting = sum(hour in _OPENING_HOURS for hour in hours)
@@ -46,8 +46,8 @@ def judge_times(survey: Survey) -> Iterator[Finding]:
         "datetimes are local to the facility",
         G,
         HOLDS if fits else DIFFERS,
-        f"{fitting} of {len(hours)} terms begin between 5 and 22 o'clock",
-        "" if fits else "compare a known booking by hand before you trust any time",
+        f"{fitting} of {len(hours)} terms begin between 5:00 and 22:00",
+        "" if fits else "check a booking that you know before you trust the times",
     )
 
 
@@ -90,8 +90,8 @@ def judge_fields(survey: Survey) -> Iterator[Finding]:
 
 def _judge_marks(survey: Survey) -> Iterator[Finding]:
     for name, meaning in (
-        ("externalId", "a write whose answer is lost is then recognised by patient and term"),
-        ("status", "cancellations cannot be seen in the list"),
+        ("externalId", "a write whose response is lost is then recognised by patient and term"),
+        ("status", "the list does not show cancellations"),
     ):
         rows = survey.reservations.rows
         if rows:

@@ -14,14 +14,14 @@ Order = Literal["id", "-id", "modified", "-modified", "dateFrom", "-dateFrom", "
 
 
 class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """How this Bookio answers; every field is an option of ``bookio-sandbox``."""
+    """How this Bookio responds; every field is an option of ``bookio-sandbox``."""
 
     order: Annotated[Order, Meta(description="sort order of lists; random differs per request")] = (
         "id"
     )
-    page_cap: Annotated[int, Meta(ge=1, description="most rows in a page, whatever the limit")] = (
-        MAX_PAGE_SIZE
-    )
+    page_cap: Annotated[
+        int, Meta(ge=1, description="maximum rows per page, whatever the limit")
+    ] = MAX_PAGE_SIZE
     total: Annotated[bool, Meta(description="send pagination.total")] = True
     last_sync: Annotated[
         Literal["gt", "ge"], Meta(description="lastSync compares with > or >=")
@@ -41,13 +41,13 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         bool, Meta(description="lists leave out externalId where it was written through the API")
     ] = False
     list_lag: Annotated[
-        float, Meta(ge=0, description="seconds by which lists are behind what happened")
+        float, Meta(ge=0, description="seconds by which lists lag behind changes")
     ] = 0
     last_sync_misses_writes: Annotated[
-        bool, Meta(description="lastSync does not bring rows written through the API")
+        bool, Meta(description="lastSync does not return rows written through the API")
     ] = False
     write_answer: Annotated[
-        Literal["id", "row", "nothing"], Meta(description="what a write answers in data")
+        Literal["id", "row", "nothing"], Meta(description="what a write returns in data")
     ] = "id"
     duplicate_check: Annotated[bool, Meta(description="refuse a second booking (code 40)")] = True
     capacity_check: Annotated[bool, Meta(description="refuse a full term (code 30)")] = True
@@ -59,7 +59,7 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         tuple[str, ...], Meta(description="operations that the token may not use (code 403)")
     ] = ()
     date: Annotated[bool, Meta(description="send the Date header")] = True
-    latency_ms: Annotated[float, Meta(ge=0, description="delay of every answer")] = 0
+    latency_ms: Annotated[float, Meta(ge=0, description="delay of every response")] = 0
     faults: Annotated[
         str, Meta(description="e.g. reset-after=0.1,429=0.05: a probability per request")
     ] = ""

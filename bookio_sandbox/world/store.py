@@ -81,7 +81,7 @@ class Store:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
         if tables and "facts" not in tables:
-            msg = "it is not the world of a sandbox"
+            msg = "it is not a sandbox database"
             raise sqlite3.DatabaseError(msg)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = OFF")

@@ -36,7 +36,7 @@ def ending(desired: Desired, row: Row) -> Plan:
     """Return the plan for a calendar that the source removed."""
     ends = desired.values.get("validTo")
     if ends is None:
-        return reject("a calendar ends on its validTo; name it", "validTo")
+        return reject("a calendar ends on its validTo; set it", "validTo")
     if row.get("validTo") == ends:
         return UNCHANGED
     return write((Step("end_calendar", {"validTo": ends}),))

@@ -48,4 +48,4 @@ def write(steps: tuple[Step, ...], fixed: tuple[str, ...] = ()) -> Plan:
 
 def fixed_message(fixed: tuple[str, ...]) -> str:
     """Return the line about what differs and cannot be changed."""
-    return f"Bookio cannot change {', '.join(fixed)} of what is there"
+    return f"Bookio cannot change {', '.join(fixed)} of an existing row"

@@ -46,14 +46,14 @@ class Planner(NamedTuple):
         row = known_row(row, desired, entry, self.digest)
         sides = Comparison(desired, row, entry, self.digest)
         if (stale := sides.stale_fields()) and not self.source_wins:
-            message = "Bookio has another value than the source had read; read it again"
+            message = "Bookio's value differs from the one that the source read; read it again"
             return Plan(PlanKind.CONFLICT, (), message, stale, stale)
         if desired.deleted:
             return self._removal(sides)
         if desired.stream == CALENDARS:
             return calendars.modification(desired, row)
         if _is_another_row(desired, row):
-            message = "the row with this id has another externalId; look which of them is meant"
+            message = "the row with this id has another externalId; check which of them is right"
             return reject(message, "externalId")
         return self._change(sides)
 
@@ -69,7 +69,7 @@ class Planner(NamedTuple):
         if desired.deleted or (status == "CANCELLED" and desired.id is None):
             return UNCHANGED
         if desired.id is not None:
-            return reject("Bookio lists no row with this id; leave the id out to create one", "id")
+            return reject("Bookio lists no row with this id; leave out the id to create one", "id")
         if status == "DID_NOT_COME":
             message = "a reservation that is not in Bookio cannot be created as DID_NOT_COME"
             return reject(message, "status")

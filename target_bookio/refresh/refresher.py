@@ -181,7 +181,7 @@ class Refresher:
             shows_numbers = shows_numbers or any("externalId" in row for row in page)
             listed.add(row["id"] for row in page)
         if not reading.is_complete:
-            msg = f"the list of {stream} cannot be read whole, so nothing was written; run again"
+            msg = f"the list of {stream} is incomplete, so nothing was written; run again"
             raise ContractError(msg)
         if rows and not shows_numbers and stream != CALENDARS:
             self._journal.database.warn_if_only_guard(stream)

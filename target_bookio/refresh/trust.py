@@ -68,7 +68,7 @@ class Trust:
             self._windows.trust(stream, facility.id, kind, is_trusted=False)
         if missed:
             logger.warning(
-                "%s: lastSync does not bring what was written through the API; "
+                "%s: lastSync does not return rows written through the API; "
                 "whole lists are read from now on, which takes more requests",
                 stream,
             )

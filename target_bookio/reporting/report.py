@@ -112,7 +112,7 @@ class Report:
         if self.over_limit:
             self.commit()
             msg = (
-                f"stopped after {self.counts['rejected']} rejects; see rejects_path, repair the "
+                f"stopped after {self.counts['rejected']} rejects; see rejects_path, correct the "
                 "records and run again"
             )
             raise BookioError(msg)
@@ -133,7 +133,7 @@ class Report:
         if self._plan:
             self._plan.show(self.counts)
             logger.info("dry run, nothing was written; summary: %s", summary)
-            click.echo(f"target-bookio, DRY RUN, nothing was written: it would be {said}", err=True)
+            click.echo(f"target-bookio, DRY RUN, nothing was written; planned: {said}", err=True)
             return
         if self._first_reject:
             known = counts["rejected"] - self._new_rejects

@@ -69,8 +69,8 @@ class ShownPlan:
             rows.append(f"{outcome.stream} {key} {_description(outcome)}")
 
     def show(self, counts: Mapping[str, int]) -> None:
-        """Write the file, and on stderr the counts and the first rows of each kind."""
-        lines = ["Dry run, nothing was written. It would be:"]
+        """Write the file; print the counts and the first rows of each kind to stderr."""
+        lines = ["Dry run, nothing was written. Planned:"]
         changes = counts["changed"] + counts["confirmed"] + counts["removed"]
         for name, count in (
             ("create", counts["created"]),
@@ -87,7 +87,7 @@ class ShownPlan:
             lines += (f"  {row}" for row in rows)
         lines += self._about_emails()
         self._write()
-        lines.append(f"All of it is in {self._path}")
+        lines.append(f"The whole plan is in {self._path}")
         click.echo("\n".join(lines), err=True)
 
     def _count_emails(self, row: str, operations: tuple[str, ...]) -> None:
@@ -101,8 +101,8 @@ class ShownPlan:
         told = f"E-mails: {len(self._patients)} patients would get {self._emails} (status changes)"
         if more := len(self._may_hear - self._patients):
             told += (
-                f"; {more} more may get one: what Bookio sends for a new booking or a move is "
-                "not documented"
+                f"; {more} more may get one (it is not documented what Bookio sends for a new "
+                "booking or a move)"
             )
         return [told]
 

@@ -84,7 +84,7 @@ def test_the_target_writes_nothing_while_a_variable_is_not_read(
     lines = singer_lines("reservations", [target.booking(1)])
     config = target.command()[1:]
     done = run("target-bookio", *config, stdin=lines, TARGET_BOOKIO_DRY_RUN="true")
-    assert "TARGET_BOOKIO_DRY_RUN: set, but not read" in refused(done)
+    assert "TARGET_BOOKIO_DRY_RUN: set, but not used" in refused(done)
     assert writes(sandbox) == []
     run("target-bookio", *config, stdin=lines, TARGET_BOOKIO_DRY_RUN="false")
     assert writes(sandbox) == ["create_reservation"], "the same as in force, so nothing is lost"
@@ -92,11 +92,11 @@ def test_the_target_writes_nothing_while_a_variable_is_not_read(
 
 def test_the_tap_warns_of_a_variable_that_is_not_read(sandbox: Sandbox, tmp_path: Path) -> None:
     tap = Tap(sandbox, tmp_path)
-    assert "not read" not in tap().stderr
+    assert "not used" not in tap().stderr
     config = str(tmp_path / "config.json")
     done = run("tap-bookio", "--config", config, TAP_BOOKIO_PAGE_SIZE="50")
     assert done.code == 0
-    [line] = [line for line in done.stderr.splitlines() if "not read" in line]
+    [line] = [line for line in done.stderr.splitlines() if "not used" in line]
     assert "WARNING" in line
     assert "TAP_BOOKIO_PAGE_SIZE" in line
 

@@ -71,7 +71,7 @@ def test_the_bound_of_last_sync_is_read_off_a_rows_own_time(
         _modified=moment_ms,
     )
     examined = examine(sandbox, tmp_path, "--format", "json")
-    assert seen(examined, "lastSync: bound") == f"it follows created with {bound}"
+    assert seen(examined, "lastSync: bound") == f"it compares created by {bound}"
 
 
 @pytest.mark.parametrize("variant", variant_names())

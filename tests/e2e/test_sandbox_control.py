@@ -270,5 +270,5 @@ def test_a_database_of_another_program_is_not_touched(tmp_path: Path) -> None:
     before = file.read_bytes()
     done = run("--port=0", f"--db={file}")
     assert done.returncode != 0
-    assert "not the world of a sandbox" in done.stderr
+    assert "not a sandbox database" in done.stderr
     assert file.read_bytes() == before

@@ -68,4 +68,4 @@ def test_an_invalid_setting_is_named_without_its_value(
 def test_a_missing_setting_says_where_to_put_it(caplog: pytest.LogCaptureFixture) -> None:
     problem = "'auth_token' is a required property"
     line = failing_with(ConfigValidationError("settings", errors=[problem]), caplog)
-    assert line.startswith("auth_token is missing; put it into TAP_BOOKIO_AUTH_TOKEN and add --con")
+    assert line.startswith("auth_token is missing; set TAP_BOOKIO_AUTH_TOKEN and add --config ENV")

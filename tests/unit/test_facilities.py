@@ -65,7 +65,7 @@ def test_an_id_may_come_in_any_form(see: See, key: Any) -> None:
 
 @pytest.mark.parametrize("key", [None, True, "", "x", "9" * 5000, 10**40, 1e300, 3.5, [3]])
 def test_a_row_without_an_integer_id_is_refused(see: See, key: Any) -> None:
-    with pytest.raises(ContractError, match=r"list_facilities .*a row has no number as id"):
+    with pytest.raises(ContractError, match=r"list_facilities .*a row has no numeric id"):
         see({"id": key}).rows  # noqa: B018
 
 

@@ -107,4 +107,4 @@ def test_rows_without_a_date_are_incomplete(undated_at):
         return [{"id": 0, "dateFrom": None}, *rows[1:]] if by_date == undated_at else rows
 
     server.mangle = mangle
-    assert "rows without dateFrom" in read(server)[1].verdict.reason
+    assert "some rows have no dateFrom" in read(server)[1].verdict.reason
