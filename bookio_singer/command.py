@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from contextlib import contextmanager
 from traceback import walk_tb
 from typing import IO, TYPE_CHECKING, Any
@@ -70,6 +71,8 @@ class OneLineCommand(click.Command):
         """Run, and end any failure with one line and exit code 1."""
         install()
         logging.captureWarnings(capture=True)
+        # Python would print these itself, with a traceback.
+        threading.excepthook = sys.unraisablehook = self._report_unseen
         try:
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
             with _named_broken_pipe():
@@ -98,6 +101,11 @@ class OneLineCommand(click.Command):
             self._report_unread()
         with _named_broken_pipe():
             return super().invoke(ctx)
+
+    def _report_unseen(self, args: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
+        """Report an exception that no code can catch: a thread's, or one of a finalizer."""
+        error = args.exc_value or args.exc_type()
+        self.logger.error(redacted(_line_about(error, self.variable_prefix)))
 
     def _report_unread(self) -> None:
         names = ", ".join(self._unread)

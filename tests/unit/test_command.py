@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 
 import click
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
 from bookio_singer.command import OneLineCommand
+
+
+@pytest.fixture(autouse=True)
+def _own_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give pytest its hooks back, which a command replaces."""
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
 
 
 def failing_with(error: Exception, caplog: pytest.LogCaptureFixture) -> str:
@@ -27,6 +36,27 @@ def failing_with(error: Exception, caplog: pytest.LogCaptureFixture) -> str:
 
 def test_a_lack_of_memory_says_what_to_lower(caplog: pytest.LogCaptureFixture) -> None:
     assert "not enough memory" in failing_with(MemoryError(), caplog)
+
+
+def test_an_exception_of_a_thread_is_one_line(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a traceback nor the text of the exception is shown."""
+
+    def fail() -> None:
+        msg = "Jana"
+        raise KeyError(msg)
+
+    def callback() -> None:
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+
+    with pytest.raises(SystemExit):
+        OneLineCommand.like(click.Command("t", callback=callback), logging.getLogger("t")).main([])
+    [record] = caplog.records
+    assert record.getMessage().startswith("unexpected KeyError in ")
+    assert "Jana" not in record.getMessage() + capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
