@@ -16,13 +16,14 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from bookio_api.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 DEFAULT_TIMEZONE = "Europe/Bratislava"
 
@@ -42,8 +43,12 @@ _MAX_OFFSET = timedelta(hours=15, minutes=59)
 """No zone was ever farther from Greenwich, and PostgreSQL takes no greater offset."""
 _LAST_MINUTE, _LAST_SECOND = 59, 59
 
-_MINUTES = frozenset(f"T{hour:02}:{minute:02}" for hour in range(24) for minute in range(60))
-_SECONDS = frozenset(f":{second:02}" for second in range(60))
+_PLAIN = r".{10}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
+"""A possible time of day, behind what may be a day."""
+_PLAIN_LENGTH = len("2018-06-29T12:00:00")
+_is_plain = re.compile(_PLAIN, re.ASCII).fullmatch
+_are_plain = re.compile(rf"{_PLAIN}(?:\n{_PLAIN})*", re.ASCII).fullmatch
+_day_of = itemgetter(slice(len("2018-06-29")))
 
 
 @cache
@@ -163,26 +168,25 @@ class OffsetClock:
         A text without offset is wall time of the zone, and a date is its midnight. An offset that
         came is kept.
         """
-        return self.rfc3339_all([text])[0]
-
-    def rfc3339_all(self, texts: Iterable[str | None]) -> list[str | None]:
-        """Return `rfc3339` of each text, and ``None`` for ``None``."""
         # Nearly every text is YYYY-MM-DDTHH:MM:SS on a day that was met before. Such a text is
         # complete once its day and time are known to exist, so nothing needs to be parsed.
-        offset_of = self._days.get
+        offset = self._days.get(_day_of(text))
+        return text + offset if offset and _is_plain(text) else self._parsed(text)
+
+    def rfc3339_all(self, texts: Sequence[str]) -> list[str | None]:
+        """Return `rfc3339` of each text."""
+        # As above, but with one match for all of them. A dot matches no line break, so every line
+        # has the plain length; in all they are so long only if no text brought a line of its own.
+        lines = "\n".join(texts)
+        if len(lines) + 1 != len(texts) * (_PLAIN_LENGTH + 1) or not _are_plain(lines):
+            return [self.rfc3339(text) for text in texts]
+        offsets = map(self._days.get, map(_day_of, texts))
         return [
-            text + offset
-            if text is not None
-            and (offset := offset_of(text[:10]))
-            and text[10:16] in _MINUTES
-            and text[16:] in _SECONDS
-            else self._parsed(text)
-            for text in texts
+            text + offset if offset else self._parsed(text)
+            for text, offset in zip(texts, offsets, strict=True)
         ]
 
-    def _parsed(self, text: str | None) -> str | None:
-        if text is None:
-            return None
+    def _parsed(self, text: str) -> str | None:
         try:
             moment = parse_moment(text)
         except ValueError:

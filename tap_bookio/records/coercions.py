@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
 """Bounds of an integer that every loader can store."""
 
 _INTEGER_TEXT = re.compile(r"\s*(-?\d{1,19})(\.0+)?\s*", re.ASCII)
+_encoder = msgspec.json.Encoder()
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 
-def are_int64(numbers: Iterable[float | None]) -> bool:
-    """Whether all numbers are within int64; null is."""
-    present = [number for number in numbers if number is not None]
-    return not present or (min(present) >= MIN_INT64 and max(present) <= MAX_INT64)
+def to_json(values: list[Any]) -> list[str]:
+    """Return values as JSON, which contains no raw line break."""
+    return _encoder.encode_lines(values).decode().removesuffix("\n").split("\n")
 
 
 def to_text(value: object) -> str:
     """Return a text as it is, and any other value as JSON."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if isinstance(value, str) else _encoder.encode(value).decode()
 
 
 def to_integer(value: object) -> int | None:

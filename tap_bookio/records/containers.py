@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Container = dict[str, Any] | list[Any]
 
+_CONTAINERS = frozenset({dict, list})
 MAX_LEVELS = 100
 """Levels of containers in a field; Python recurses a thousand times, loaders too."""
 MIN_DATETIME_LENGTH = len("2018-06-29T12:00")
@@ -29,10 +33,15 @@ def is_plain(container: Container) -> bool:
     return True
 
 
-def is_deeper(container: Container, levels: int) -> bool:
-    """Whether containers are nested deeper than this, this one included."""
-    for item in container.values() if isinstance(container, dict) else container:
-        kind = item.__class__
-        if (kind is dict or kind is list) and (levels <= 1 or is_deeper(item, levels - 1)):
-            return True
-    return False
+def is_deeper(containers: Iterable[Container], levels: int) -> bool:
+    """Whether any of these containers is nested deeper than this, itself included."""
+    for _ in range(levels):
+        containers = [
+            item
+            for container in containers
+            for item in (container.values() if isinstance(container, dict) else container)
+            if item.__class__ in _CONTAINERS
+        ]
+        if not containers:
+            return False
+    return True

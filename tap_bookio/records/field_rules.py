@@ -1,8 +1,8 @@
 """What becomes of the values of one field: types, time zone and privacy, decided together.
 
-For a Python type, a rule names the `Step` that is enough for every value of it, so that the walk
-over rows (record_builder.py) does no more than that. Where no quick step is enough, the rule gives
-a function that converts a value. There is a class for each case, and compiler.py chooses:
+For a Python type, a rule gives the function that converts values of it, or none where they stay as
+they are. It converts all of a column at once (record_builder.py), for that is what makes it fast.
+There is a class for each case, and compiler.py chooses:
 
 - `PersonalField`: omitted, or pseudonymised;
 - `DatetimeField`: emitted as RFC 3339, or null;
@@ -13,13 +13,14 @@ a function that converts a value. There is a class for each case, and compiler.p
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, auto
 from functools import partial
+from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from tap_bookio.records.coercions import COERCIONS, MAX_INT64, MIN_INT64, to_text
+from tap_bookio.records.coercions import COERCIONS, MAX_INT64, MIN_INT64, to_json, to_text
 from tap_bookio.records.containers import (
     MAX_LEVELS,
+    MIN_DATETIME_LENGTH,
     Container,
     is_deeper,
     is_like_datetime,
@@ -28,13 +29,18 @@ from tap_bookio.records.containers import (
 from tap_bookio.records.privacy import PersonalData
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
     from bookio_api.localtime import OffsetClock
     from tap_bookio.records.field_warnings import FieldWarnings
     from tap_bookio.records.privacy import Pseudonyms
 
 Row = dict[str, Any]
-Convert = Callable[[Any, "OffsetClock"], Any]
-"""Takes a value and the clock of its facility, and returns the value to emit."""
+Convert = Callable[[list[Any], "OffsetClock"], list[Any]]
+"""Takes values of one type and the clock of their facility, and returns the values to emit.
+
+They are the list itself where nothing of it changes.
+"""
 
 _KINDS: dict[type, str] = {
     str: "string",
@@ -44,21 +50,6 @@ _KINDS: dict[type, str] = {
     dict: "object",
     list: "array",
 }
-
-
-class Step(Enum):
-    """The least that must be done with every value of one type in one field."""
-
-    KEEP = auto()
-    DROP = auto()
-    DATETIME = auto()
-    """A text where a datetime is expected."""
-    TEXT = auto()
-    """A text of which nothing is known: it may be a datetime."""
-    INTEGER = auto()
-    """A number that stays as it is within int64."""
-    CONVERT = auto()
-    """Anything else: `FieldRule.converter` looks at each value."""
 
 
 class Policy(NamedTuple):
@@ -78,11 +69,12 @@ class Policy(NamedTuple):
 class FieldRule(Protocol):
     """Decides about the values of one field."""
 
-    def step(self, kind: type) -> Step:
-        """Return the step that is enough for values of this type."""
+    @property
+    def is_omitted(self) -> bool:
+        """Whether the field is left out of records."""
 
-    def converter(self, kind: type) -> Convert:
-        """Return what converts values of this type; it is right for every one of them."""
+    def converter(self, kind: type) -> Convert | None:
+        """Return what converts values of this type, or ``None`` if they stay as they are."""
 
 
 class ObjectRule(Protocol):
@@ -106,11 +98,14 @@ class _Field:
     def _bounded(self, convert: Convert) -> Convert:
         """Return a converter of containers that leaves out those nested too deeply."""
 
-        def bounded(value: Container, clock: OffsetClock) -> Any:  # noqa: ANN401 - as convert
-            if not is_deeper(value, MAX_LEVELS):
-                return convert(value, clock)
+        def bounded(values: list[Container], clock: OffsetClock) -> list[Any]:
+            if not is_deeper(values, MAX_LEVELS):
+                return convert(values, clock)
             self._warn("is nested too deeply in at least one row; left empty")
-            return None
+            return [
+                None if is_deeper([value], MAX_LEVELS) else convert([value], clock)[0]
+                for value in values
+            ]
 
         return bounded
 
@@ -124,36 +119,40 @@ class PersonalField(_Field):
         self._personal = personal
         self._pseudonyms = policy.pseudonyms if takes_text else None
 
-    def step(self, kind: type) -> Step:  # noqa: ARG002 - it is personal, whatever its type
-        """Omit or convert."""
-        return Step.CONVERT if self._policy.pseudonyms else Step.DROP
+    @property
+    def is_omitted(self) -> bool:
+        """Omit it unless pseudonyms are made."""
+        return self._policy.pseudonyms is None
 
-    def converter(self, kind: type) -> Convert:  # noqa: ARG002
-        """Return what makes pseudonyms."""
-        return self._converted
+    def converter(self, kind: type) -> Convert | None:
+        """Return what makes pseudonyms, whatever the type."""
+        return None if kind is NoneType else self._converted
 
-    def _converted(self, value: object, _: OffsetClock) -> object:
-        return self._pseudonyms.of(self._personal, value) if self._pseudonyms else None
+    def _converted(self, values: list[Any], _: OffsetClock) -> list[object]:
+        if self._pseudonyms is None:
+            return [None] * len(values)
+        return [self._pseudonyms.of(self._personal, value) for value in values]
 
 
 class DatetimeField(_Field):
     """A field whose schema says ``"format": "date-time"``."""
 
-    def step(self, kind: type) -> Step:
-        """Only a text can be a datetime."""
-        if kind is str:
-            return Step.DATETIME
-        return Step.KEEP if kind is type(None) else Step.CONVERT
+    is_omitted = False
 
-    def converter(self, kind: type) -> Convert:  # noqa: ARG002
+    def converter(self, kind: type) -> Convert | None:
         """Return what makes RFC 3339, or null where that is impossible."""
-        return self._converted
+        if kind is NoneType:
+            return None
+        return self._moments if kind is str else self._emptied
 
-    def _converted(self, value: object, clock: OffsetClock) -> str | None:
-        moment = clock.rfc3339(value) if isinstance(value, str) else None
-        if moment is None:
-            self._warn("is not a possible datetime in at least one row; left empty")
-        return moment
+    def _moments(self, texts: list[str], clock: OffsetClock) -> list[str | None]:
+        moments = clock.rfc3339_all(texts)
+        return moments if all(moments) else self._emptied(moments, clock)
+
+    def _emptied(self, values: list[Any], _: OffsetClock) -> list[str | None]:
+        """Leave empty what is not a text."""
+        self._warn("is not a possible datetime in at least one row; left empty")
+        return [value if isinstance(value, str) else None for value in values]
 
 
 class TypedField(_Field):
@@ -179,50 +178,52 @@ class TypedField(_Field):
         self._fields = fields
         self._items = items
 
-    def step(self, kind: type) -> Step:
-        """Return the step for values of a type, case by case."""
-        # 1. Any field may be null.
-        if kind is type(None):
-            return Step.KEEP
-        # 2. Values of an unexpected type are converted, and containers for what they contain.
-        if kind in {dict, list} or not self._is_expected(kind):
-            return Step.CONVERT
-        # 3. Values of the expected type stay, though integers only within int64.
-        return Step.INTEGER if kind is int else Step.KEEP
+    is_omitted = False
 
-    def converter(self, kind: type) -> Convert:
+    def converter(self, kind: type) -> Convert | None:
         """Return what makes the best of values of a type; what fits in no way becomes null."""
+        # 1. Any field may be null.
+        if kind is NoneType:
+            return None
+        # 2. Containers are converted for what they contain.
         if kind is dict and self._fields is not None:
-            return self._bounded(partial(_record, self._fields))
+            return self._bounded(self._fields.records)
         if kind is list and self._items is not None:
-            return self._bounded(partial(_applied_to_all, self._items))
-        coerced = self._coercion(kind)
-        return self._bounded(coerced) if kind in {dict, list} else coerced
+            return self._bounded(partial(_all_items, self._items))
+        if kind in {dict, list}:
+            return self._bounded(self._coercion(kind))
+        # 3. Values of the expected type stay, though integers only within int64.
+        if self._is_expected(kind):
+            return _unless_int64(self._coercion(kind)) if kind is int else None
+        # 4. Others become the expected type.
+        return self._coercion(kind)
 
     def _coercion(self, kind: type) -> Convert:
-        """Return what makes a value the first of the expected types that takes it, or null."""
-        coercions = [COERCIONS[name] for name in self._kinds if name in COERCIONS]
-        if kind in {dict, list}:
-            # Only as JSON text, and nobody knows what it contains, so not with privacy.
-            is_possible = "string" in self._kinds and not self._policy.is_private
-            coercions = [to_text] if is_possible else []
+        """Return what makes values the first of the expected types that takes them, or null."""
+        coerce_all = self._coerce_all(kind)
         what = "is out of bounds for" if self._is_expected(kind) else "is not of"
         problem = f"{what} the type {' or '.join(self._kinds)} in at least one row"
-        left_empty, converted = f"{problem}; left empty", f"{problem}; converted"
         is_silent = _KINDS[kind] == self._sent_as
 
-        def coerced(value: object, _: OffsetClock) -> object:
-            nonlocal is_silent
-            for coerce in coercions:
-                if (fitting := coerce(value)) is not None:
-                    if not is_silent:
-                        self._warn(converted)
-                        is_silent = True  # every row of a list may need it
-                    return fitting
-            self._warn(left_empty)
-            return None
+        def coerced(values: list[Any], _: OffsetClock) -> list[Any]:
+            emitted = coerce_all(values)
+            kinds = set(map(type, emitted))
+            if kinds != {NoneType} and not is_silent:
+                self._warn(f"{problem}; converted")
+            if NoneType in kinds:
+                self._warn(f"{problem}; left empty")
+            return emitted
 
         return coerced
+
+    def _coerce_all(self, kind: type) -> Callable[[list[Any]], list[Any]]:
+        if kind not in {dict, list}:
+            coercions = [COERCIONS[name] for name in self._kinds if name in COERCIONS]
+            return lambda values: [_first_fitting(coercions, value) for value in values]
+        # Only as JSON text, and nobody knows what it contains, so not with privacy.
+        if "string" in self._kinds and not self._policy.is_private:
+            return to_json
+        return lambda values: [None] * len(values)
 
     def _is_expected(self, kind: type) -> bool:
         return _KINDS[kind] in self._kinds or (kind is int and "number" in self._kinds)
@@ -231,64 +232,109 @@ class TypedField(_Field):
 class UnknownField(_Field):
     """A field that is in no schema, or whose schema allows any value."""
 
-    def step(self, kind: type) -> Step:
-        """Look into texts, containers and integers; the rest needs nothing."""
-        if self._policy.is_private:
-            return Step.DROP  # it may contain anything
-        if kind is str:
-            return Step.TEXT
-        if kind is int:
-            return Step.INTEGER
-        return Step.CONVERT if kind in {dict, list} else Step.KEEP
+    @property
+    def is_omitted(self) -> bool:
+        """Omit with privacy whatever it contains."""
+        return self._policy.is_private
 
-    def converter(self, kind: type) -> Convert:
+    def converter(self, kind: type) -> Convert | None:
         """Return what puts offsets on datetimes, however deep, and keeps the rest."""
-        if kind not in {dict, list}:
-            return self._converted
-        convert = self._bounded(self._converted)
-        return lambda value, clock: value if is_plain(value) else convert(value, clock)
+        if kind is str:
+            return self._texts
+        if kind is int:
+            return _unless_int64(self._converted)
+        return self._containers if kind in {dict, list} else None
 
-    def _converted(self, value: Any, clock: OffsetClock) -> Any:  # noqa: ANN401 - any JSON value
+    def _texts(self, texts: list[str], clock: OffsetClock) -> list[Any]:
+        if max(map(len, texts)) < MIN_DATETIME_LENGTH:
+            return texts
+        are_like_datetimes = set(map(is_like_datetime, texts))
+        if True not in are_like_datetimes:
+            return texts
+        if False in are_like_datetimes:
+            return self._converted(texts, clock)
+        moments = clock.rfc3339_all(texts)
+        if all(moments):
+            return moments
+        return [moment or text for moment, text in zip(moments, texts, strict=True)]
+
+    def _containers(self, containers: list[Container], clock: OffsetClock) -> list[Any]:
+        if all(map(is_plain, containers)):
+            return containers
+        return self._bounded(self._converted)(containers, clock)
+
+    def _converted(self, values: list[Any], clock: OffsetClock) -> list[Any]:
+        return [self._inside(value, clock) for value in values]
+
+    def _inside(self, value: Any, clock: OffsetClock) -> Any:  # noqa: ANN401 - any JSON value
         if isinstance(value, str):
             return (is_like_datetime(value) and clock.rfc3339(value)) or value
         if isinstance(value, dict):
-            return {name: self._converted(item, clock) for name, item in value.items()}
+            return {name: self._inside(item, clock) for name, item in value.items()}
         if isinstance(value, list):
-            return [self._converted(item, clock) for item in value]
+            return [self._inside(item, clock) for item in value]
         if type(value) is int and not MIN_INT64 <= value <= MAX_INT64:
             self._warn("is beyond int64 in at least one row; converted to text")
             return to_text(value)
         return value
 
 
-def _record(rule: ObjectRule, value: Row, clock: OffsetClock) -> Row:
-    return rule.records([value], clock)[0]
+def by_type(
+    converters: Mapping[type, Convert],
+    kinds: Collection[type],
+    values: list[Any],
+    clock: OffsetClock,
+) -> list[Any]:
+    """Return what is emitted for values of these types: those of each type are converted together.
+
+    Values stay as they are if there is no converter for their type.
+    """
+    if len(kinds) == 1:
+        convert = converters.get(*kinds)
+        return convert(values, clock) if convert else values
+    given = {kind: [value for value in values if type(value) is kind] for kind in kinds}
+    emitted = {
+        kind: converters[kind](alike, clock) if kind in converters else alike
+        for kind, alike in given.items()
+    }
+    if all(emitted[kind] is given[kind] for kind in kinds):
+        return values
+    following = {kind: iter(alike) for kind, alike in emitted.items()}
+    return [next(following[type(value)]) for value in values]
 
 
-def _applied_to_all(rule: FieldRule, items: list[Any], clock: OffsetClock) -> list[Any]:
-    return [applied(rule, type(item))(item, clock) for item in items]
+def _all_items(rule: FieldRule, lists: list[list[Any]], clock: OffsetClock) -> list[list[Any]]:
+    """Return lists with their items converted; what would be omitted elsewhere is null in them."""
+    if rule.is_omitted:
+        return [[None] * len(items) for items in lists]
+    emitted = []
+    for items in lists:
+        kinds = set(map(type, items))
+        emitted.append(by_type(converters_of(rule, kinds), kinds, items, clock))
+    return emitted
 
 
-def applied(rule: FieldRule, kind: type) -> Convert:
-    """Return what a rule makes of any single value of this type."""
-    match rule.step(kind):
-        case Step.KEEP:
-            return _kept
-        case Step.DROP:
-            return _emptied
-        case Step.INTEGER:
-            return partial(_within_int64, rule.converter(kind))
-        case _:
-            return rule.converter(kind)
+def converters_of(rule: FieldRule, kinds: Iterable[type]) -> dict[type, Convert]:
+    """Return what converts values of these types; those of the others stay as they are."""
+    found = {kind: rule.converter(kind) for kind in kinds}
+    return {kind: convert for kind, convert in found.items() if convert}
 
 
-def _kept(value: object, _: OffsetClock) -> object:
-    return value
+def _unless_int64(convert: Convert) -> Convert:
+    """Return a converter of those integers that are beyond int64."""
+
+    def converted(numbers: list[int], clock: OffsetClock) -> list[Any]:
+        if min(numbers) >= MIN_INT64 and max(numbers) <= MAX_INT64:
+            return numbers
+        return [
+            number if MIN_INT64 <= number <= MAX_INT64 else convert([number], clock)[0]
+            for number in numbers
+        ]
+
+    return converted
 
 
-def _emptied(_value: object, _clock: OffsetClock) -> None:
-    return None
-
-
-def _within_int64(convert: Convert, value: int, clock: OffsetClock) -> Any:  # noqa: ANN401
-    return value if MIN_INT64 <= value <= MAX_INT64 else convert(value, clock)
+def _first_fitting(coercions: Iterable[Callable[[Any], object]], value: object) -> object:
+    """Return what the first coercion that takes a value makes of it, or null."""
+    fitting = (coerce(value) for coerce in coercions)
+    return next((made for made in fitting if made is not None), None)

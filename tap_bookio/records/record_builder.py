@@ -8,15 +8,13 @@ at all. Whatever a column step cannot do at once is left to the field's rule, va
 from __future__ import annotations
 
 from collections import defaultdict
-from types import NoneType
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_bookio.records.coercions import are_int64
-from tap_bookio.records.containers import is_like_datetime
-from tap_bookio.records.field_rules import Step, UnknownField, applied
+from tap_bookio.records.field_rules import UnknownField, by_type, converters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bookio_api.localtime import OffsetClock
     from tap_bookio.records.field_rules import Convert, FieldRule, Policy
@@ -29,21 +27,13 @@ HOW_TO_GET_A_COLUMN = (
     "it with its type in the catalog (with Meltano: in the extra `schema` of tap-bookio)"
 )
 
-_AT_ONCE: dict[Step, Kinds] = {
-    Step.DATETIME: frozenset({str, NoneType}),
-    Step.TEXT: frozenset({str, NoneType}),
-    Step.INTEGER: frozenset({int, float, NoneType}),
-}
-"""Of which types the values of a column may be for a step to look at all of them together."""
-
 
 class Plan(NamedTuple):
     """What is done with a column."""
 
-    step: Step
-    """The least that is enough for all its values."""
-    singly: dict[type, Convert]
-    """What is right for a value of each type, where the step is not enough."""
+    is_omitted: bool
+    converters: Mapping[type, Convert]
+    """For those of its types whose values do not stay as they are."""
 
 
 class RecordBuilder:
@@ -64,33 +54,26 @@ class RecordBuilder:
         Those given stay as they are, for the scan compares them.
         """
         records = [row.copy() for row in objects]
-        alike: defaultdict[tuple[str, ...], list[Row]] = defaultdict(list)
-        for record in records:
-            alike[tuple(record)].append(record)
-        for names, table in alike.items():
-            columns = list(zip(*[record.values() for record in table], strict=True))
-            for name, column in zip(names, columns, strict=True):
-                self._emit_column(name, column, table, clock)
+        for names, table in _tables(records):
+            values = list(chain.from_iterable(map(dict.values, table)))
+            for place, name in enumerate(names):
+                self._emit_column(name, values[place :: len(names)], table, clock)
         return records
 
     def _emit_column(
-        self, name: str, column: Sequence[Any], table: list[Row], clock: OffsetClock
+        self, name: str, column: list[Any], table: list[Row], clock: OffsetClock
     ) -> None:
         """Put what is emitted for the values of a column into the records of its table."""
         kinds = frozenset(map(type, column))
-        step, singly = self._plans.get((name, kinds)) or self._plan(name, kinds)
-        if step is Step.KEEP:
-            return
-        if step is Step.DROP:
+        plan = self._plans.get((name, kinds)) or self._plan(name, kinds)
+        if plan.is_omitted:
             for record in table:
                 del record[name]
-            return
-        emitted = _at_once(step, column, clock)
-        if emitted is None:
-            emitted = [singly[type(value)](value, clock) for value in column]
-        if emitted is not column:
-            for record, value in zip(table, emitted, strict=True):
-                record[name] = value
+        elif plan.converters:
+            emitted = by_type(plan.converters, kinds, column, clock)
+            if emitted is not column:
+                for record, value in zip(table, emitted, strict=True):
+                    record[name] = value
 
     def _plan(self, name: str, kinds: Kinds) -> Plan:
         """Return, and remember, what is done with columns of this name and these kinds."""
@@ -122,30 +105,16 @@ class RecordBuilder:
 
 def plan_for(rule: FieldRule, kinds: Kinds) -> Plan:
     """Return what a rule wants done with a column of these kinds."""
-    # 1. All values need the same step, or nothing.
-    # 2. They need different ones, or kinds are among them that the step does not expect.
-    steps = {rule.step(kind) for kind in kinds} - {Step.KEEP}
-    step = steps.pop() if steps else Step.KEEP
-    if steps or not kinds <= _AT_ONCE.get(step, kinds):
-        step = Step.CONVERT
-    return Plan(step, {kind: applied(rule, kind) for kind in kinds})
+    return Plan(rule.is_omitted, {} if rule.is_omitted else converters_of(rule, kinds))
 
 
-def _at_once(step: Step, column: Sequence[Any], clock: OffsetClock) -> Sequence[Any] | None:
-    """Return what is emitted for a column, or ``None`` if its values must be looked at singly.
-
-    It is the column itself where nothing of it changes.
-    """
-    match step:
-        case Step.INTEGER:
-            return column if are_int64(column) else None
-        case Step.TEXT:
-            looks = {is_like_datetime(text) for text in column if text is not None}
-            if True not in looks:
-                return column
-            if False in looks:
-                return None
-    if step is Step.CONVERT:
-        return None
-    moments = clock.rfc3339_all(column)
-    return moments if moments.count(None) == column.count(None) else None
+def _tables(records: list[Row]) -> Iterable[tuple[Sequence[str], list[Row]]]:
+    """Group records by their names, in order."""
+    # On most pages all have the same ones.
+    names = list(records[0]) if records else []
+    if all(list(record) == names for record in records):
+        return [(names, records)]
+    alike: defaultdict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for record in records:
+        alike[tuple(record)].append(record)
+    return alike.items()

@@ -109,9 +109,32 @@ def test_a_clock_that_remembers_says_what_a_new_one_says(
 ) -> None:
     clock = OffsetClock(zone(name))
     around = [moment + timedelta(minutes=m) for moment in moments for m in (0, 20, 60, 1439)]
-    for moment in around + around:
-        wall = moment.isoformat()
-        assert clock.rfc3339(wall) == OffsetClock(zone(name)).rfc3339(wall)
+    texts = [moment.isoformat() for moment in around + around]
+    expected = [OffsetClock(zone(name)).rfc3339(text) for text in texts]
+    assert [clock.rfc3339(text) for text in texts] == expected
+    assert clock.rfc3339_all(texts) == expected
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [],
+        ["2026-01-01T09:00:00"],
+        ["2026-01-01T09:00:00\n2026-01-01T09:00:0", ""],
+        ["2026-01-01T09:00:00\n2026-01-01T09:00:00", ""],
+        ["2026-01-01T09:00:0", "02026-01-01T09:00:00"],
+        ["2026-01-01T09:00:00", "2026-01-01T09:60:00"],
+        ["2026-01-01T24:00:00", "2026-01-01T29:00:00"],
+        ["2026-01-01T09:00:00", "2026-01-01 09:00:00"],
+        ["2026-01-01T09:00:00", "2026-01-01T09:00:0\u0661"],
+        ["2026-01-01T09:00:00", "2026-02-30T09:00:00"],
+    ],
+)
+def test_texts_together_are_what_each_is_alone(texts: list[str]) -> None:
+    """One match over many texts takes no impossible one for a datetime."""
+    clock = OffsetClock(BRATISLAVA)
+    clock.rfc3339("2026-01-01T09:00:00")
+    assert clock.rfc3339_all(texts) == [OffsetClock(BRATISLAVA).rfc3339(text) for text in texts]
 
 
 @given(zones, walls)
