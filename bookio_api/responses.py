@@ -131,7 +131,7 @@ def rows_in(op: Operation, data: JsonObject) -> list[JsonObject]:
     if op.rows not in data:
         lists = [value for value in data.values() if isinstance(value, list)]
         rows = lists[0] if len(lists) == 1 else None
-    if not isinstance(rows, list) or not all(type(row) is dict for row in rows):
+    if not isinstance(rows, list) or not set(map(type, rows)) <= {dict}:
         msg = (
             f"{_where(op)}: the response contains no list of objects named {op.rows!r}; "
             "check the operation in endpoint_overrides, and api_url"

@@ -2,7 +2,7 @@
 
 Rows of one list look alike, so a page is walked column by column: what must be done is decided
 once for the *kinds* of a column, which are the types of its values, and most columns need nothing
-at all. Whatever a column step cannot do at once is left to the field's rule, value by value.
+at all. In the others the field's rule converts the values of each type together.
 """
 
 from __future__ import annotations
