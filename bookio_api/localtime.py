@@ -159,8 +159,8 @@ class OffsetClock:
     def __init__(self, tz: ZoneInfo) -> None:
         """Make a clock for the zone of a facility."""
         self.tz = tz
-        self._days: dict[str, str] = {}
-        """The offset of each day met, ``YYYY-MM-DD``, on which the clock does not change."""
+        self._days: dict[str, str | None] = {}
+        """The offset of each day met, ``YYYY-MM-DD``; none if the clock changes on it."""
 
     def rfc3339(self, text: str) -> str | None:
         """Return a datetime text as RFC 3339, or ``None`` if it is not a possible datetime.
@@ -196,13 +196,15 @@ class OffsetClock:
         return str(moment)
 
     def _offset_of(self, wall: datetime) -> str:
-        """Return the offset of a wall time, and remember it if all of its day has the same."""
+        """Return the offset of a wall time, and remember whether all of its day has the same."""
         offset = _offset_at(wall, self.tz)
-        first, last = wall.replace(hour=0, minute=0), wall.replace(hour=23, minute=59)
-        if _offset_at(first, self.tz) == offset == _offset_at(last, self.tz):
+        day = wall.date().isoformat()
+        if day not in self._days:
             if len(self._days) >= self._MAX_DAYS:
                 self._days.clear()
-            self._days[wall.date().isoformat()] = offset
+            ends = (wall.replace(hour=0, minute=0), wall.replace(hour=23, minute=59))
+            is_whole = all(_offset_at(end, self.tz) == offset for end in ends)
+            self._days[day] = offset if is_whole else None
         return offset
 
 

@@ -23,9 +23,10 @@ class BlockWriter(MsgSpecWriter):
         if not isinstance(message, RecordMessage) or len(self._block) >= BLOCK_BYTES:
             self.flush()
 
-    def write_block(self, lines: bytes) -> None:
+    def write_block(self, *pieces: bytes | memoryview) -> None:
         """Write serialised RECORD messages to stdout, whole lines only."""
-        self._block += lines
+        for piece in pieces:
+            self._block += piece
         if len(self._block) >= BLOCK_BYTES:
             self.flush()
 

@@ -42,7 +42,7 @@ class WholePages(SingerStream):
             counter.with_context(context)
             timer.with_context(context)
             for page in filter(None, self.get_pages(context)):
-                writer.write_block(self._lines(page))
+                writer.write_block(*self._lines(page))
                 counter.increment(len(page))
 
     def _page_writer(self) -> BlockWriter | None:
@@ -52,12 +52,12 @@ class WholePages(SingerStream):
             return writer
         return None
 
-    def _lines(self, page: list[Row]) -> bytes:
-        """Return RECORD messages as the SDK would write them."""
+    def _lines(self, page: list[Row]) -> tuple[bytes | memoryview, ...]:
+        """Return RECORD messages as the SDK would write them, in pieces to be written together."""
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         version = "" if self.record_version is None else f'"version":{self.record_version},'
         head = f'{{"type":"RECORD","stream":"{self.name}","record":'.encode()
         tail = f',{version}"time_extracted":"{now}"}}\n'.encode()
         rows: bytes = encoder.encode_lines(page)  # JSON text holds no raw line break
         lines = rows.replace(b"\n", tail + head, len(page) - 1)
-        return b"".join((head, memoryview(lines)[:-1], tail))
+        return head, memoryview(lines)[:-1], tail
