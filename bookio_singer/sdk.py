@@ -151,8 +151,15 @@ class SingerStream(Stream):
         self._write_activate_version_message(version)
 
     def promote_bookmark(self, state: dict[str, Any]) -> None:
-        """Make the bookmark in the state of this stream or partition final, and write STATE."""
-        self.finalize_state_progress_markers(state)
+        """Make the bookmark in the state of this stream or partition final.
+
+        The next STATE has it: `write_state`, or the SDK's own at the end of the stream.
+        """
+        self._finalize_state(state)
+
+    def write_state(self) -> None:
+        """Write STATE if a bookmark was promoted since the last one."""
+        self._write_state_message()
 
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:  # noqa: ANN401
         """Log, but leave the report of a failed sync to the command line, which has the reason."""
@@ -318,9 +325,15 @@ SEAMS: tuple[Seam, ...] = (
     ),
     Seam(
         Stream,
-        "finalize_state_progress_markers",
+        "_finalize_state",
         "self, state",
         "a bookmark moves only after a complete scan",
+    ),
+    Seam(
+        Stream,
+        "_write_state_message",
+        "self",
+        "a STATE holds all bookmarks, so not every facility can have its own",
     ),
     Seam(Stream, "_process_record", "self, record, child_context, partition_context", _STREAM_WAY),
     Seam(Stream, "_generate_record_messages", "self, record", _STREAM_WAY),

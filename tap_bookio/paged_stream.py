@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     Batches = Iterable[tuple[BaseBatchFileEncoding, list[str]]]
 
 
+MAX_STATES = 50
+"""STATE messages while one stream is read. Each holds the bookmarks of all facilities, so one for
+each facility would cost the square of their number; a crash costs a fiftieth of the stream."""
+
+
 class Scanned(NamedTuple):
     """A list that was read to its end."""
 
@@ -73,6 +78,8 @@ class PagedStream(BookioStream):
         """Questions asked ahead, by facility."""
         self._scanned: list[Scanned] = []
         """What was read to its end, and whose bookmark has not moved yet."""
+        self._moved_since_state = 0
+        """How many bookmarks have moved and are in no STATE yet."""
 
     @property
     def partitions(self) -> list[dict[str, Any]] | None:
@@ -120,7 +127,11 @@ class PagedStream(BookioStream):
                 self.logger.warning("%s, %s: %s", self.name, _named(scanned.facility), warning)
             scanned.bookmark.write(state)
             self.promote_bookmark(state)
+        self._moved_since_state += len(self._scanned)
         self._scanned.clear()
+        if self._moved_since_state >= len(self.run.facilities.in_scope) // MAX_STATES:
+            self.write_state()
+            self._moved_since_state = 0
 
     def _note_lost_facilities(self) -> None:
         """Let the run fail for a facility that was read before and that Bookio no longer lists.

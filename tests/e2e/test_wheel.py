@@ -57,8 +57,11 @@ def test_its_plugins_describe_themselves(
     assert json.loads(done.stdout)["name"] == script
 
 
-def test_it_brings_the_doctor(bin_of_plain_install: Path, tmp_path: Path) -> None:
-    done = run_in(tmp_path, bin_of_plain_install / "bookio-doctor", "--help")
+@pytest.mark.parametrize("script", ["bookio-doctor", "bookio-shards"])
+def test_it_brings_what_needs_no_extra(
+    bin_of_plain_install: Path, tmp_path: Path, script: str
+) -> None:
+    done = run_in(tmp_path, bin_of_plain_install / script, "--help")
     assert done.returncode == 0, done.stderr
 
 
