@@ -57,12 +57,13 @@ class BookioClient:
         """Check the settings; nothing is sent yet. Raises ``SettingsError``."""
         self.operations = with_overrides(endpoint_overrides)
         self.api_url = _checked_url(api_url)
-        self._lang = lang
+        self._in_language = urlencode({"lang": lang})
         self._headers = {
             "Accept": "application/json",
             "Authorization": f"Bearer {_checked_token(auth_token)}",
             "User-Agent": "singer-bookio",
         }
+        self._headers_with_body = {**self._headers, "Content-Type": "application/json"}
         self._base_path = urlsplit(self.api_url).path
         self._parse = partial(parse_response, BodyDecoder())
         self._transport = Transport(
@@ -127,12 +128,13 @@ class BookioClient:
         body: Mapping[str, Any] | None,
     ) -> Request:
         filled = op.path.format_map({name: quote(str(value)) for name, value in path.items()})
+        url = f"{self._base_path}{filled}?{self._in_language}"
         params = {name: _query_text(value) for name, value in query.items() if value is not None}
-        url = f"{self._base_path}{filled}?{urlencode({'lang': self._lang, **params})}"
+        if params:
+            url = f"{url}&{urlencode(params)}"
         if body is None:
             return Request(op.method, url, self._headers)
-        headers = {**self._headers, "Content-Type": "application/json"}
-        return Request(op.method, url, headers, _encoded(op, body))
+        return Request(op.method, url, self._headers_with_body, _encoded(op, body))
 
 
 def _rows(op: Operation, response: Response) -> list[JsonObject]:

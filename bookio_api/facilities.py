@@ -121,6 +121,10 @@ class Facilities:
         """Return a facility in scope."""
         return self._by_id[facility_id]
 
+    def is_in_scope(self, facility_id: int) -> bool:
+        """Whether a facility is in scope; any is where the token may list none."""
+        return facility_id in self._by_id or None in self._by_id
+
     def time_zone(self, facility_id: int | None) -> ZoneInfo:
         """Return the zone of a facility, or the default one if it is not in scope."""
         facility = self._by_id.get(facility_id)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.localtime import to_wall
 from target_bookio.field_readers import DATETIMES
@@ -23,8 +22,7 @@ class RecordError(Exception):
         self.fields = fields
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(NamedTuple):
     """One record: its key and the values that it sets, ``None`` ones left out."""
 
     stream: str
@@ -38,7 +36,7 @@ class Desired:
     """Where it stood in the input."""
     wish: str = ""
     """Digest of what it asks for, as the source wrote it."""
-    expected: Mapping[str, Any] = field(default_factory=dict)
+    expected: Mapping[str, Any] = {}
     """Term and status as the source last read them, from ``_bookio_expected``; may be empty.
 
     Where Bookio has another value, the source did not know of it when it decided: a conflict.
@@ -60,10 +58,18 @@ class Desired:
         return self.values.get("facilityId")
 
     @property
+    def key_fields(self) -> dict[str, Any]:
+        """The fields that make its key, for a line about it."""
+        for name in ("id", "externalId"):
+            if name in self.values:
+                return {name: self.values[name]}
+        return {name: self.values[name] for name in ("facilityId", "name")}
+
+    @property
     def names(self) -> list[str]:
         """Return every key that the record itself gives its row."""
-        numbers = {"id": self.id, "externalId": self.external_id}
-        return [f"{name}:{number}" for name, number in numbers.items() if number is not None]
+        values = self.values
+        return [f"{name}:{values[name]}" for name in ("id", "externalId") if name in values]
 
     def in_zone(self, tz: ZoneInfo, *, is_known: bool = True) -> Desired:
         """Return it with the facility's wall time for every datetime, or raise ``RecordError``.
@@ -74,8 +80,8 @@ class Desired:
         names = DATETIMES[self.stream]
         walls = _walls(self.values, names, tz, is_known=is_known)
         expected = _walls(self.expected, names, tz, is_known=is_known)
-        return replace(
-            self, values={**self.values, **walls}, expected={**self.expected, **expected}
+        return self._replace(
+            values={**self.values, **walls}, expected={**self.expected, **expected}
         )
 
 

@@ -73,12 +73,14 @@ def read_text(value: object) -> str:
     if not isinstance(value, str):
         msg = "a text"
         raise UnfitValueError(msg)
-    return _UNWRITABLE.sub("\ufffd", value)
+    return _UNWRITABLE.sub("\ufffd", value) if is_unwritable(value) else value
 
 
 def is_unwritable(value: object) -> bool:
     """Whether ``read_text`` would have to replace something."""
-    return isinstance(value, str) and bool(_UNWRITABLE.search(value))
+    if not isinstance(value, str):
+        return False
+    return "\0" in value if value.isascii() else bool(_UNWRITABLE.search(value))
 
 
 def read_datetime(value: object) -> str | None:

@@ -123,7 +123,14 @@ def with_deadlines(kind: type[HTTPConnection], deadlines: Deadlines) -> type[HTT
     """Return a class of connections whose exchanges have a deadline."""
 
     class TimedConnection(kind):  # type: ignore[misc, valid-type]
-        """A connection that starts the time of an exchange when it is made or used again."""
+        """A connection that starts the time of an exchange when it is made or used again.
+
+        It sends a request in one piece. urllib3 sends head and body one after the other, which
+        wakes the server for half a request, and gives up the interpreter twice.
+        """
+
+        _unsent: bytearray | None = None
+        """The request while it is being put together."""
 
         def connect(self) -> None:
             super().connect()
@@ -132,7 +139,18 @@ def with_deadlines(kind: type[HTTPConnection], deadlines: Deadlines) -> type[HTT
         def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as urllib3 has it
             if self.sock is not None:
                 deadlines.start(self.sock)
-            super().request(*args, **kwargs)
+            self._unsent = whole = bytearray()
+            try:
+                super().request(*args, **kwargs)
+            finally:
+                self._unsent = None
+            self.send(whole)
+
+        def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client has it
+            if self._unsent is None:
+                super().send(data)
+            else:
+                self._unsent += data
 
     return TimedConnection
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
+from urllib3.util import Retry, Timeout
 
 from bookio_api.errors import BookioError, ContractError, RateLimitError
 from bookio_api.http.deadlines import Deadlines, StoppedError, with_deadlines
@@ -54,6 +55,8 @@ T = TypeVar("T")
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Bound of one decompressed body; a page of 100 rows is some 70 KiB."""
 CHUNK_BYTES = 256 * 1024
+NO_RETRIES = Retry(total=False, redirect=False)
+"""What urllib3 makes of ``retries=False``, for every request again."""
 MISDIRECTED = 421
 """The server does not want this request on this connection, so the next one gets another."""
 
@@ -102,7 +105,7 @@ class Transport:
         self._deadlines = Deadlines(timeout_s)
         self._pool.ConnectionCls = with_deadlines(self._pool.ConnectionCls, self._deadlines)
         self._free = BoundedSemaphore(connections)
-        self._timeout_s = timeout_s
+        self._timeout = Timeout(timeout_s)
         self._policy = policy
         self._stopped = self._deadlines.stopped
         self._gate = RequestGate(per_second, policy, self._stopped)
@@ -155,8 +158,8 @@ class Transport:
                 request.url,
                 body=request.body,
                 headers=request.headers,
-                timeout=self._timeout_s,
-                retries=False,
+                timeout=self._timeout,
+                retries=NO_RETRIES,
                 redirect=False,
                 assert_same_host=False,
                 preload_content=False,

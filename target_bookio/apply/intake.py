@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -46,7 +45,7 @@ class Intake:
     def _placed(self, desired: Desired) -> Desired:
         self._checked(desired)
         wish, place = self._keeper.wish_of(desired), next(self._places)
-        desired = replace(desired, wish=wish, place=place)
+        desired = desired._replace(wish=wish, place=place)
         facility = desired.facility_id
         if facility is None:
             return desired
@@ -54,6 +53,6 @@ class Intake:
         return desired.in_zone(self._facilities.time_zone(facility), is_known=is_known)
 
     def _checked(self, desired: Desired) -> None:
-        seen = [facility.id for facility in self._facilities.in_scope]
-        if None not in seen and desired.facility_id not in {None, *seen}:
+        facility = desired.facility_id
+        if facility is not None and not self._facilities.is_in_scope(facility):
             raise RecordError(messages.UNKNOWN_FACILITY, ("facilityId",))

@@ -80,7 +80,8 @@ class Journal:
 
     def put(self, entry: Entry) -> None:
         """Note an entry; it lasts from the next ``commit`` on."""
-        self._known.update(dict.fromkeys(((entry.stream, name) for name in entry.names), entry))
+        for name in entry.names:
+            self._known[entry.stream, name] = entry
         self._table.put(entry.stream, entry.key, entry)
 
     def put_if_changed(self, entry: Entry) -> None:

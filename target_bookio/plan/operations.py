@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import BLOCKED_TIMES, CALENDARS, RESERVATIONS, RESOURCES
@@ -125,6 +126,7 @@ def fixed_values(desired: Desired) -> list[Any]:
     return [plain(desired.values.get(name)) for name in _DIGESTED[desired.stream]]
 
 
+@lru_cache(maxsize=10_000, typed=True)
 def plain(value: object) -> str:
     """Return a value as journals have digested it ever since: without blanks, case, dashes."""
     text = "".join(str(value).split()).casefold()

@@ -97,7 +97,13 @@ class Outcome:
     @classmethod
     def of(cls, desired: Desired, kind: OutcomeKind, **more: Any) -> Outcome:  # noqa: ANN401
         """Return the outcome of a record that could be read; ``more`` are the other fields."""
-        return cls(kind=kind, stream=desired.stream, record=desired.record, **more)
+        return cls(
+            kind=kind,
+            stream=desired.stream,
+            record=desired.record,
+            key=desired.key_fields,
+            **more,
+        )
 
     @property
     def counted_as(self) -> frozenset[OutcomeKind]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -77,3 +79,24 @@ def test_a_busy_server_s_retry_after_is_obeyed(sandbox: Sandbox, client: BookioC
     client.call("list_facilities")
     first, second = (request["at"] for request in sandbox.requests("list_facilities"))
     assert second - first >= 1000
+
+
+def test_a_request_leaves_in_one_piece() -> None:
+    """Head and body arrive together, so that the server is not woken for half a request."""
+    body = b'{"result": {"success": true, "data": {"id": 1}}}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+    def answer_one(server: socket.socket) -> bytes:
+        connection, _ = server.accept()
+        with connection:
+            first = connection.recv(1 << 16)
+            connection.sendall(head % len(body) + body)
+            return first
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as executor:
+        received = executor.submit(answer_one, server)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        client = BookioClient(auth_token="T", api_url=url)
+        client.call("create_reservation", body={"externalId": 7})
+        client.close()
+    assert received.result().endswith(b'\r\n\r\n{"externalId":7}')
