@@ -96,12 +96,19 @@ def open_run(
         permissions = Permissions(journal.database, settings["auth_token"])
         noted: set[str] = set()
 
-        def commit() -> None:
+        def commit_report() -> None:
             report.commit()
             if new := report.succeeded - noted:
                 permissions.note(new)
                 noted.update(new)
+
+        def commit() -> None:
+            commit_report()
             journal.commit()
+
+        def commit_then(done: Callable[[bool], None]) -> None:
+            commit_report()
+            journal.commit_then(done)
 
         threads = settings["max_concurrency"]
         executor = ThreadPoolExecutor(threads, thread_name_prefix="read")
@@ -117,7 +124,7 @@ def open_run(
             settings=settings,
         )
         reconciler = assembled(
-            books=Books(journal, Bookkeeper(journal, mirror, clock), report, commit),
+            books=Books(journal, Bookkeeper(journal, mirror, clock), report, commit, commit_then),
             facilities=facilities,
             mirror=mirror,
             refresher=refresher,
@@ -128,6 +135,7 @@ def open_run(
         )
 
         def land() -> None:
+            journal.database.wait_for_commit()  # what it lets go is sent, or taken back
             reconciler.land(sender.stop())
             commit()
 

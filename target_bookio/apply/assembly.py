@@ -41,7 +41,7 @@ def assembled(
     pause: Callable[[float], None],
 ) -> Reconciler:
     """Return the reconciler with its parts."""
-    journal, keeper, report, _ = books
+    journal, keeper, report, *_ = books
     dry_run, source_wins = settings["dry_run"], settings["conflict"] == SOURCE_WINS
     queues, reporter, locator = RowQueues(), Reporter(report), Locator(journal, mirror)
     freshness = Freshness(

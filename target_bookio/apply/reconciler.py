@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -59,6 +60,8 @@ class Books(NamedTuple):
     report: Report
     commit: Callable[[], None]
     """Puts the report and the journal on the disk."""
+    commit_then: Callable[[Callable[[bool], None]], None]
+    """The same on another thread, which then calls what it is given: `Database.commit_then`."""
 
 
 class Reconciler:
@@ -80,7 +83,7 @@ class Reconciler:
         pause: Callable[[float], None],
     ) -> None:
         """Take what the run consists of; ``pause`` waits for so many seconds."""
-        self._journal, self._keeper, self._report, self._commit = books
+        self._journal, self._keeper, self._report, self._commit, self._commit_then = books
         self._queues = queues
         self._intake = intake
         self._freshness = freshness
@@ -97,7 +100,7 @@ class Reconciler:
         self._silence = 0
         """How many writes in a row had no clear answer."""
         self._commit_s = 0.0
-        """How long the last commit lasted."""
+        """How long the last commit lasted. Set by the thread that commits."""
         self._is_at_end = False
 
     @property
@@ -238,10 +241,25 @@ class Reconciler:
             elif queue.is_done:
                 self._queues.drop(queue)
         if staged:
-            started = time.monotonic()
-            self._commit()
-            self._commit_s = time.monotonic() - started
+            # What is noted from now on belongs to the next commit, which waits for this one.
+            self._sender.start()
+            self._commit_then(partial(self._send, staged, time.monotonic()))
+
+    def _send(
+        self,
+        staged: list[Shipment],
+        started: float,
+        is_committed: bool,  # noqa: FBT001 - as `commit_then` passes it
+    ) -> None:
+        """Send requests once they are committed. Called by the thread that commits.
+
+        So the run's thread notes answers while the disk is flushed.
+        """
+        self._commit_s = time.monotonic() - started
+        if is_committed:
             self._sender.send(staged)
+        else:  # the run ends when its thread asks the journal for anything
+            self._sender.withdraw(staged)
 
     def _commit_to(self, queue: RowQueue, request: NextRequest) -> Shipment:
         """Note the intent of a request; it lasts from the next commit on."""

@@ -59,13 +59,21 @@ class Sender:
         self.answer_s = 0.0
         """How long the last answer took to come. Set by the threads."""
 
-    def send(self, shipments: Iterable[Shipment]) -> None:
-        """Send requests as soon as threads are free."""
+    def start(self) -> None:
+        """Start the threads, unless they run."""
         for thread in self._threads:
             if thread.ident is None:
                 thread.start()
+
+    def send(self, shipments: Iterable[Shipment]) -> None:
+        """Send requests as soon as threads are free."""
         for shipment in shipments:
             self._shipments.put(shipment)
+
+    def withdraw(self, shipments: Iterable[Shipment]) -> None:
+        """Answer at once that nothing was sent."""
+        for shipment in shipments:
+            self._results.put(Result(shipment.ticket, shipment.row_id, was_sent=False))
 
     def receive(self) -> list[Result]:
         """Wait for a result, and return all that have come."""
@@ -119,6 +127,9 @@ class DryRunSender(Sender):
     """Answers as if all had been carried out, and sends nothing. New rows get ids below zero."""
 
     _last_id = 0
+
+    def start(self) -> None:
+        """Need no thread."""
 
     def send(self, shipments: Iterable[Shipment]) -> None:
         """Answer at once."""

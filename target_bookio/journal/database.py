@@ -12,6 +12,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
@@ -31,7 +32,8 @@ from target_bookio.journal.schema import SCHEMA_VERSION
 from target_bookio.private_files import private_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from target_bookio.private_files import FileError
 
@@ -55,7 +57,11 @@ logger = logging.getLogger(__name__)
 
 
 class Database:
-    """The file of one account's journal; used by one process, and by one thread of it."""
+    """The file of one account's journal; used by one process, and by one thread of it.
+
+    A commit may run on a thread of its own. Whoever uses the file next waits for it, so that
+    nothing else happens to the file meanwhile.
+    """
 
     def __init__(
         self,
@@ -77,13 +83,19 @@ class Database:
         self._fault: FileError | None = None
         """The first thing that went wrong. After it nothing is committed any more: what was
         noted since may be half of what belongs together."""
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._pending: Future[None] | None = None
+        """The commit that is under way. Set and waited for by the owner's thread."""
         had_wal = path is None or _wal(path).exists()  # SQLite makes one as soon as it reads
         if path is not None:
             _check_locks(path)
         with self._in_one_line():
             # Transactions are ours alone: sqlite3 would begin and commit some by itself.
             self._db = sqlite3.connect(
-                path or ":memory:", timeout=lock_timeout_s, isolation_level=None
+                path or ":memory:",
+                timeout=lock_timeout_s,
+                isolation_level=None,
+                check_same_thread=False,
             )
         try:
             self._warned_of: set[str] = set()
@@ -106,16 +118,18 @@ class Database:
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run one statement, and return its rows."""
-        with self._in_one_line():
-            return self._db.execute(sql, values).fetchall()
+        self._settle()
+        return self._execute(sql, values)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run one statement for many rows."""
+        self._settle()
         with self._in_one_line():
             self._db.executemany(sql, rows)
 
     def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a statement one by one, where they may be too many for a list."""
+        self._settle()
         with self._in_one_line():
             yield from self._db.execute(sql, values)
 
@@ -140,17 +154,24 @@ class Database:
 
     def commit(self) -> None:
         """Put on the disk all that was executed since the last commit."""
-        if not self._keep:
-            return
-        with self._in_one_line():
-            # A transaction is always open: one commit is one flush of the disk, for all rows.
-            self._db.execute("COMMIT")
-            if self.path is not None and self._wal_bytes(self.path) > MAX_WAL_BYTES:
-                self._checkpoint()
-            self._begin()
+        self._settle()
+        self._commit()
+
+    def commit_then(self, done: Callable[[bool], None]) -> None:
+        """Commit on another thread, and let it call ``done`` with whether that succeeded.
+
+        If it did not, the owner's thread gets the error from whatever it does next.
+        """
+        self._settle()
+        self._pending = self._committer.submit(self._commit_and_tell, done)
+
+    def wait_for_commit(self) -> None:
+        """Wait until no commit is under way, whatever comes of it."""
+        wait([] if self._pending is None else [self._pending])
 
     def close(self) -> None:
         """Commit and close; after a fault, only close."""
+        self._committer.shutdown()  # once what is under way has ended
         try:
             if self._fault is None and self._keep and self._db.in_transaction:
                 with self._in_one_line():
@@ -160,6 +181,35 @@ class Database:
                     self._db.execute("ROLLBACK")
         finally:
             self._db.close()
+
+    def _settle(self) -> None:
+        """Wait for the commit that is under way, and raise what it raised."""
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+    def _commit_and_tell(self, done: Callable[[bool], None]) -> None:
+        has_succeeded = False
+        try:
+            self._commit()
+            has_succeeded = True
+        finally:
+            done(has_succeeded)
+
+    def _commit(self) -> None:
+        if not self._keep:
+            return
+        with self._in_one_line():
+            # A transaction is always open: one commit is one flush of the disk, for all rows.
+            self._db.execute("COMMIT")
+            if self.path is not None and self._wal_bytes(self.path) > MAX_WAL_BYTES:
+                self._checkpoint()
+            self._begin()
+
+    def _execute(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement, whichever thread has the file."""
+        with self._in_one_line():
+            return self._db.execute(sql, values).fetchall()
 
     def _claim(self) -> bool:
         """Lock the file, and look whose it is; true if it is new."""
@@ -207,7 +257,7 @@ class Database:
             key, proof = self._proved(account, box, salt)
         if box is None or proof != account.auth_token:
             self._set_about(_LOCKED_KEY, lock(key, account.auth_token))
-            self.execute("DELETE FROM about WHERE name = ?", (_SALT,))
+            self._execute("DELETE FROM about WHERE name = ?", (_SALT,))
         if proof != account.auth_token:
             logger.info("the journal now belongs to the new auth_token; "
                         "previous_auth_token is not needed any more")  # fmt: skip
@@ -285,14 +335,14 @@ class Database:
         """Return a fact about the file itself, or ``None`` if it does not stand there."""
         if not self._number("SELECT count(*) FROM sqlite_master WHERE name = 'about'"):
             return None
-        found = self.execute("SELECT value FROM about WHERE name = ?", (name,))
+        found = self._execute("SELECT value FROM about WHERE name = ?", (name,))
         return found[0][0] if found else None
 
     def _set_about(self, name: str, value: bytes | int) -> None:
-        self.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
+        self._execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
 
     def _number(self, sql: str) -> int:
-        return int(self.execute(sql)[0][0])
+        return int(self._execute(sql)[0][0])
 
     @contextmanager
     def _in_one_line(self) -> Iterator[None]:

@@ -112,6 +112,11 @@ class Journal:
         self._flush()
         self.database.commit()
 
+    def commit_then(self, done: Callable[[bool], None]) -> None:
+        """Commit on another thread, see `Database.commit_then`."""
+        self._flush()
+        self.database.commit_then(done)
+
     def close(self) -> None:
         """Commit and close."""
         try:

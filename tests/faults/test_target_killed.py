@@ -27,6 +27,8 @@ KILLS = int(os.environ.get("BOOKIO_KILLS", "8"))
 DYING_TARGET = str(Path(__file__).parents[1] / "dying_target.py")
 BOUNDARIES = [
     ("target_bookio.journal.store", "Journal", "commit"),
+    ("target_bookio.journal.store", "Journal", "commit_then"),
+    ("target_bookio.apply.sender", "Sender", "send"),
     ("target_bookio.journal.store", "Journal", "put"),
     ("target_bookio.apply.bookkeeper", "Bookkeeper", "answered"),
     ("bookio_api.client", "BookioClient", "call"),

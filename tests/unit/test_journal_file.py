@@ -182,6 +182,20 @@ def test_a_journal_that_is_deleted_in_mid_run_is_noticed(path: Path) -> None:
     database.close()
 
 
+def test_nothing_is_let_go_after_a_commit_that_failed(path: Path) -> None:
+    """Whoever waits for a commit hears that it failed, and the owner gets the line."""
+    database = Database(path, ACCOUNT)
+    heard: list[bool] = []
+    database.commit_then(heard.append)
+    database.wait_for_commit()
+    shutil.rmtree(path.parent)
+    database.commit_then(heard.append)
+    with pytest.raises(FileError, match="moved or deleted while in use"):
+        database.execute("SELECT 1")
+    database.close()
+    assert heard == [True, False]
+
+
 @pytest.mark.parametrize(
     ("name", "line"),
     [
