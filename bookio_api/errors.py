@@ -7,10 +7,39 @@ No message contains text from the server, because an error text may quote a pati
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+ERRORS_PAGE = "docs/errors.md"
+
+
+class ErrorKind(StrEnum):
+    """What a user has to look at; the value is the anchor of a section of ``ERRORS_PAGE``."""
+
+    SETTINGS = "settings"
+    ACCESS = "access"
+    PATH = "path"
+    RESPONSE = "response"
+    CONNECTION = "connection"
+    CERTIFICATE = "certificate"
+    RATE_LIMIT = "rate-limit"
+    INCOMPLETE = "incomplete"
+    REFUSED = "refused"
+    REJECTS = "rejects"
+    IN_DOUBT = "in-doubt"
+    FILES = "files"
+    WAREHOUSE = "warehouse"
+    STREAM_MAPS = "stream-maps"
+    MELTANO = "meltano"
+    STOPPED = "stopped"
+    UNEXPECTED = "unexpected"
+
+    def with_page(self, line: str) -> str:
+        """Return a line for the user that ends with the section that explains it."""
+        return f"{line} ({ERRORS_PAGE}#{self})"
 
 
 class BookioError(Exception):
@@ -19,6 +48,8 @@ class BookioError(Exception):
     ``operation`` is a name of ``contract.OPERATIONS``, ``code`` Bookio's number, ``status`` the
     HTTP status, and ``fields`` the request fields that the response's errors mention.
     """
+
+    kind: ClassVar[ErrorKind] = ErrorKind.UNEXPECTED
 
     def __init__(
         self,
@@ -40,29 +71,43 @@ class BookioError(Exception):
 class SettingsError(BookioError):
     """A setting cannot work; nothing was sent."""
 
+    kind = ErrorKind.SETTINGS
+
 
 class AuthError(BookioError):
     """The token is wrong or lacks a permission (code 20, HTTP 401)."""
+
+    kind = ErrorKind.ACCESS
 
 
 class PermissionDeniedError(BookioError):
     """The token may not use this endpoint (code 403, HTTP 403)."""
 
+    kind = ErrorKind.ACCESS
+
 
 class UnknownPathError(BookioError):
     """The server has no such path or method (code 404, HTTP 404 and 405)."""
+
+    kind = ErrorKind.PATH
 
 
 class ContractError(BookioError):
     """The response does not match the API: a web page, no envelope, no list, too large."""
 
+    kind = ErrorKind.RESPONSE
+
 
 class TransportError(BookioError):
     """A read got no usable response despite retries, or the request was certainly not sent."""
 
+    kind = ErrorKind.CONNECTION
+
 
 class UntrustedServerError(TransportError):
     """The server's TLS certificate is not trusted; nothing was sent, and no retry helps."""
+
+    kind = ErrorKind.CERTIFICATE
 
 
 class BrokenResponseError(TransportError):
@@ -72,6 +117,8 @@ class BrokenResponseError(TransportError):
 class RateLimitError(TransportError):
     """Too many requests (HTTP 429) for minutes, or the server asks for an even longer wait."""
 
+    kind = ErrorKind.RATE_LIMIT
+
 
 class ServerError(TransportError):
     """Bookio or a proxy in front of it failed (code 666; HTTP 5xx, 408, 421, 425, 499)."""
@@ -80,9 +127,13 @@ class ServerError(TransportError):
 class OutcomeUnknownError(BookioError):
     """A write was sent and no usable response came: it may or may not have been applied."""
 
+    kind = ErrorKind.IN_DOUBT
+
 
 class RefusedError(BookioError):
     """Bookio understood the request and refused it; sending it again does not help."""
+
+    kind = ErrorKind.REFUSED
 
 
 class ValidationError(RefusedError):

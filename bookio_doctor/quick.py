@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import FACILITIES, RESOURCES
+from bookio_api.errors import ErrorKind
 from bookio_api.overrides import with_overrides
 from bookio_doctor.judgements.lists import judge_list
 from bookio_doctor.probe import Probe
@@ -12,6 +13,8 @@ from bookio_doctor.survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from bookio_doctor.survey import ListSeen
 
 
 class ListCheck(NamedTuple):
@@ -44,9 +47,22 @@ def _checks(survey: Survey, settings: Mapping[str, Any]) -> Iterator[ListCheck]:
         elif seen.works:
             right = f'{{"{seen.operation}": "GET {seen.path}"}}'
             line = f"{resource.name}: {finding.seen}; set endpoint_overrides to {right}"
+            line = ErrorKind.PATH.with_page(line)
             yield ListCheck(resource.name, works=False, line=line)
         else:
             # Without the list of facilities tap and target read on, with default_timezone.
             works = resource.name == FACILITIES and seen.is_forbidden
-            line = "; ".join(filter(None, (finding.seen, finding.meaning)))
-            yield ListCheck(resource.name, works=works, line=f"{resource.name}: {line}")
+            said = "; ".join(filter(None, (finding.seen, finding.meaning)))
+            line = f"{resource.name}: {said}"
+            if not works:
+                line = _kind_of(seen).with_page(line)
+            yield ListCheck(resource.name, works=works, line=line)
+
+
+def _kind_of(seen: ListSeen) -> ErrorKind:
+    """Return what is wrong with a list that no path of it responds for."""
+    if seen.is_forbidden or seen.is_token_refused:
+        return ErrorKind.ACCESS
+    if seen.reply is None:
+        return ErrorKind.CONNECTION
+    return ErrorKind.PATH if seen.is_path_unknown else ErrorKind.RESPONSE

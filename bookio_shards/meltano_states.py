@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bookio_api.errors import BookioError, SettingsError
+from bookio_api.errors import BookioError, ErrorKind, SettingsError
 
 if TYPE_CHECKING:
     from tap_bookio.bookmark import State
@@ -25,6 +25,8 @@ _TIMEOUT_S = 600
 
 class MeltanoError(BookioError):
     """Meltano did not do what it was asked for."""
+
+    kind = ErrorKind.MELTANO
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from bookio_api.errors import BookioError, SettingsError
+from bookio_api.errors import BookioError, ErrorKind, SettingsError
 from bookio_singer.config import settings_of, unread_variables
 from bookio_singer.redaction import conceal, install, place_of, redacted
 from bookio_singer.sdk import STREAM_MAPS_MODULE, Plugin, failed_stream_map
@@ -31,8 +31,10 @@ _INVALID = re.compile(r"(?s).*\b((?:is|does|has|should) .*) in config\['(\w+)'.*
 """How JSON Schema reports a missing setting, and an invalid one whose value comes first."""
 
 
-class ReaderStoppedError(Exception):
-    """Nobody reads our output any more."""
+class ReaderStoppedError(BookioError):
+    """Nobody reads our output any more: a loader died, or ``head`` has seen enough."""
+
+    kind = ErrorKind.STOPPED
 
 
 class OneLineCommand(click.Command):
@@ -85,13 +87,10 @@ class OneLineCommand(click.Command):
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
-        except ReaderStoppedError:
-            self.logger.error("the program that reads our output stopped; see its messages")
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except click.Abort:
-            self.logger.error("interrupted")
         except Exception as error:  # noqa: BLE001 - the last resort
-            self.logger.error(redacted(_line_about(error, self.variable_prefix)))
+            self._report(error)
+            if isinstance(error, ReaderStoppedError):  # what is left must not fail at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -108,8 +107,11 @@ class OneLineCommand(click.Command):
 
     def _report_unseen(self, args: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
         """Report an exception that no code can catch: a thread's, or one of a finalizer."""
-        error = args.exc_value or args.exc_type()
-        self.logger.error(redacted(_line_about(error, self.variable_prefix)))
+        self._report(args.exc_value or args.exc_type())
+
+    def _report(self, error: BaseException) -> None:
+        line, kind = _line_about(error, self.variable_prefix)
+        self.logger.error(kind.with_page(redacted(line)))
 
     def _report_unread(self) -> None:
         names = ", ".join(self._unread)
@@ -151,28 +153,36 @@ def _named_broken_pipe() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
-        raise ReaderStoppedError from error
+        msg = (
+            "the program that reads our output closed the pipe before everything was written; if "
+            "it is a loader, see its own messages"
+        )
+        raise ReaderStoppedError(msg) from error
 
 
-def _line_about(error: BaseException, variable_prefix: str) -> str:
-    """Return one line about an exception.
+def _line_about(error: BaseException, variable_prefix: str) -> tuple[str, ErrorKind]:
+    """Return one line about an exception, and what it is about.
 
     The text of an unexpected one may quote a patient or a token, so only its type and place are
     shown.
     """
     if isinstance(error, BookioError):
-        return str(error)
+        return str(error), error.kind
+    if isinstance(error, click.Abort):
+        return "interrupted", ErrorKind.STOPPED
     problems = getattr(error, "errors", None)
     if isinstance(problems, list) and problems:
         lines = (_settings_problem(str(problem), variable_prefix) for problem in problems)
-        return "; ".join(dict.fromkeys(lines))
+        return "; ".join(dict.fromkeys(lines)), ErrorKind.SETTINGS
     if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename} cannot be used: {error.strerror}"
-    if isinstance(error, MemoryError):
-        return "not enough memory; provide more, or lower max_concurrency and page_size"
+        return f"{error.filename} cannot be used: {error.strerror}", ErrorKind.FILES
     if _passed_through(error, STREAM_MAPS_MODULE):
-        return _stream_map_problem(error)
-    return f"unexpected {place_of(error)}; please report this line"
+        return _stream_map_problem(error), ErrorKind.STREAM_MAPS
+    if isinstance(error, MemoryError):
+        line = "not enough memory; provide more, or lower max_concurrency and page_size"
+    else:
+        line = f"unexpected {place_of(error)}; please report this line"
+    return line, ErrorKind.UNEXPECTED
 
 
 def _stream_map_problem(error: BaseException) -> str:

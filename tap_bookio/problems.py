@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bookio_api.errors import (
     AuthError,
     BrokenResponseError,
     ContractError,
+    ErrorKind,
     PermissionDeniedError,
     RefusedError,
     ServerError,
@@ -27,17 +28,23 @@ LIST_IS_BROKEN = (ServerError, BrokenResponseError)
 MAX_SHOWN = 10
 
 
+class _Failure(NamedTuple):
+    stream: str
+    line: str
+    kind: ErrorKind
+
+
 class Problems:
     """The problems of one run, from all of its streams; changed by the thread of the sync alone."""
 
     def __init__(self) -> None:
         """Start without any."""
-        self._failed: dict[tuple[str, str], list[int | None]] = {}
-        """Facilities by stream and error, for most have the same."""
+        self._failed: dict[_Failure, list[int | None]] = {}
+        """Facilities by what failed there, for most have the same."""
         self._incomplete: list[str] = []
         self._lost: set[int] = set()
-        self._broken: dict[str, str] = {}
-        """The error by stream, where asking again is not worth the wait."""
+        self._broken: dict[str, _Failure] = {}
+        """What failed by stream, where asking again is not worth the wait."""
 
     @contextmanager
     def noted(self, stream: str, facility: int | None) -> Iterator[None]:
@@ -45,15 +52,16 @@ class Problems:
         try:
             yield
         except (*LIST_IS_CLOSED, *LIST_IS_BROKEN) as error:
-            self._failed.setdefault((stream, str(error)), []).append(facility)
+            failure = _Failure(stream, str(error), error.kind)
+            self._failed.setdefault(failure, []).append(facility)
             if isinstance(error, LIST_IS_BROKEN):
-                self._broken[stream] = str(error)
+                self._broken[stream] = failure
 
     def gave_up(self, stream: str, facility: int | None) -> bool:
         """Return whether this list is given up; the facility then counts as failed, too."""
         if stream not in self._broken:
             return False
-        self._failed[stream, self._broken[stream]].append(facility)
+        self._failed[self._broken[stream]].append(facility)
         return True
 
     def incomplete(self, stream: str, facility: int | None, reason: str) -> None:
@@ -68,20 +76,26 @@ class Problems:
     def lines(self) -> list[str]:
         """Return a line for each list that failed, and one for all that were incomplete."""
         lines = [
-            f"{stream}{_shown(facilities)}: {error}; the other lists were read, bookmarks of this "
-            "one stay where they were"
-            for (stream, error), facilities in self._failed.items()
+            failure.kind.with_page(
+                f"{failure.stream}{_shown(facilities)}: {failure.line}; the other lists were read, "
+                "bookmarks of this one stay where they were"
+            )
+            for failure, facilities in self._failed.items()
         ]
         if self._incomplete:
             lines.append(
-                f"incomplete, bookmarks stay where they were: {'; '.join(self._incomplete)}; "
-                "the rows that came were emitted; run again"
+                ErrorKind.INCOMPLETE.with_page(
+                    "incomplete, bookmarks stay where they were: "
+                    f"{'; '.join(self._incomplete)}; the rows that came were emitted; run again"
+                )
             )
         if self._lost:
             lines.append(
-                f"the token no longer sees facility {_listed(sorted(self._lost))}, which earlier "
-                "runs read; the others were read. Ask Bookio to give the right back, or, if the "
-                "clinic has left, remove its partitions from the state"
+                ErrorKind.ACCESS.with_page(
+                    f"the token no longer sees facility {_listed(sorted(self._lost))}, which "
+                    "earlier runs read; the others were read. Ask Bookio to give the right back, "
+                    "or, if the clinic has left, remove its partitions from the state"
+                )
             )
         return lines
 

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 import click
 from singer_sdk.tap_base import CliTestOptionValue
 
+from bookio_api.errors import ErrorKind
 from bookio_api.schemas import stream_schema
 from bookio_singer.command import FAILED, OneLineCommand
 from bookio_singer.sdk import ConfigInput, SingerTap
@@ -108,9 +109,8 @@ class TapBookio(SingerTap):
 
     def on_signal(self, signum: int) -> None:
         """End now: every STATE that is proven has left already."""
-        self.logger.error(
-            "stopped by signal %d; the next run continues from the last STATE", signum
-        )
+        line = f"stopped by signal {signum}; the next run continues from the last STATE"
+        self.logger.error(ErrorKind.STOPPED.with_page(line))
         self.run.client.close()
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bookio_api.errors import BookioError
+from bookio_api.errors import BookioError, ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,8 @@ BLOCK_ROWS = 1000
 
 class WarehouseError(BookioError):
     """The warehouse cannot be opened or read, or a query is wrong."""
+
+    kind = ErrorKind.WAREHOUSE
 
 
 class Database(Protocol):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bookio_api.errors import BookioError
+from bookio_api.errors import BookioError, ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +34,8 @@ _REASONS = {
 
 class FileError(BookioError):
     """A file of ours cannot be used; ``str()`` says which one, why, and what to do next."""
+
+    kind = ErrorKind.FILES
 
     @classmethod
     def about(cls, setting: str, path: Path | None, what: str, advice: str) -> FileError:

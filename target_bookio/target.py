@@ -12,7 +12,7 @@ import click
 from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.singerlib.exceptions import SingerReadError
 
-from bookio_api.errors import BookioError, SettingsError
+from bookio_api.errors import BookioError, ErrorKind, SettingsError
 from bookio_api.localtime import zone
 from bookio_doctor.quick import check_lists
 from bookio_singer.command import FAILED, OneLineCommand
@@ -173,7 +173,8 @@ class TargetBookio(SingerTarget):
 
     def on_signal(self, signum: int) -> None:
         """Send nothing more, let what is on its way land, and let no STATE leave."""
-        self.logger.error("stopped by signal %d; run again with the last STATE", signum)
+        line = f"stopped by signal {signum}; run again with the last STATE"
+        self.logger.error(ErrorKind.STOPPED.with_page(line))
         if self._client is not None:
             (self._client.close if self._stopped else self._client.stop)()  # twice: do not wait
         self._stopped = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 BIN = Path(sys.executable).parent
 TIMEOUT = 120
+NAMES_A_SECTION = re.compile(r" \(docs/errors\.md#[a-z-]+\)$")
 
 
 @dataclass
@@ -43,7 +45,10 @@ class Run:
 
     @property
     def errors(self) -> list[str]:
-        return [line for line in self.stderr.splitlines() if "| ERROR" in line]
+        """The lines about errors, each of which names the section of the docs about it."""
+        lines = [line for line in self.stderr.splitlines() if "| ERROR" in line]
+        assert [line for line in lines if not NAMES_A_SECTION.search(line)] == []
+        return lines
 
 
 class Tap:

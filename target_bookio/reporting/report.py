@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bookio_api.errors import BookioError
+from bookio_api.errors import BookioError, ErrorKind
 from target_bookio.private_files import located
 from target_bookio.reporting.outcome import WRITTEN, OutcomeKind
 from target_bookio.reporting.shown_plan import ShownPlan
@@ -41,6 +41,12 @@ _RECORDS_PER_SHOW = 20
 """After so many records, the line on a terminal is drawn again."""
 _MAX_OVERLAPS_NAMED = 100
 """So many overlaps are logged; ``results_path`` and a dry run's plan have all of them."""
+
+
+class TooManyRejectsError(BookioError):
+    """The run stops: something else than the records is probably wrong."""
+
+    kind = ErrorKind.REJECTS
 
 
 class Report:
@@ -108,14 +114,14 @@ class Report:
         return bool(self._new_rejects > self._max_rejects)
 
     def check_limits(self) -> None:
-        """Raise ``BookioError`` if the run should stop, once the rejects are on the disk."""
+        """Raise ``TooManyRejectsError`` if the run should stop; the rejects are on the disk."""
         if self.over_limit:
             self.commit()
             msg = (
                 f"stopped after {self.counts['rejected']} rejects; see rejects_path, correct the "
                 "records and run again"
             )
-            raise BookioError(msg)
+            raise TooManyRejectsError(msg)
 
     def commit(self) -> None:
         """Put rejects and results on the disk; a STATE may pass them afterwards."""

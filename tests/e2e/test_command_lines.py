@@ -152,6 +152,6 @@ def test_a_reader_that_stops_is_reported(
     assert tap.returncode == 1
     errors = [line for line in stderr.splitlines() if "| ERROR" in line]
     assert len(errors) == 1, stderr
-    assert "the program that reads our output stopped" in errors[0]
+    assert "the program that reads our output closed the pipe" in errors[0]
     assert "Traceback" not in stderr
     assert "Exception ignored" not in stderr

@@ -10,6 +10,7 @@ import click
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
+from bookio_api.errors import AuthError, ServerError, ValidationError
 from bookio_singer.command import OneLineCommand
 
 
@@ -32,6 +33,24 @@ def failing_with(error: Exception, caplog: pytest.LogCaptureFixture) -> str:
     assert ended.value.code == 1
     [record] = caplog.records
     return record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("error", "section"),
+    [
+        (AuthError("no"), "access"),
+        (ValidationError("no"), "refused"),
+        (ServerError("no"), "connection"),
+        (PermissionError(13, "no", "journal.sqlite3"), "files"),
+        (click.Abort(), "stopped"),
+        (BrokenPipeError(), "stopped"),
+        (KeyError("no"), "unexpected"),
+    ],
+)
+def test_a_line_ends_with_the_section_that_explains_it(
+    caplog: pytest.LogCaptureFixture, error: Exception, section: str
+) -> None:
+    assert failing_with(error, caplog).endswith(f" (docs/errors.md#{section})")
 
 
 def test_a_lack_of_memory_says_what_to_lower(caplog: pytest.LogCaptureFixture) -> None:
@@ -92,7 +111,8 @@ def test_an_invalid_setting_is_named_without_its_value(
     caplog: pytest.LogCaptureFixture, problem: str, line: str
 ) -> None:
     """A value may be a secret that stands in the wrong place."""
-    assert failing_with(ConfigValidationError("settings", errors=[problem]), caplog) == line
+    said = failing_with(ConfigValidationError("settings", errors=[problem]), caplog)
+    assert said == f"{line} (docs/errors.md#settings)"
 
 
 def test_a_missing_setting_says_where_to_put_it(caplog: pytest.LogCaptureFixture) -> None:

@@ -13,6 +13,7 @@ import tables
 import yaml
 
 from bookio_api.contract import OPERATIONS
+from bookio_api.errors import ERRORS_PAGE, ErrorKind
 from bookio_api.overrides import with_overrides
 from tap_bookio.settings import SETTINGS as TAP_SETTINGS
 from tap_warehouse.settings import SETTINGS as WAREHOUSE_SETTINGS
@@ -74,17 +75,31 @@ def test_every_path_that_a_page_names_exists() -> None:
     assert [found for found in named if not list(ROOT.glob(found[1]))] == []
 
 
-def test_every_message_in_troubleshooting_is_one_of_ours() -> None:
-    """The phrases of the table stand in the code, so that a reader can find a message by them."""
+def sections(text: str) -> list[str]:
+    """Return the anchors of a page's sections, as GitHub and our site make them."""
+    return [head.lower().replace(" ", "-") for head in re.findall(r"^## (.+)$", text, re.MULTILINE)]
+
+
+def test_every_kind_of_error_has_its_section() -> None:
+    """An error line ends with a section that exists, and no section is there for nothing."""
+    text = (ROOT / ERRORS_PAGE).read_text()
+    assert sections(text) == [kind.value for kind in ErrorKind]
+    renamed = text.replace("## Rate limit", "## Too many requests")
+    assert set(ErrorKind) - set(sections(renamed)) == {ErrorKind.RATE_LIMIT}
+
+
+def test_every_message_in_the_error_pages_is_one_of_ours() -> None:
+    """What they quote stands in the code, so that a reader can find a message by it."""
     sources = [
         text.read_text()
         for folder in ("bookio_api", "bookio_singer", "tap_bookio", "target_bookio")
         for text in ROOT.glob(f"{folder}/**/*.py")
     ]
     code = re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources))  # a text goes on in the next line
-    table = (ROOT / "docs/troubleshooting.md").read_text()
-    lines = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
-    assert len(lines) > 5
+    pages = [(ROOT / page).read_text() for page in (ERRORS_PAGE, "docs/troubleshooting.md")]
+    quoted = re.compile(r"^(?:\| |- )?`([^`]+)`(?:, `([^`]+)`)?(?: \||:)", re.MULTILINE)
+    lines = [line for page in pages for found in quoted.findall(page) for line in found if line]
+    assert len(lines) > 10
     phrases = [phrase.strip() for line in lines for phrase in line.split("…")]
     assert [phrase for phrase in phrases if phrase not in code] == []
 
