@@ -1,4 +1,4 @@
-"""``BookioClient``: one request to Bookio, with everything that can go wrong."""
+"""``BookioClient``: sends one request to Bookio, and raises typed errors."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ DEFAULT_POLICY = RetryPolicy()
 MAX_ROWS = 100_000
 """Rows of one response: a thousand times the largest ``limit``, which a server may ignore.
 
-Rows as large as Bookio's reach the bound of 64 MiB first; this one is for rows of nothing.
+Rows as large as Bookio's reach the bound of 64 MiB first; this one is for tiny rows.
 """
 
 
 class BookioClient:
     """The Bookio Medical Public API; safe to use from several threads.
 
-    Reads are sent again until they succeed or patience ends. Writes are sent again only where
-    the first request certainly never arrived; any other unclear outcome is an
-    ``OutcomeUnknownError``. All state that changes is the transport's and the decoder's.
+    Reads are retried until they succeed or time out. Writes are retried only if
+    the first request certainly never arrived; any other unclear outcome raises
+    ``OutcomeUnknownError``. The transport and the decoder own all mutable state.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class BookioClient:
         return self._parse(op, raw), raw
 
     def stop(self) -> None:
-        """Send nothing more and end every wait; what is on its way may still land."""
+        """Send nothing more and end every wait; requests in flight may still arrive."""
         self._transport.stop()
 
     def close(self) -> None:
-        """Stop, and end what is on its way: a write among it has an unknown outcome then."""
+        """Stop, and abort the requests in flight; a write among them has an unknown outcome."""
         self._transport.close()
 
     def _request(
@@ -138,9 +138,9 @@ class BookioClient:
 
 
 def _rows(op: Operation, response: Response) -> list[JsonObject]:
-    """Return the rows of a list, whose ids are numbers.
+    """Return the rows of a list, with integer ids.
 
-    Raises ``ContractError`` if there is no list, or too long a one, or a row without an id.
+    Raises ``ContractError`` if there is no list, it is too long, or a row has no id.
     """
     rows = rows_in(op, response.data)
     if len(rows) > MAX_ROWS:
@@ -154,7 +154,7 @@ def _rows(op: Operation, response: Response) -> list[JsonObject]:
 
 
 def _encoded(op: Operation, body: Mapping[str, Any]) -> bytes:
-    """Return a body as JSON; half a surrogate pair in it is a field that cannot be sent."""
+    """Return a body as JSON; a field with half a surrogate pair cannot be sent."""
     try:
         return msgspec.json.encode(body)
     except UnicodeEncodeError as error:
@@ -190,7 +190,7 @@ def _checked_token(token: str) -> str:
 
 
 def _checked_url(url: str) -> str:
-    """Return the address without a slash at its end, if a token may be sent there."""
+    """Return the address without a trailing slash, if it is safe to send a token there."""
     try:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port

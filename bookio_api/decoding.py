@@ -1,7 +1,7 @@
 """Decodes JSON bodies, also those that are not quite JSON or not quite UTF-8.
 
 Valid UTF-8 JSON takes the fast path and costs nothing extra. Whatever that refuses is read again
-on the slow path, for a single row with half an emoji must not make its whole list unreadable:
+on the slow path, so that a single row with half an emoji does not make its whole list unreadable:
 
 | in the body | becomes |
 |---|---|
@@ -31,7 +31,7 @@ import msgspec
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MAX_DIGITS = 4300
-"""Python converts no longer integer, for that takes quadratic time."""
+"""Python refuses longer integers, because converting them takes quadratic time."""
 
 _TEXT_ENCODINGS = re.compile(
     r"utf-(8|16|32)(-[bl]e)?|ascii|cp\d+|iso8859-\d+|koi8-\w+|mac-\w+|hp-roman8|kz1048"
@@ -54,7 +54,7 @@ logger = logging.getLogger(__name__)
 
 
 class Defect(StrEnum):
-    """What is wrong with a body that can be read all the same."""
+    """What is wrong with a body that can still be read."""
 
     ENCODING = "text that is not UTF-8"
     BYTES = "bytes that are invalid in their encoding (read as U+FFFD)"
@@ -73,15 +73,15 @@ class BodyDecoder:
         self._lock = Lock()
 
     def decode(self, body: bytes | bytearray, *, content_type: str, source: str) -> Any:  # noqa: ANN401
-        """Return what a JSON body says; ``source`` names it in the warning about its defects.
+        """Return the content of a JSON body; warnings about its defects name ``source``.
 
         Raises:
             ValueError: it is not JSON, or it is cut off.
             RecursionError: it is nested too deeply.
         """
         surely: set[Defect] = set()
-        # U+0000 is valid JSON, so it is looked for, where there are escapes at all; the text
-        # "\\u0000" with a backslash may look like it, and is no defect.
+        # U+0000 is valid JSON, so look for it if there are any escapes; the text
+        # "\\u0000" after a backslash looks the same but is not a defect.
         if b"\\" not in body or _NUL_BYTES not in body:
             try:
                 return _decode(body)
@@ -92,7 +92,7 @@ class BodyDecoder:
         return document
 
     def _report(self, defects: set[Defect], source: str) -> None:
-        """Warn of each kind of defect once; its text stays untold, for it may be a patient's."""
+        """Warn of each kind of defect once, without the text, which may be a patient's."""
         with self._lock:
             news = sorted(defects - self._reported)
             self._reported |= defects
@@ -106,7 +106,7 @@ class BodyDecoder:
 
 
 def is_html(body: bytes | bytearray) -> bool:
-    """Whether a body is a page for people, in whatever encoding."""
+    """Whether a body is an HTML page, in any encoding."""
     return body.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1] == b"<"
 
 
@@ -152,7 +152,7 @@ def _repaired(body: bytes, content_type: str) -> tuple[Any, set[Defect]]:
 
 
 def _text(body: bytes, content_type: str) -> tuple[str, set[Defect]]:
-    """Decode the bytes: by their byte order mark or NULs, else as declared, else as UTF-8."""
+    """Decode the bytes by their byte order mark or NULs, then as declared, then as UTF-8."""
     encoding: str = json.detect_encoding(body)
     if encoding == "utf-8":
         encoding = _declared(content_type) or encoding
@@ -164,7 +164,7 @@ def _text(body: bytes, content_type: str) -> tuple[str, set[Defect]]:
 
 
 def _declared(content_type: str) -> str | None:
-    """Return the charset of a ``Content-Type``, if it is one that this module reads."""
+    """Return the charset of a ``Content-Type``, if this module supports it."""
     header = Message()
     header["Content-Type"] = content_type
     try:

@@ -1,4 +1,4 @@
-"""Which facilities a token sees, and in which time zone each of them keeps its calendar."""
+"""The facilities that a token can see, and the time zone of each."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from bookio_api.client import BookioClient
 
 MIN_HIDDEN_ID = 10**9
-"""From here on a number is as long as a phone number, and is not shown."""
+"""Numbers from here on are as long as phone numbers, and are not shown."""
 
 logger = logging.getLogger(__name__)
 
 
 class Facility(NamedTuple):
-    """A facility to scan; without id all that the token sees are scanned as one."""
+    """A facility to scan; without an id, all that the token can see are scanned as one."""
 
     id: int | None
     clock: OffsetClock
     is_zone_known: bool = False
-    """Whether Bookio names the zone; else ``clock`` keeps the default one."""
+    """Whether Bookio names the zone; otherwise ``clock`` uses the default one."""
 
 
 class Listing(NamedTuple):
@@ -47,7 +47,7 @@ class Listing(NamedTuple):
 
 
 class Facilities:
-    """The facilities of one run, asked for once, when they are first needed."""
+    """The facilities of one run, requested once, when first needed."""
 
     def __init__(self, client: BookioClient, settings: Mapping[str, Any]) -> None:
         """Take ``facility_ids`` and ``default_timezone`` from the settings."""
@@ -67,7 +67,7 @@ class Facilities:
 
     @cached_property
     def out_of_scope(self) -> tuple[Facility, ...]:
-        """Facilities that the token sees and ``facility_ids`` leaves out."""
+        """Facilities that the token can see but ``facility_ids`` leaves out."""
         return tuple(map(self._facility, self._listing.others)) if self._listing else ()
 
     def unseen(self, facility_ids: Iterable[int]) -> list[int]:
@@ -79,7 +79,7 @@ class Facilities:
 
     @cached_property
     def _listing(self) -> Listing | None:
-        """What the token sees, or ``None`` if it may not list facilities."""
+        """What the token can see, or ``None`` if it may not list facilities."""
         try:
             page = self._client.list_page(RESOURCES[FACILITIES].list_operation, {})
         except (PermissionDeniedError, AuthError) as error:
@@ -148,7 +148,7 @@ class Facilities:
         return Facility(row["id"], OffsetClock(self._default))
 
     def _check_token(self, error: AuthError) -> None:
-        """Find out by another request whether the token is wrong, or only lacks a right.
+        """Find out with another request whether the token is wrong, or only lacks a permission.
 
         Code 20 may mean either (C). Raises the error if the token is wrong.
         """
@@ -161,10 +161,10 @@ class Facilities:
         except TransportError:
             raise
         except BookioError:
-            return  # the token was accepted, and the request refused for another reason
+            return  # the token was accepted, but the request refused for another reason
 
 
 def _shown(ids: Iterable[int]) -> str:
-    """Return ids for a message, but none that could be a phone number."""
+    """Return ids for a message, without those that could be a phone number."""
     texts = (str(key) if abs(key) < MIN_HIDDEN_ID else "(a long number)" for key in ids)
     return ", ".join(texts) or "none"

@@ -37,10 +37,10 @@ _DATETIME = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
-"""ISO 8601 in all its forms, and what SQL databases, Java, .NET and PHP make of it."""
+"""ISO 8601 in all its forms, and the variants of SQL databases, Java, .NET and PHP."""
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)?:?(\d\d)?")
 _MAX_OFFSET = timedelta(hours=15, minutes=59)
-"""No zone was ever farther from Greenwich, and PostgreSQL takes no greater offset."""
+"""No zone was ever further from Greenwich, and PostgreSQL accepts no greater offset."""
 _LAST_MINUTE, _LAST_SECOND = 59, 59
 
 _PLAIN = r".{10}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
@@ -75,7 +75,7 @@ def _iana_zone(key: str) -> ZoneInfo | None:
 
 @cache
 def _other_spellings() -> dict[str, str]:
-    """Return the IANA names by what else they are written as."""
+    """Return the IANA names by their other spellings."""
     from pendulum.tz.data.windows import windows_timezones  # noqa: PLC0415 - rare, and 15 ms
 
     windows = {_spelling(other): key for other, key in windows_timezones.items()}
@@ -97,7 +97,7 @@ class Moment(NamedTuple):
     """``Z``, ``+HH:MM``, or ``None`` where the text has no offset."""
 
     def __str__(self) -> str:
-        """Return it as RFC 3339 writes it, or without an offset where none came."""
+        """Return it in RFC 3339 form, or without an offset if it had none."""
         return f"{self.wall.isoformat()}{self.fraction}{self.offset or ''}"
 
 
@@ -135,7 +135,7 @@ def parse_datetime(text: str) -> datetime:
 
 
 def _normal_offset(text: str | None) -> str | None:
-    """Return an offset as RFC 3339 writes it; seconds are rounded away."""
+    """Return an offset in RFC 3339 form, rounded to minutes."""
     if text is None:
         return None
     parts = _OFFSET.fullmatch(text)
@@ -152,7 +152,7 @@ def _normal_offset(text: str | None) -> str | None:
 class OffsetClock:
     """Writes the wall times of one zone as RFC 3339, with the offset of their moment.
 
-    Used by one thread at a time: `rfc3339` remembers the days that it has met.
+    Used by one thread at a time: `rfc3339` caches the days that it has seen.
     """
 
     _MAX_DAYS = 100_000
@@ -169,7 +169,7 @@ class OffsetClock:
         A text without offset is wall time of the zone, and a date is its midnight. An offset that
         came is kept.
         """
-        # Nearly every text is YYYY-MM-DDTHH:MM:SS on a day that was met before. Such a text is
+        # Nearly every text is YYYY-MM-DDTHH:MM:SS on a day that was seen before. Such a text is
         # complete once its day and time are known to exist, so nothing needs to be parsed.
         offset = self._days.get(_day_of(text))
         return text + offset if offset and _is_plain(text) else self._parsed(text)

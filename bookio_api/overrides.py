@@ -1,4 +1,4 @@
-"""Corrects methods and paths from configuration, for most of them are not confirmed."""
+"""Corrects methods and paths from configuration, because most are not confirmed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def with_overrides(overrides: Mapping[str, str] | None) -> Mapping[str, Operation]:
-    """Return the operations, corrected as ``endpoint_overrides`` says: ``{name: "METHOD /path"}``.
+    """Return the operations, corrected by ``endpoint_overrides``: ``{name: "METHOD /path"}``.
 
-    Raises ``SettingsError`` for a name, method or path that cannot be right.
+    Raises ``SettingsError`` for an invalid name, method or path.
     """
     corrected = dict(OPERATIONS)
     for name, value in (overrides or {}).items():

@@ -2,7 +2,7 @@
 
 The envelope is ``{"result": {"success", "errors", "data"}}`` (C). Which HTTP status goes with
 which failure, and which field carries the code, is unknown (U): every form is understood.
-No word of a response gets into a message, for it may be a patient's.
+No text of a response gets into a message, because it may be a patient's.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ MIN_REDIRECT, MIN_FAILURE, MIN_SERVER_FAILURE, MAX_STATUS = 300, 400, 500, 599
 
 MAX_ID_BITS, MAX_ID_DIGITS = 63, 19
 LARGE_BODY_BYTES, MAX_CONTAINERS = 1 << 20, 2_000_000
-"""A body above this size may open so many lists and objects: each byte of them decodes to 56."""
+"""Limit for lists and objects in a large body: each byte of them decodes to 56."""
 MIN_CLOCK_MS = 10**12
 """September 2001: a ``Date`` before it comes from a clock that was never set."""
 
 _ID_NAME = re.compile(r"[a-z]{0,20}_?[iI][dD]", re.ASCII)
-"""Other names that an id may have, such as ``bookioId`` or ``gid`` (S); no patient has such."""
+"""Other names that an id may have, such as ``bookioId`` or ``gid`` (S)."""
 MAX_NAMES = 5
 
 _STATUSES_WITH_ENVELOPE = {400, 409, 422}
-"""Refusals that Bookio itself words; a page of HTML at any other failure is a proxy's."""
+"""Failures that Bookio words itself; for any other, an HTML page comes from a proxy."""
 
 _GAVE_UP = (ServerError, "the server or a proxy gave up on the request", "try again later")
 _REFUSED_BY_STATUS: dict[int, tuple[type[BookioError], str, str]] = {
@@ -75,7 +75,7 @@ _REFUSED_BY_STATUS: dict[int, tuple[type[BookioError], str, str]] = {
 
 
 class RawResponse(NamedTuple):
-    """What came back: the whole body, decompressed."""
+    """An HTTP response, with the whole body, decompressed."""
 
     status: int
     headers: Mapping[str, str]
@@ -107,7 +107,7 @@ def parse_response(decoder: BodyDecoder, op: Operation, raw: RawResponse) -> Res
     try:
         result = _result(decoder, op, raw)
     except (BrokenResponseError, ContractError) as error:
-        # A failure is what its status says, also where nothing else can be read.
+        # The status decides about a failure even if nothing else can be read.
         is_page = isinstance(error, ContractError) and status in _STATUSES_WITH_ENVELOPE
         if status >= MIN_FAILURE and not is_page:
             raise _failure(op, status, None, {}) from None
@@ -126,7 +126,7 @@ def parse_response(decoder: BodyDecoder, op: Operation, raw: RawResponse) -> Res
 
 
 def rows_in(op: Operation, data: JsonObject) -> list[JsonObject]:
-    """Return the list in ``data``; most of its keys are guesses, so any only list will do."""
+    """Return the list in ``data``; most keys are guesses, so the only list there will do."""
     rows = data.get(op.rows) if op.rows else None
     if op.rows not in data:
         lists = [value for value in data.values() if isinstance(value, list)]
@@ -141,7 +141,7 @@ def rows_in(op: Operation, data: JsonObject) -> list[JsonObject]:
 
 
 def row_id(op: Operation, row: JsonObject) -> int:
-    """Return the ``id`` of a row, an int64 (C), also if it comes as text or as a whole float."""
+    """Return the ``id`` of a row, an int64 (C), even if sent as text or as a whole float."""
     value = whole_number(row.get("id"))
     if value is not None and value.bit_length() <= MAX_ID_BITS:
         return value
@@ -154,7 +154,7 @@ def row_id(op: Operation, row: JsonObject) -> int:
 
 
 def whole_number(value: object) -> int | None:
-    """Return a number that may have come as text (``"17"``) or as a float (``17.0``)."""
+    """Return a number that may be sent as text (``"17"``) or as a float (``17.0``)."""
     if type(value) is int:
         return value
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]+(\.0+)?", value.strip()):
@@ -167,7 +167,7 @@ def whole_number(value: object) -> int | None:
 
 @lru_cache(maxsize=64)
 def parse_http_date(date: str | None) -> int | None:
-    """Return a ``Date`` header in epoch ms, or ``None`` if no clock can have meant it."""
+    """Return a ``Date`` header in epoch ms, or ``None`` if it is invalid or implausible."""
     if not date:
         return None
     try:
@@ -207,7 +207,7 @@ def _result(decoder: BodyDecoder, op: Operation, raw: RawResponse) -> JsonObject
 
 
 def _failure(op: Operation, status: int, code: int | None, result: JsonObject) -> BookioError:
-    """Return the error that a response reports, by its code, else by its status.
+    """Return the error that a response reports, by its code or, without one, its status.
 
     A code that the vendor's table lacks may be a status itself (S: 409, 422), sent with HTTP 200.
     """
@@ -232,7 +232,7 @@ def _failure(op: Operation, status: int, code: int | None, result: JsonObject) -
 
 
 def _code(result: JsonObject) -> int | None:
-    """Return Bookio's number, under either of the names that it may have (U)."""
+    """Return Bookio's error code, under either of its possible names (U)."""
     for name in ("errorCode", "code"):
         value = result.get(name)
         if isinstance(value, int | float | str) and re.fullmatch(r"\d{1,4}(\.0)?", str(value)):
@@ -241,7 +241,7 @@ def _code(result: JsonObject) -> int | None:
 
 
 def _fields(op: Operation, errors: object) -> tuple[str, ...]:
-    """Return the request fields that the errors mention: all that is kept of their text."""
+    """Return the request fields that the errors mention; the rest of their text is dropped."""
     words = set(re.findall(r"\w+", str(errors))) if errors else set()
     return tuple(name for name in _request_fields(op) if name in words)
 

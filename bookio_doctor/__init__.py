@@ -1,1 +1,1 @@
-"""Finds out, with a real token, which of our assumptions about Bookio's API hold."""
+"""Checks, with a real token, which of our assumptions about Bookio's API hold."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VARIABLE_PREFIX = "TAP_BOOKIO_"
-"""The doctor reads the tap's variables: they name the same Bookio."""
+"""The doctor uses the tap's variables, because both talk to the same Bookio."""
 
 logger = logging.getLogger("bookio-doctor")
 

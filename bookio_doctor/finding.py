@@ -24,7 +24,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One assumption, and what was seen of it. No text of it is a value of a row."""
+    """One assumption, and what was seen of it. It contains no values from rows."""
 
     topic: str
     assumption: str

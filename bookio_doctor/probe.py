@@ -1,6 +1,6 @@
-"""Asks Bookio one question at a time: paced, counted, and within a deadline.
+"""Sends one request at a time to Bookio: paced, counted, and within a deadline.
 
-A body is read as the client reads it (`bookio_api.decoding`), so that the doctor never calls
+It decodes bodies as the client does (`bookio_api.decoding`), so that the doctor never calls
 unreadable what tap and target can read.
 """
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 MAX_QUESTIONS = 60
 DEADLINE_S = 50.0
-"""For all questions together: a server that hangs costs less than a minute."""
+"""For all requests together: a server that hangs costs less than a minute."""
 MAX_TIMEOUT_S = 10.0
 MAX_BODY_BYTES = 16 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
 _MAY_PASS = frozenset({408, 421, 425, 429, 499, *range(500, 600)})
-"""Statuses of a server or proxy that may have recovered a moment later."""
+"""Statuses of a server or proxy that may recover a moment later."""
 _PAUSE_S = 1.0
-"""Before a question is repeated."""
+"""Wait before a request is repeated."""
 
 
 class UnansweredError(TransportError):
-    """A question without a usable response; the message says why."""
+    """A request without a usable response; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Reply:
     document: Any
     """The body as JSON; ``None`` if it is not JSON."""
     asked_at: float
-    """Epoch seconds of our clock when the response began."""
+    """When the response began, in epoch seconds of our clock."""
     seconds: float
 
     @property
@@ -59,7 +59,7 @@ class Reply:
 
     @property
     def code(self) -> int | None:
-        """Bookio's error code, under any of the names and places that it may have (U)."""
+        """Bookio's error code, in any of its possible places (U)."""
         top = self.document if isinstance(self.document, dict) else {}
         for place in (self.result, top):
             for name in ("errorCode", "code"):
@@ -70,20 +70,20 @@ class Reply:
 
     @property
     def is_success(self) -> bool:
-        """Whether it is the envelope of a request that was carried out."""
+        """Whether it is the envelope of a successful request."""
         return self.status < 400 and self.result.get("success") is True  # noqa: PLR2004
 
 
 class Probe:
     """The doctor's connection to Bookio.
 
-    A read that fails is repeated once: a passing hiccup is not what Bookio is like. What fails
-    twice is an observation.
+    A failed read is repeated once, because a hiccup says nothing about Bookio. What fails
+    twice counts as an observation.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Take the settings of a plugin. Raises ``SettingsError``; nothing is sent yet."""
-        client_from(settings).close()  # the rules for token and address are the client's
+        client_from(settings).close()  # the client checks token and address
         self._url = str(settings.get("api_url") or PRODUCTION_URL).strip().rstrip("/")
         self._lang = settings.get("lang") or "en"
         self._timeout_s = min(float(settings.get("request_timeout") or 30), MAX_TIMEOUT_S)
@@ -124,7 +124,7 @@ class Probe:
         return reply
 
     def _ask_again(self, method: str, path: str, params: Mapping[str, str], body: object) -> Reply:
-        """Send a read, once more if the first attempt fails."""
+        """Send a read; repeat it once if it fails."""
         try:
             reply = self._send_once(method, path, params, body)
             if reply.status not in _MAY_PASS or not self._has_time:
@@ -179,7 +179,7 @@ class Probe:
             content = bytearray()
             for chunk in response.iter_content(_CHUNK_BYTES):
                 content += chunk
-                # A server that drips is never late for the socket, so the clock is looked at here.
+                # A server that trickles never hits the socket's timeout, so check the clock.
                 if time.monotonic() - started > self._timeout_s:
                     raise requests.Timeout
                 if len(content) > MAX_BODY_BYTES:

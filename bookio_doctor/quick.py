@@ -27,7 +27,7 @@ class ListCheck(NamedTuple):
 
 
 def check_lists(settings: Mapping[str, Any]) -> list[ListCheck]:
-    """Ask which lists respond, at most a few questions each. Raises ``SettingsError``."""
+    """Ask which lists respond, with a few requests each. Raises ``SettingsError``."""
     probe = Probe(settings)
     try:
         survey = Survey(probe, settings.get("endpoint_overrides") or {})
@@ -50,7 +50,7 @@ def _checks(survey: Survey, settings: Mapping[str, Any]) -> Iterator[ListCheck]:
             line = ErrorKind.PATH.with_page(line)
             yield ListCheck(resource.name, works=False, line=line)
         else:
-            # Without the list of facilities tap and target read on, with default_timezone.
+            # Without the list of facilities, tap and target continue with default_timezone.
             works = resource.name == FACILITIES and seen.is_forbidden
             said = "; ".join(filter(None, (finding.seen, finding.meaning)))
             line = f"{resource.name}: {said}"

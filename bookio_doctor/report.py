@@ -28,7 +28,7 @@ _STYLES = {
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """Return what the doctor exits with."""
+    """Return the doctor's exit code."""
     verdicts = {finding.verdict for finding in findings}
     if Verdict.BLOCKS in verdicts or not verdicts:
         return CANNOT_WORK
@@ -36,7 +36,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
 
 
 def as_document(findings: Sequence[Finding], questions: int, ended: str) -> dict[str, Any]:
-    """Return the report as JSON. It holds no value of any row."""
+    """Return the report as JSON. It contains no values from rows."""
     return {
         "questions": questions,
         "ended_early": ended,

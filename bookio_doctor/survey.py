@@ -1,4 +1,4 @@
-"""Asks Bookio what the assumptions need, and keeps what came. Judging it is for ``judgements``."""
+"""Asks Bookio what the assumptions need, and keeps the responses for ``judgements``."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ CANDIDATES = {
 
 IMPOSSIBLE = "NOT_A_STATUS"
 MAX_FACILITIES = 3
-"""So many facilities are looked at for a list that has rows."""
+"""How many facilities to try until a list has rows."""
 OWN_TIMES = ("modified", "updated", "lastModified", "changed", "cancelTime", "created")
 """Fields that may say when a row changed (U)."""
 UNKNOWN_PATH, NO_PERMISSION, BAD_TOKEN = 404, 403, 20
 """Bookio's codes (C), as in ``errors.ERROR_CODES``."""
 DAY_MS = 86_400_000
 RECENT_DAYS = (1, 30)
-"""Spans to look for rows that changed lately in."""
+"""Periods in which to look for recently changed rows."""
 
 Row = dict[str, Any]
 
 
 class TimedRow(NamedTuple):
-    """A row that says when it changed."""
+    """A row that shows when it changed."""
 
     id: str
     field: str
@@ -54,13 +54,13 @@ class TimedRow(NamedTuple):
 
 @dataclass
 class ListSeen:
-    """What a list operation responded."""
+    """The responses of one list operation."""
 
     operation: str
     path: str | None = None
     """The path that answered; ``None`` if none did."""
     tried: list[tuple[str, str]] = field(default_factory=list)
-    """Each path that was asked, with what came of it in a few words."""
+    """Each path that was tried, with its result in a few words."""
     is_forbidden: bool = False
     is_token_refused: bool = False
     reply: Reply | None = None
@@ -87,7 +87,7 @@ class ListSeen:
         return listed[1] if listed else None
 
     def note(self, path: str, reply: Reply) -> None:
-        """Note what a path responded."""
+        """Record the response of a path."""
         listed = list_rows(self.operation, reply) if reply.is_success else None
         self.tried.append((path, "a list" if listed is not None else _refusal(reply)))
         self.reply = reply
@@ -99,17 +99,17 @@ class ListSeen:
 
 
 class Survey:
-    """What was seen of one Bookio. `take` asks; afterwards nothing changes it."""
+    """What was seen of one Bookio. `take` sends the requests; nothing changes it afterwards."""
 
     def __init__(self, probe: Probe, overrides: Mapping[str, str]) -> None:
-        """Know nothing yet. ``overrides`` is the setting ``endpoint_overrides``."""
+        """Start empty. ``overrides`` is the setting ``endpoint_overrides``."""
         self._probe = probe
         self._operations = with_overrides(overrides)
         self.lists = {r.list_operation: ListSeen(r.list_operation) for r in RESOURCES.values()}
         self.facility: Row | None = None
         """The facility whose lists were looked at; ``None`` if the token may not list them."""
         self.impossible: Reply | None = None
-        """The response to a filter value that cannot be right."""
+        """The response to an invalid filter value."""
         self.limit_zero: Reply | None = None
         self.limit_ten: Reply | None = None
         self.beyond_end: Reply | None = None
@@ -121,18 +121,18 @@ class Survey:
         self.until_day: list[Row] | None = None
         """Reservations with ``to`` on that day, and ``from`` the day before."""
         self.syncs: dict[str, list[Row]] = {}
-        """Rows by question: all, future, seconds, recent, before, at, after."""
+        """Rows by request: all, future, seconds, recent, before, at, after."""
         self.recent_since_ms = 0
-        """The ``lastSync`` of the question ``recent``."""
+        """The ``lastSync`` of the request ``recent``."""
         self.timed_row: TimedRow | None = None
-        """The row whose own time was asked about."""
+        """The row whose own time was used as ``lastSync``."""
         self.unanswered = ""
         """Why the survey ended early; empty if it did not."""
 
     def take(self, *, quick: bool = False) -> None:
-        """Ask what there is to know; a quick survey only asks which lists respond.
+        """Send all requests; a quick survey only asks which lists respond.
 
-        What goes wrong is part of what was seen, so nothing is raised for it.
+        A failure is an observation, so nothing is raised for it.
         """
         try:
             self._find_lists()
@@ -146,12 +146,12 @@ class Survey:
 
     @property
     def reservations(self) -> ListSeen:
-        """The list that most questions are about."""
+        """The list that most requests are about."""
         return self.lists["list_reservations"]
 
     @property
     def replies(self) -> Sequence[Reply]:
-        """Every response, in the order of the questions."""
+        """Every response, in the order of the requests."""
         return self._probe.replies
 
     def rows(self, operation: str) -> list[Row]:
@@ -199,7 +199,7 @@ class Survey:
         self.second_reading = self._rows(offset=0, limit=MAX_PAGE_SIZE)
 
     def _look_at_ranges(self) -> None:
-        """Ask for a day that has rows: whether they come shows what from and to include."""
+        """Ask for a day that has rows: which ones come shows what from and to include."""
         days = [str(row.get("dateFrom", ""))[:10] for row in self.reservations.rows]
         days = [day for day in days if re.fullmatch(r"\d{4}-\d{2}-\d{2}", day)]
         if not days:
@@ -210,11 +210,11 @@ class Survey:
         self.until_day = self._rows(**{"from": before, "to": self.day})
 
     def _look_at_last_sync(self) -> None:
-        """Ask around a row's own times, where there are any: nothing is written to find out."""
+        """Ask around a row's own times, if it has any, so that nothing needs to be written."""
         now_ms = self._now_ms()
         questions = {"all": 1, "future": now_ms + DAY_MS, "seconds": (now_ms + DAY_MS) // 1000}
         self._ask_since(questions)
-        for days in RECENT_DAYS:  # the fewer rows a response holds, the more it shows
+        for days in RECENT_DAYS:  # the fewer rows a response has, the more it shows
             self.recent_since_ms = now_ms - days * DAY_MS
             self._ask_since({"recent": self.recent_since_ms})
             if self.syncs.get("recent"):
@@ -247,7 +247,7 @@ class Survey:
         return max(timed, key=lambda row: row.moment_ms, default=None)
 
     def _own_times(self, row: Row) -> Iterator[tuple[str, int]]:
-        """Yield the times in epoch ms at which a row says that it changed."""
+        """Yield the times in epoch ms at which a row shows that it changed."""
         try:
             tz = zone(str((self.facility or {}).get("timeZone") or DEFAULT_TIMEZONE))
         except SettingsError:
@@ -263,14 +263,14 @@ class Survey:
         return self._probe.get(self.reservations.path or "", facilityId=facility, **query)
 
     def _rows(self, **query: object) -> list[Row] | None:
-        """Return the reservations that a question brings, ``None`` if it brings no list."""
+        """Return the reservations in a response, ``None`` if it has no list."""
         return self.reservations.rows_in(
             self._ask(**{"offset": 0, "limit": MAX_PAGE_SIZE, **query})
         )
 
 
 def list_rows(operation: str, reply: Reply) -> tuple[str, list[Row]] | None:
-    """Return the key and the rows of a list, ``None`` if it holds no such list."""
+    """Return the key and the rows of a list, ``None`` if there is no such list."""
     data = reply.result.get("data")
     expected = OPERATIONS[operation].rows or ""
     if isinstance(data, list):

@@ -1,7 +1,7 @@
-"""Finds out whether the paths of the writes exist, with requests that cannot change anything.
+"""Checks whether the paths for writing exist, with requests that cannot change anything.
 
-Each names an id that cannot exist, or has an empty body, so that the most a server can do is to
-refuse it. An unknown path and a refused request differ in their code or status (G).
+Each has an id that cannot exist, or an empty body, so that the most a server can do is
+refuse it. An unknown path and a refused request differ in code or status (G).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def write_probes(overrides: Mapping[str, str]) -> list[WriteProbe]:
 
 
 def send_write_probes(probe: Probe, requests: list[WriteProbe]) -> Iterator[Finding]:
-    """Send them, and yield what each showed. A request that succeeds ends it at once."""
+    """Send them, and yield a finding for each. Stop at once if a request succeeds."""
     for request in requests:
         operation = request.operation
         assumption = f"it is {operation.method} {OPERATIONS[operation.name].path}"
@@ -70,7 +70,7 @@ def send_write_probes(probe: Probe, requests: list[WriteProbe]) -> Iterator[Find
 def _judge(reply: Reply) -> tuple[Verdict, str, str]:
     """Tell an unknown path from a known one.
 
-    1. It succeeded: the server accepts what cannot be right. Stop, and say so.
+    1. It succeeded: the server accepts an invalid request. Stop, and say so.
     2. Bookio's code tells: 404 is an unknown path, any other is a refusal by a known one.
     3. There is no code: the HTTP status tells.
     """

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Start a sandbox, or name the extra that is missing."""
+    """Start a sandbox, or report the missing extra."""
     try:
         from bookio_sandbox.command import main as run
     except ModuleNotFoundError as error:

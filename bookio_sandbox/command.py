@@ -1,4 +1,4 @@
-"""The command ``bookio-sandbox``: its options, its signals, and one line for what is wrong."""
+"""The command ``bookio-sandbox``: options, signals, and one-line errors."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OSError, sqlite3.Error, SettingsError) as error:
         parser.error(str(error))
     running = server(bookio)
-    # A flag and no exception: the signal may come while uvicorn builds its loop.
+    # A flag instead of an exception: the signal may come while uvicorn builds its loop.
     _at_signal(lambda: setattr(running, "should_exit", True))
     print(base_url(listener), flush=True)
     running.run(sockets=[listener])

@@ -101,7 +101,7 @@ class Sandbox:
         self.control("/rows", [{"stream": stream, "change": {"id": row_id, **row}}])
 
     def remove(self, stream: str, row_id: int) -> None:
-        """Remove a row for good."""
+        """Remove a row permanently."""
         self.control("/rows", [{"stream": stream, "remove": row_id}])
 
     def advance(self, *, seconds: float = 0, days: int = 0) -> dict[str, int]:
@@ -111,7 +111,7 @@ class Sandbox:
         return changes
 
     def stop_clock(self) -> None:
-        """Let no more time pass but what ``advance`` lets pass."""
+        """Stop the clock; only ``advance`` moves it from now on."""
         self.control("/clock", {"ticks": False})
 
     def now_ms(self) -> int:

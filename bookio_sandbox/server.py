@@ -1,4 +1,4 @@
-"""Serves a world on a loopback port."""
+"""Serves a store on a loopback port."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Options:
-    """Which world to serve, and to whom."""
+    """What to serve, and with which token."""
 
     token: str = "sandbox-token"  # noqa: S105
     seed: int = 1
@@ -37,9 +37,9 @@ class Options:
     facilities: int = FACILITIES_OF_A_VENDOR
     clock: datetime = DEFAULT_START
     db: str = ":memory:"
-    """A file with a world in it is continued; the options above do not count then."""
+    """A file with data is reused; the options above are ignored then."""
     variant: str | None = None
-    """Another Bookio, by the name of its file under ``variants/``; options given beside it win."""
+    """A Bookio variant, by its file name under ``variants/``; explicit options win."""
     endpoints: dict[str, str] = field(default_factory=dict)
     """Other methods and paths than the contract's, in the form of ``endpoint_overrides``."""
 

@@ -1,1 +1,1 @@
-"""Cuts the facilities of a token into shards, each read by a process with a state of its own."""
+"""Splits a token's facilities into shards, each with its own process and state."""

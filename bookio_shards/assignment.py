@@ -1,8 +1,8 @@
 """Which shard a facility belongs to. Pure, and the same on every machine and in every release.
 
-A shard's state holds the bookmarks of its facilities. If a facility came to another shard without
-its bookmark, it would be read in full again, so neither the hash nor the names may ever change;
-to change the number of shards there is ``bookio-shards move``.
+A shard's state has the bookmarks of its facilities. If a facility moved to another shard without
+its bookmark, it would be read in full again, so neither the hash nor the names may ever change.
+Use ``bookio-shards move`` to change the number of shards.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Shard(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name by which tasks and states know it, for instance ``shard-07of16``."""
+        """Its name in tasks and states, for instance ``shard-07of16``."""
         return f"shard-{self.number:02}of{self.of:02}"
 
 
@@ -41,7 +41,7 @@ def shard_of(facility_id: int, count: int) -> Shard:
 
 
 def all_shards(count: int) -> list[Shard]:
-    """Return every shard of ``count``. Raises ``SettingsError`` for a number that cannot be."""
+    """Return all ``count`` shards. Raises ``SettingsError`` for an invalid number."""
     if not 1 <= count <= MAX_SHARDS:
         msg = f"{count} shards are not possible; use 1 to {MAX_SHARDS}"
         raise SettingsError(msg)
@@ -49,7 +49,7 @@ def all_shards(count: int) -> list[Shard]:
 
 
 def assign(facility_ids: Iterable[int], count: int) -> dict[Shard, list[int]]:
-    """Return the facilities of every shard, sorted; a shard without any has an empty list."""
+    """Return the facilities of every shard, sorted; the list may be empty."""
     assigned: dict[Shard, list[int]] = {shard: [] for shard in all_shards(count)}
     for facility_id in sorted(set(facility_ids)):
         assigned[shard_of(facility_id, count)].append(facility_id)

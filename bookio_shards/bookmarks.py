@@ -1,6 +1,6 @@
-"""Deals the bookmarks of some states of tap-bookio out to other states. Pure.
+"""Distributes the bookmarks of some states of tap-bookio to other states. Pure.
 
-What a state holds, and what becomes of it (docs/design/bookmark.md):
+The contents of a state, and where they go (docs/design/bookmark.md):
 
 1. ``bookmarks.<stream>.partitions[]``, one for each facility: goes unchanged to the state that the
    facility belongs to now. If two states have the same facility, the older bookmark is taken: what
@@ -29,7 +29,7 @@ _STREAM_WIDE = {_PARTITIONS, PERSONAL_DATA}
 
 
 class Held(NamedTuple):
-    """What one state holds of one facility in one stream."""
+    """The bookmark of one facility in one stream, from one state."""
 
     state_id: str
     stream: str
@@ -44,7 +44,7 @@ class Held(NamedTuple):
 
 
 class Dealt(NamedTuple):
-    """The states that come out, by their ids, and what was left behind."""
+    """The new states, by id, and what was left out."""
 
     states: dict[str, State]
     sources: dict[str, set[str]]
@@ -54,7 +54,7 @@ class Dealt(NamedTuple):
 
 
 def checked(state_id: str, state: State) -> State:
-    """Return a state that can be dealt out. Raises ``SettingsError``."""
+    """Return a state that can be distributed. Raises ``SettingsError``."""
     try:
         check_state(state, NAMES)
     except SettingsError as error:

@@ -50,7 +50,7 @@ def shards() -> None:
     help="Settings of tap-bookio, a file; or ENV for TAP_BOOKIO_… variables.",
 )
 def list_shards(count: int, config: tuple[str, ...]) -> None:
-    """Ask for the facilities and cut them."""
+    """Ask for the facilities and split them."""
     all_shards(count)  # which refuses an impossible number before anything is asked
     for shard, ids in assign(_facility_ids(config), count).items():
         if ids:

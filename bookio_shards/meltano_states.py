@@ -1,7 +1,7 @@
 """The states of a Meltano project, through Meltano's own command line.
 
-Meltano knows where they are: a database, a folder, or a bucket. It runs in its own environment, so
-it is a program here and not a library. Read in Meltano 4.4.1.
+Meltano knows where they are: a database, a folder, or a bucket. It has its own environment, so
+it is called as a program, not as a library. Read in Meltano 4.4.1.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TIMEOUT_S = 600
 
 
 class MeltanoError(BookioError):
-    """Meltano did not do what it was asked for."""
+    """A Meltano command failed."""
 
     kind = ErrorKind.MELTANO
 
@@ -39,7 +39,7 @@ class MeltanoStates:
     """A Meltano environment, where that decides which states there are."""
 
     def read(self) -> dict[str, Any]:
-        """Return each Singer state by its id, as the next run would be given it.
+        """Return each Singer state by its id, as the next run would get it.
 
         They may be of any tap, and so of any shape.
         """
@@ -93,7 +93,7 @@ class MeltanoStates:
             msg = f"{self._named(action)} did not end within {_TIMEOUT_S} seconds"
             raise MeltanoError(msg) from error
         if done.returncode:
-            # What Meltano prints may hold the address of its database, with a password.
+            # Meltano's output may contain the address of its database, with a password.
             msg = (
                 f"{self._named(action)} failed with exit code {done.returncode}; run it "
                 f"yourself in {self.project.absolute()} to see why"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Action(Enum):
-    """What becomes of a new state; the value is its sign in the plan."""
+    """What happens to a new state; the value is its sign in the plan."""
 
     CREATE = "+"
     KEEP = "="
@@ -36,7 +36,7 @@ class Action(Enum):
 
 
 class Change(NamedTuple):
-    """What becomes of one new state."""
+    """What happens to one new state."""
 
     state_id: str
     action: Action
@@ -64,7 +64,7 @@ class Plan:
     deletes_old: bool
 
     def lines(self) -> Iterator[str]:
-        """Yield the plan for a person to agree to."""
+        """Yield the lines of the plan, for confirmation."""
         yield from map(str, self.changes)
         if self.deletes_old:
             yield from (f"- {state_id}" for state_id in self.old)
@@ -84,7 +84,7 @@ class Plan:
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether all is as it should be."""
+        """Whether every state is as planned."""
         return not self.deletes_old and all(c.action is Action.KEEP for c in self.changes)
 
 

@@ -42,7 +42,7 @@ class OneLineCommand(click.Command):
 
     logger: logging.Logger = logging.getLogger(__name__)
     writes = False
-    """Whether the command changes Bookio, so that settings that were not read must stop it."""
+    """Whether the command changes Bookio, so that unused settings must stop it."""
     _unread: tuple[str, ...] = ()
 
     @classmethod
@@ -71,7 +71,7 @@ class OneLineCommand(click.Command):
         return f"{self.name or ''}_".upper().replace("-", "_")
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as click has it
-        """Run, and end any failure with one line and exit code 1."""
+        """Run; report any failure in one line and exit with code 1."""
         # What the imports made lives until the end, so no collection needs to look at it; the one
         # at exit alone took a tenth of a second.
         gc.freeze()
@@ -94,7 +94,7 @@ class OneLineCommand(click.Command):
         sys.exit(FAILED)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Carry out the options that are commands of their own, such as --discover."""
+        """Handle the options that are separate commands, such as --discover."""
         with _named_broken_pipe():
             return super().parse_args(ctx, args)
 
@@ -144,12 +144,12 @@ class OneLineCommand(click.Command):
 
 
 class OneLineGroup(OneLineCommand, click.Group):
-    """A command that is made of commands, with the failures of each in one line."""
+    """A command with subcommands; each failure is reported in one line."""
 
 
 @contextmanager
 def _named_broken_pipe() -> Iterator[None]:
-    """Raise our own error for a broken pipe: click ends without a word at a BrokenPipeError."""
+    """Raise our own error for a broken pipe, because click exits silently."""
     try:
         yield
     except BrokenPipeError as error:
@@ -202,7 +202,7 @@ def _passed_through(error: BaseException, module: str) -> bool:
 
 
 def _settings_problem(problem: str, variable_prefix: str) -> str:
-    """Return a problem of the settings without the value, which may be a secret out of place."""
+    """Return a problem with a setting, without its value, which may be a misplaced secret."""
     if missing := _REQUIRED.fullmatch(problem):
         variable = f"{variable_prefix}{missing[1].upper()}"
         return (
@@ -214,7 +214,7 @@ def _settings_problem(problem: str, variable_prefix: str) -> str:
 
 
 def _checked_json(_: click.Context, option: click.Parameter, file: IO[str] | None) -> Any:  # noqa: ANN401
-    """Return the file, read; one that is not JSON is reported by the option's name."""
+    """Return the content of a file; the error for one that is not JSON names the option."""
     if file is None:
         return None
     binary = getattr(file, "buffer", None)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ENVIRONMENT = "ENV"
 """The value of ``--config`` that reads the environment instead of a file."""
 _HARMLESS_NAME = re.compile(r"[a-z]{1,15}([_-][a-z]{1,15}){,3}")
-"""Anything else in place of a name may be a secret, so it is not shown."""
+"""Any other name may be a misplaced secret, so it is not shown."""
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def settings_of(
 
 
 def unread_variables(settings: Mapping[str, Any], properties: Properties, prefix: str) -> list[str]:
-    """Return variables that were set for nothing: they differ from the settings in force.
+    """Return variables that had no effect because they differ from the settings in use.
 
     Meltano has read them itself, and an inherited plugin's settings may differ on purpose.
     """
@@ -81,7 +81,7 @@ def _read_file(path: str, properties: Properties) -> dict[str, Any]:
 
 
 def _value_in_file(path: str, name: str, value: Any, properties: Properties) -> Any:  # noqa: ANN401
-    """Return a value in its setting's type: Meltano hands numbers and switches on as text."""
+    """Return a value in its setting's type: Meltano passes numbers and booleans as text."""
     schema = properties.get(name)
     if schema is None or not isinstance(value, str):
         return value
@@ -91,7 +91,7 @@ def _value_in_file(path: str, name: str, value: Any, properties: Properties) -> 
 
 
 def _check_names(settings: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Refuse a slip in a setting's name, which would be ignored without a word."""
+    """Refuse a misspelt setting, which would otherwise be ignored silently."""
     slips = []
     for name in settings.keys() - set(known):
         if meant := likeliest(name, known):

@@ -1,4 +1,4 @@
-"""Asks a person before something is done that cannot be taken back."""
+"""Asks for confirmation before something that cannot be undone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bookio_api.errors import SettingsError
 
 
 def require_yes(question: str, *, what_needs_it: str, refused: str) -> None:
-    """Return only if a person types yes; else raise ``SettingsError`` with one of the texts."""
+    """Return only if the user types yes; otherwise raise ``SettingsError``."""
     if not sys.stdin.isatty():
         msg = f"{what_needs_it} needs --yes where nobody can be asked"
         raise SettingsError(msg)

@@ -1,7 +1,7 @@
-"""The environment variables of a plugin: which are settings, which are slips, which nobody read.
+"""The environment variables of a plugin: settings, misspelt names, and unused ones.
 
-``PREFIX_NAME`` is the setting ``name``. A variable that looks like a setting and is none would do
-nothing without a word, and so would one that nobody reads: both are reported.
+``PREFIX_NAME`` is the setting ``name``. A variable that only looks like a setting would do
+nothing, silently, and so would one that is not read: both are reported.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class PluginEnvironment:
         }
 
     def check_names(self) -> None:
-        """Refuse variables with our prefix that are no settings."""
+        """Refuse variables with our prefix that are not settings."""
         problems = [problem for name in sorted(self._texts) if (problem := self._problem(name))]
         if problems:
             raise SettingsError(" ".join(problems))
@@ -65,7 +65,7 @@ class PluginEnvironment:
         return settings
 
     def unread(self, settings: Mapping[str, Any]) -> list[str]:
-        """Return the variables that say something else than the settings that are in force."""
+        """Return the variables that differ from the settings in use."""
         return [
             self._variable(name)
             for name, schema in self._properties.items()
@@ -96,7 +96,7 @@ class PluginEnvironment:
                 return None
         if meant is not None:
             return f"{variable} is not a setting; did you mean {self._variable(meant)}?"
-        # Nothing else than the prefix is known to be harmless, so the rest is not shown.
+        # Only the prefix is known to be harmless, so the rest is not shown.
         shown = variable if re.fullmatch(r"[A-Z_]{,40}", variable) else f"{self._prefix}…"
         plugin = self._prefix.rstrip("_").lower().replace("_", "-")
         return f"{shown} is not a setting; remove it, or see {plugin} --about for all settings."
@@ -108,13 +108,13 @@ def _load_dotenv() -> None:
         return
     try:
         load_dotenv(stream=StringIO(_text_of_dotenv(path)))
-    except ValueError as error:  # a NUL, which no variable may hold
+    except ValueError as error:  # a NUL, which a variable cannot contain
         msg = f"{path} is not text in UTF-8; save it as UTF-8"
         raise SettingsError(msg) from error
 
 
 def _peek_at_dotenv() -> dict[str, str | None]:
-    """Return what ``.env`` holds without taking it over; one that cannot be read holds nothing."""
+    """Return the content of ``.env`` without setting it; nothing if it cannot be read."""
     path = find_dotenv(usecwd=True)
     try:
         return dotenv_values(stream=StringIO(_text_of_dotenv(path))) if path else {}

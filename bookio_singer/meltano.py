@@ -1,4 +1,4 @@
-"""What Meltano does to settings on their way to a plugin, and how it shows.
+"""What Meltano does to settings on their way to a plugin, and how to tell.
 
 Meltano resolves settings itself (meltano.yml, environment, ``.env``), writes them into a file for
 ``--config`` and sets a variable for each of them. Read in Meltano 4.4.1.
@@ -18,7 +18,7 @@ _STREAM_MAPS = ("MELTANO_EXTRACT_STREAM_MAPS", "MELTANO_LOAD_STREAM_MAPS")
 
 
 def is_run_by_meltano() -> bool:
-    """Whether Meltano started this process, so that variables repeat what the file holds."""
+    """Whether Meltano started this process, so that variables repeat the file's settings."""
     return any(name in os.environ for name in _NAMES)
 
 

@@ -1,4 +1,4 @@
-"""A line on a terminal that says how far a run has come; anywhere else, nothing.
+"""A progress line on a terminal; anywhere else, nothing.
 
 rich is imported when the line first appears, so that a run without it starts no later.
 """
@@ -23,7 +23,7 @@ REFRESHES_PER_SECOND = 4
 
 
 def is_for_a_person(stdout: TextIO, stderr: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether somebody watches this run: on a terminal, not in CI, in Meltano or in a pipe."""
+    """Whether this runs on a terminal, and not in CI, in Meltano or in a pipe."""
     if not stderr.isatty() or environment.get("CI"):
         return False
     if any(name.startswith(SCHEDULER_PREFIX) for name in environment):
@@ -43,7 +43,7 @@ class Progress:
         self._line: _Line | None = None
 
     def show(self, name: str, rows: int, total: int | None = None) -> None:
-        """Show the rows so far of what is called so, of as many as are known to come."""
+        """Show the rows so far under this name, and the expected number if known."""
         if not self._is_visible:
             return
         if self._line is None:
@@ -98,7 +98,7 @@ class _Line:
 
 
 def _redirect_log(before: TextIO, now: TextIO) -> None:
-    """Give the log's handlers another stream, where they write to the one of before."""
+    """Redirect the log handlers that write to one stream to another."""
     loggers = [logging.getLogger(name) for name in (None, *logging.root.manager.loggerDict)]
     for handler in {handler for logger in loggers for handler in logger.handlers}:
         if isinstance(handler, logging.StreamHandler) and handler.stream is before:

@@ -1,8 +1,8 @@
 """Keeps tokens, keys, e-mail addresses and tracebacks out of every log of this process.
 
 ``install`` is called by a command before anything else. It works on log records as they are made,
-so it holds for singer-sdk, urllib3 and every other logger, at every level. Responses and request
-bodies are never logged anyway; this is the net below that.
+so it covers singer-sdk, urllib3 and every other logger, at every level. Responses and request
+bodies are never logged anyway; this is a safety net.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from bookio_singer.sdk import STREAM_MAPS_MODULE
 
 HIDDEN = "***"
 _MIN_SECRET_LENGTH = 4
-"""A shorter text would occur in ordinary words."""
+"""Shorter secrets would match parts of ordinary words."""
 
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",]+")
 _WORD = r"[^\s@'\"=&?:<>,;]"
 _EMAIL = re.compile(rf"(?<!{_WORD}){_WORD}+(?:@|%40){_WORD}+")
-"""Begins where a word begins, so that a long word is read once, not once for each letter."""
+"""Anchored at the start of a word, so that a long word is scanned once, not per letter."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that end a line, control a terminal or cannot be encoded."""
 _MAX_CHARACTERS = 10_000
-"""Of one message."""
+"""Limit for one message."""
 
 _VERBOSE_LOGGERS = {
     "urllib3": logging.ERROR,  # addresses, whose query may hold a patient's e-mail
-    STREAM_MAPS_MODULE: logging.INFO,  # what a stream map makes of each field
+    STREAM_MAPS_MODULE: logging.INFO,  # the result of a stream map for each field
 }
 _secrets: set[str] = set()
 _make_record = logging.getLogRecordFactory()
@@ -42,7 +42,7 @@ def install() -> None:
 
 
 def conceal(secret: str) -> None:
-    """Hide this text wherever it would be logged from now on."""
+    """Hide this text in everything that is logged from now on."""
     if len(secret) >= _MIN_SECRET_LENGTH:
         _secrets.add(secret)
 
@@ -59,7 +59,7 @@ def redacted(text: str) -> str:
 
 
 def place_of(error: BaseException) -> str:
-    """Return type and origin of an exception; its text may quote a patient."""
+    """Return the type and location of an exception, without its text."""
     where = error.__traceback__
     while where is not None and where.tb_next is not None:
         where = where.tb_next

@@ -34,11 +34,11 @@ READ_IN = "0.54.9"
 """The release of singer-sdk whose source the reasons below were checked against."""
 
 STREAM_MAPS_MODULE = "singer_sdk.mapper"
-"""Carries out ``stream_maps``, lets errors of an expression pass, and logs by this name."""
+"""Applies ``stream_maps``, passes on errors of an expression, and logs under this name."""
 
 
 def failed_stream_map(error: BaseException) -> tuple[str, str | None] | None:
-    """Return the stream and the field whose map let an exception pass; None for any other one.
+    """Return the stream and field whose map raised an exception; None for any other one.
 
     The SDK's own message names neither; both are local variables of what carries out a map.
     """
@@ -53,7 +53,7 @@ def failed_stream_map(error: BaseException) -> tuple[str, str | None] | None:
 
 
 ConfigInput = _ConfigInput
-"""What the callback of ``--config`` hands to ``invoke``: the settings of all files."""
+"""What the ``--config`` callback passes to ``invoke``: the settings of all files."""
 
 __all__ = [
     "READ_IN",
@@ -136,7 +136,7 @@ class SingerStream(Stream):
 
     @property
     def passes_records_unchanged(self) -> bool:
-        """Whether the SDK would write each record as it is: nothing deselected, mapped or cut."""
+        """Whether the SDK would write records unchanged: nothing deselected, mapped or removed."""
         return (
             self.selected
             and all(self.mask.values())
@@ -162,7 +162,7 @@ class SingerStream(Stream):
         self._write_state_message()
 
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:  # noqa: ANN401
-        """Log, but leave the report of a failed sync to the command line, which has the reason."""
+        """Log, except for a failed sync: the command line reports that, with the reason."""
         level = logging.DEBUG if message.startswith(FAILED_SYNC) else level
         super().log(message, *args, level=level, **kwargs)
 
@@ -170,7 +170,7 @@ class SingerStream(Stream):
         """Prepare for the records; SCHEMA has been written."""
 
     def sync_partition(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
-        """Sync the records of one partition, and yield those that the SDK has written."""
+        """Sync the records of one partition, and yield those that the SDK has to write."""
         yield from super()._sync_records(context, write_messages=self.is_writing)
 
     def _sync_records(
@@ -196,11 +196,11 @@ class SingerStream(Stream):
     def _increment_stream_state(
         self, latest_record: dict[str, Any], *, context: Mapping[str, Any] | None = None
     ) -> None:
-        """Do nothing: a bookmark is the time of our question, never a record's."""
+        """Do nothing: a bookmark is the time of our request, not of a record."""
 
 
 FAILED_SYNC = "An unhandled error occurred while syncing"
-"""How the message begins that the SDK logs, with no reason, before it lets an exception pass."""
+"""Start of the message that the SDK logs, without a reason, before it re-raises."""
 
 
 class SingerReader(MsgSpecReader):
@@ -226,7 +226,7 @@ class SingerTarget(Plugin, Target):
         return True
 
     def after_state(self) -> None:
-        """Go on after a STATE message was taken; nothing has been drained for it."""
+        """Continue after a STATE message; nothing has been drained for it."""
 
     def before_batch(self) -> None:
         """Prepare for a BATCH message."""
@@ -255,12 +255,12 @@ class SingerTarget(Plugin, Target):
 
 
 class SingerSink(BatchSink):
-    """A sink that takes records as they came: the plan checks them."""
+    """A sink that accepts records unchecked, because the plan checks them."""
 
     validate_schema = False
 
     def _parse_timestamps_in_record(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
-        """Leave texts as they are: an offset decides what they mean."""
+        """Do not parse times: their meaning depends on the offset."""
 
     def _after_process_record(self, context: dict[str, Any]) -> None:
         """Do not log the record, as the SDK does at DEBUG."""
@@ -283,10 +283,10 @@ class Seam(NamedTuple):
     reason: str
 
 
-_STREAM_WAY = "a whole page skips it, so it must not change a record that nothing selects or maps"
+_PER_RECORD = "whole pages bypass it, so it must leave unselected, unmapped records unchanged"
 
 SEAMS: tuple[Seam, ...] = (
-    Seam(_ConfigInput, "__init__", "self, config, parse_env", "it carries the settings to invoke"),
+    Seam(_ConfigInput, "__init__", "self, config, parse_env", "it passes the settings to invoke"),
     Seam(
         PluginBase,
         "_validate_config",
@@ -309,13 +309,13 @@ SEAMS: tuple[Seam, ...] = (
         Stream,
         "_sync_records",
         "self, context, *, write_messages",
-        "partitions are counted one by one, and BATCH files hold what RECORD messages would",
+        "each partition is counted, and BATCH files have the same records as RECORD messages",
     ),
     Seam(
         Stream,
         "_increment_stream_state",
         "self, latest_record, *, context",
-        "the SDK would take a bookmark from a record",
+        "the SDK would take the bookmark from a record",
     ),
     Seam(
         Stream,
@@ -335,17 +335,17 @@ SEAMS: tuple[Seam, ...] = (
         "self",
         "a STATE holds all bookmarks, so not every facility can have its own",
     ),
-    Seam(Stream, "_process_record", "self, record, child_context, partition_context", _STREAM_WAY),
-    Seam(Stream, "_generate_record_messages", "self, record", _STREAM_WAY),
-    Seam(Stream, "_write_record_message", "self, record", _STREAM_WAY),
-    Seam(Stream, "post_process", "self, row, context", _STREAM_WAY),
-    Seam(SameRecordTransform, "transform", "self, record", _STREAM_WAY),
-    Seam(RecordMessage, "to_dict", "self", _STREAM_WAY),
+    Seam(Stream, "_process_record", "self, record, child_context, partition_context", _PER_RECORD),
+    Seam(Stream, "_generate_record_messages", "self, record", _PER_RECORD),
+    Seam(Stream, "_write_record_message", "self, record", _PER_RECORD),
+    Seam(Stream, "post_process", "self, row, context", _PER_RECORD),
+    Seam(SameRecordTransform, "transform", "self, record", _PER_RECORD),
+    Seam(RecordMessage, "to_dict", "self", _PER_RECORD),
     Seam(
         MsgSpecReader,
         "_process_unknown_message",
         "self, message_dict",
-        "the SDK quotes the message, patient and all",
+        "the SDK quotes the message, including patient data",
     ),
     Seam(
         Target,
@@ -381,6 +381,6 @@ SEAMS: tuple[Seam, ...] = (
         "self, record",
         "the SDK removes _sdc_deleted_at",
     ),
-    Seam(encoder, "encode_lines", "", "it encodes a page at once"),
+    Seam(encoder, "encode_lines", "", "it encodes a whole page"),
 )
 """Attributes of instances (``_tap``, ``_stream_version``, ``_sinks_active``) are tested apart."""

@@ -1,4 +1,4 @@
-"""Texts, names and values of settings: how they are read, whatever they come from."""
+"""Parses texts, names and values of settings, from files and variables alike."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _FORMS: dict[str, tuple[str, type | tuple[type, ...], str]] = {
 }
 """For a type of JSON Schema: its name in a message, its Python type, and an example."""
 _SIMILARITY = 0.75
-"""From this ratio on, a name is taken for a slip of another."""
+"""From this ratio on, a name counts as a misspelling of another."""
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 
 
 def parse_json(content: str | bytes, source: str) -> Any:  # noqa: ANN401
-    """Return the JSON of a file or variable, which is named in a ``SettingsError``.
+    """Return the JSON of a file or variable, which a ``SettingsError`` names.
 
     A byte order mark and UTF-16 are read, as JSON tells them apart.
     """
@@ -69,7 +69,7 @@ def likeliest(name: str, known: Iterable[str]) -> str | None:
 
 
 def is_text(schema: Mapping[str, Any]) -> bool:
-    """Whether a setting takes any text."""
+    """Whether a setting accepts any text."""
     return not set(_FORMS) & _types(schema)
 
 
@@ -77,7 +77,7 @@ def value_of(source: str, text: str, schema: Mapping[str, Any]) -> Any:  # noqa:
     """Return the value that a text stands for, in the type of its setting.
 
     ``source`` is where it was found: a variable, or a setting in a file. The text itself is never
-    shown, for it may be a secret in the wrong place.
+    shown, because it may be a misplaced secret.
     """
     if is_text(schema):
         return _day(text) if schema.get("format") == "date" else text
@@ -107,7 +107,7 @@ def _types(schema: Mapping[str, Any]) -> set[str]:
 
 
 def _day(text: str) -> str:
-    """Return the day of a datetime, which Meltano makes of ``7 days ago``."""
+    """Return the day of a datetime, into which Meltano turns ``7 days ago``."""
     if _DATETIME.match(text):
         try:
             return datetime.fromisoformat(text).date().isoformat()

@@ -23,12 +23,12 @@ LAST_LINES = 15
 
 
 class DemoError(Exception):
-    """A step of the demo failed; the message says why, or holds the last lines that it wrote."""
+    """A step of the demo failed; the message says why, or has its last lines of output."""
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Hold the folder of the demo, or say that another demo does."""
+    """Lock the demo's folder, or report that another demo is running."""
     OUTPUT.mkdir(exist_ok=True)
     with (OUTPUT / ".lock").open("w") as lock:
         try:
@@ -63,7 +63,7 @@ class MeltanoProject:
         (HOME / "project" / "meltano.db").unlink(missing_ok=True)
 
     def install(self, kind: str, plugin: str, lock: str) -> None:
-        """Install Meltano and a plugin, unless they are there as their lock files say."""
+        """Install Meltano and a plugin, unless they match their lock files."""
         pins = REQUIREMENTS / "meltano.txt"
         if not _is_installed("meltano", pins):
             venv.create(HOME, with_pip=True, clear=True)

@@ -1,4 +1,4 @@
-"""From nothing to a warehouse, twice: a first load, then only what a day changed; then a report.
+"""Loads a warehouse twice, first everything and then a day's changes; then draws a report.
 
 Starts its own Bookio (bookio-sandbox), has Meltano load it into output/bookio.duckdb, and
 compares the tables with the sandbox, row by row. dbt makes marts of both loads. Then it writes back
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def load(meltano: MeltanoProject) -> Load:
-    """Run the job and count what it brought."""
+    """Run the job and count the rows that it loaded."""
     began, started = datetime.now(UTC), time.monotonic()
     meltano.run("tap-bookio", "target-duckdb")
     seconds = time.monotonic() - started

@@ -1,4 +1,4 @@
-"""The other way: what a clinic's own system wants goes to Bookio, once."""
+"""The other direction: writes what a clinic's own system wants to Bookio, once."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ SCHEMAS = SchemaDirectory(schema_directory())
 
 
 class PublishedSchema(StreamSchema[str]):
-    """A schema file, less the fields that ``personal_data`` omits."""
+    """A schema file, without the fields that ``personal_data`` omits."""
 
     def get_stream_schema(self, stream: Stream, stream_class: type[Stream]) -> dict[str, Any]:
         """Read it for a stream of this run."""
@@ -49,7 +49,9 @@ class BookioStream(WholePages):
 
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
     schema = PublishedSchema(SCHEMAS)
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # records/ does it, and keeps all fields
+    TYPE_CONFORMANCE_LEVEL = (
+        TypeConformanceLevel.NONE
+    )  # records/ converts types, and keeps all fields
 
     def __init__(self, tap: Tap, run: Run) -> None:
         """Make a stream of this tap, for one sync."""
@@ -63,17 +65,17 @@ class BookioStream(WholePages):
 
     @property
     def metadata(self) -> MetadataMapping:
-        """Offer fields inside lists for selection, too; the SDK offers those inside objects."""
+        """Make fields inside lists selectable, too; the SDK does so only inside objects."""
         metadata = super().metadata
         for crumb in fields_in_lists(self.schema):
             metadata.setdefault(crumb, Metadata(inclusion=Metadata.InclusionType.AVAILABLE))
         return metadata
 
-    # What follows is made at the first record, when the SDK has applied the user's catalog.
+    # Created at the first record, when the SDK has applied the user's catalog.
 
     @cached_property
     def record_builder(self) -> RecordBuilder:
-        """What makes records of this stream's rows."""
+        """The builder of this stream's records."""
         policy = Policy(
             PersonalData(self.config["personal_data"]),
             pseudonyms_from(self.config),
@@ -86,7 +88,7 @@ class BookioStream(WholePages):
         return deselected_in_lists(self.schema, self.mask)
 
     def before_records(self) -> None:
-        """Say what of patients is in the warehouse from runs that emitted more of it."""
+        """Warn of personal data in the warehouse from earlier, less strict runs."""
         own = stream_schema(self.name)
         if published(own, PersonalData.OMIT) != own:
             mode = PersonalData(self.config["personal_data"])
@@ -94,11 +96,11 @@ class BookioStream(WholePages):
                 self.logger.warning(warning)
 
     def fetch(self, query: Mapping[str, Any]) -> Page:
-        """Ask Bookio once."""
+        """Send one list request."""
         return self.run.client.list_page(self.resource.list_operation, query)
 
     def records(self, rows: list[Row], facility: Facility) -> list[Row]:
-        """Return the records to emit for rows of a facility; each names that facility."""
+        """Return the records to emit for a facility's rows; each has its ``facilityId``."""
         if facility.id is not None and "facilityId" in self.schema["properties"]:
             rows = [
                 row if "facilityId" in row else {**row, "facilityId": facility.id} for row in rows

@@ -1,4 +1,4 @@
-"""The bookmark is the time of our question, never a record's.
+"""The bookmark is the time of our request, never a record's.
 
 W is the server's clock (``Date`` header) at the first response of a scan, less a second for its
 resolution, in epoch milliseconds. The next run asks ``lastSync = W - max(lookback, duration of
@@ -35,27 +35,27 @@ State = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a question leaves out: rows of other days, synced ones, those not changed since."""
+    """What a request leaves out: rows of other days, synced ones, those not changed since."""
 
     first_day: str | None = None
-    """YYYY-MM-DD, which sorts as it counts; so does the last day."""
+    """YYYY-MM-DD, which sorts chronologically; so does the last day."""
     last_day: str | None = None
     only_unsynced: bool = False
     start_ms: int | None = None
-    """``start_date`` in epoch milliseconds; it limits the first question alone."""
+    """``start_date`` in epoch milliseconds; it limits only the first request."""
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Filters | None:
-        """Read them from the state of a partition; None from one that an older version wrote."""
+        """Read them from a partition's state; None if an older version wrote it."""
         filters = state.get(_FILTERS)
         return None if filters is None else cls(**filters)
 
     def state(self) -> State:
-        """Return those that are in force, as the state of a partition holds them."""
+        """Return the ones that are set, in the form of a partition's state."""
         return {name: value for name in self.__slots__ if (value := getattr(self, name))}
 
     def wider_than(self, before: Filters) -> list[str]:
-        """Return the settings, less the stream's name, that ask for rows left out before."""
+        """Return the settings (without the stream's name) that ask for rows left out before."""
         no_day_before, no_day_after = "", "~"  # which sort before and after all days
         is_wider = {
             "from": (self.first_day or no_day_before) < (before.first_day or no_day_before),
@@ -73,7 +73,7 @@ class Bookmark:
     question_ms: int
     scan_ms: int = 0
     filters: Filters | None = None
-    """What the rows read so far had to pass; None where an older version wrote the state."""
+    """The filters that all rows read so far passed; None if an older version wrote the state."""
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Bookmark | None:
@@ -84,7 +84,7 @@ class Bookmark:
         return cls(value, state.get("scan_ms", 0), Filters.of(state))
 
     def write(self, state: State) -> None:
-        """Put it into the state of a partition, in the terms of the SDK."""
+        """Write it into a partition's state, in the SDK's format."""
         state["replication_key"] = REPLICATION_KEY
         state["replication_key_value"] = self.question_ms
         state["scan_ms"] = self.scan_ms
@@ -92,14 +92,14 @@ class Bookmark:
             state[_FILTERS] = self.filters.state()
 
     def covered_by(self, asked: Filters) -> Filters:
-        """Return what all rows have passed once a question with these filters is answered.
+        """Return the filters that all rows have passed after a scan with these filters.
 
         ``start_date`` limits no question that has a bookmark, so the first one's stays in force.
         """
         return asked if self.filters is None else replace(asked, start_ms=self.filters.start_ms)
 
     def last_sync(self, lookback_seconds: float) -> int:
-        """Return the ``lastSync`` of the next question."""
+        """Return the ``lastSync`` of the next request."""
         return max(0, self.question_ms - max(int(lookback_seconds * 1000), self.scan_ms))
 
 
@@ -109,13 +109,13 @@ class Question(NamedTuple):
     last_sync: int | None
     page: Future[Page]
     asked_ms: int
-    """Our clock, for a server that sends no ``Date``."""
+    """Our clock, in case the server sends no ``Date``."""
     started: float
     """Seconds of ``time.monotonic``."""
     filters: Filters = Filters()
-    """What all rows read so far have passed, once this one is answered."""
+    """The filters that all rows read so far have passed, after this scan."""
     bookmark_before: Bookmark | None = None
-    """Where it goes on from."""
+    """The bookmark that it continues from."""
 
     @classmethod
     def put(
@@ -127,26 +127,26 @@ class Question(NamedTuple):
         filters: Filters = Filters(),
         bookmark_before: Bookmark | None = None,
     ) -> Question:
-        """Ask on a thread of the executor."""
+        """Send the request on a thread of the executor."""
         asked_ms, started = int(time.time() * 1000), time.monotonic()
         page = executor.submit(ask)
         return cls(last_sync, page, asked_ms, started, filters, bookmark_before)
 
     @property
     def is_full(self) -> bool:
-        """Whether no bookmark is behind it: a row missed now never comes, or seems deleted."""
+        """Whether it has no bookmark: a row missed now would never come, or seem deleted."""
         return self.bookmark_before is None
 
     def moment_ms(self, server_time_ms: int | None) -> int:
-        """Return when it was asked: by the server's clock where its answer tells, else by ours."""
+        """Return when it was sent, by the server's clock if the response has it, or by ours."""
         return self.asked_ms if server_time_ms is None else server_time_ms
 
     def seconds(self) -> float:
-        """Return how long ago it was asked."""
+        """Return how long ago it was sent."""
         return time.monotonic() - self.started
 
     def bookmark(self, server_time_ms: int | None) -> Bookmark:
-        """Return the bookmark of a scan that ends now and whose first answer bore this time."""
+        """Return the bookmark of a scan that ends now, with the time of its first response."""
         moment = self.moment_ms(server_time_ms)
         return Bookmark(moment - _RESOLUTION_MS, int(self.seconds() * 1000), self.filters)
 
@@ -157,7 +157,7 @@ def skew_ms(server_time_ms: int | None) -> int:
 
 
 def check_state(state: object, streams: Collection[str]) -> None:
-    """Refuse a state that tap-bookio, with these streams, cannot have written, with one line."""
+    """Refuse a state that tap-bookio cannot have written with these streams."""
     if not isinstance(state, dict):
         raise _not_ours("it is not a JSON object")
     if state and state.keys() != {"bookmarks"}:

@@ -1,10 +1,10 @@
-"""Catalogs: what a user may change in one, and how SCHEMA and RECORD agree whatever it says.
+"""Catalogs: what a user may change, and how SCHEMA and RECORD agree in any case.
 
 Catalogs are written by Meltano, by hand and by older versions of this tap. The rules:
 
 1. Keys and cursor are ours. A catalog without them, or with others, would make a loader append.
-2. A type that a catalog overrides is followed: records are converted to it. Null stays possible,
-   for any field but a key may be missing. A keyword that records cannot be made to follow, such
+2. An overridden type is applied: records are converted to it. Null stays possible,
+   because any field except a key may be missing. A keyword that cannot be applied to records, such
    as ``enum``, is refused before the first request.
 3. A field that the catalog leaves out is not emitted.
 4. Rules for a field inside a list of objects work like those for a field inside an object.
@@ -40,7 +40,7 @@ FOLLOWED = frozenset(
         "x-sql-datatype", "x-sql-datatype-properties",
     }
 )  # fmt: skip
-"""Keywords that records follow, and those that say nothing about a record."""
+"""Keywords that can be applied to records, and those without an effect on them."""
 FORMATS = frozenset({None, "date-time"})
 _AVAILABLE = Metadata.InclusionType.AVAILABLE
 _AUTOMATIC = Metadata.InclusionType.AUTOMATIC
@@ -70,12 +70,12 @@ def read_catalog(file: IO[str], streams: Collection[str]) -> dict[str, Any]:
 
 
 def adapt_entry(entry: CatalogEntry, listed: JsonSchema, stream: Stream) -> None:
-    """Make an entry of a user's catalog one that this tap can keep, by the rules above.
+    """Change an entry of a user's catalog by the rules above.
 
     ``listed`` is its schema, less what ``personal_data`` omits; the stream is as it was discovered.
 
     Raises:
-        SettingsError: the entry asks for what records cannot be made to follow.
+        SettingsError: the entry has a keyword that cannot be applied to records.
     """
     if entry.stream not in {None, stream.name}:
         logger.warning(
@@ -99,7 +99,7 @@ def adapt_entry(entry: CatalogEntry, listed: JsonSchema, stream: Stream) -> None
 
 
 def _keep_keys(entry: CatalogEntry, keys: Sequence[str], cursor: str | None) -> None:
-    """Rule 1. ``FULL_TABLE`` is a wish that can be fulfilled; other methods are not for a user."""
+    """Rule 1. A user may choose ``FULL_TABLE``, but no other method."""
     root = entry.metadata.root
     other_keys = entry.key_properties or root.table_key_properties or keys
     other_cursor = entry.replication_key or root.replication_key or cursor
@@ -194,7 +194,7 @@ def missing_fields(
     for name, field in own.get("properties", {}).items():
         crumb = (*above, "properties", name)
         if fields is None:
-            return  # it lists an object without saying what is in it
+            return  # it lists an object without its properties
         if name not in fields:
             yield crumb
         else:
@@ -213,7 +213,7 @@ def fields_in_lists(
 
 
 def deselected_in_lists(schema: JsonSchema, mask: Mapping[Breadcrumb, bool]) -> list[Breadcrumb]:
-    """Return the breadcrumbs of deselected fields inside lists, which the SDK does not look at."""
+    """Return the breadcrumbs of deselected fields inside lists, which the SDK ignores."""
     return [crumb for crumb in fields_in_lists(schema) if not mask[crumb]]
 
 
@@ -234,7 +234,7 @@ def without(schema: JsonSchema, crumbs: Collection[Breadcrumb]) -> JsonSchema:
 
 
 def record_without(record: Any, crumbs: Collection[Breadcrumb]) -> Any:  # noqa: ANN401
-    """Return a record without the fields at these breadcrumbs; the one given stays as it is."""
+    """Return a copy of a record without the fields at these breadcrumbs."""
     if not crumbs:
         return record
     if isinstance(record, list):

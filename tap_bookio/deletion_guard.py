@@ -1,4 +1,4 @@
-"""Whether rows that did not come may be deleted, judged by how many there were the last time."""
+"""Decides whether missing rows may be deleted, from the number of rows in the last run."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FEW = 10
-"""So many rows may vanish from a facility, even if they were more than half of it."""
+"""This many rows may vanish from a facility, even if they are more than half of it."""
 
 
 def rows_before(stream_state: Mapping[str, Any]) -> dict[int | None, int | None]:
-    """Return the counts of the last run by facility; None is that of all, where not listed."""
+    """Return the last run's counts by facility; None stands for all, if they are not listed."""
     partitions = stream_state.get("partitions", [])
     counts = {entry["context"]["facilityId"]: entry.get("rows") for entry in partitions}
     return {None: stream_state.get("rows"), **counts}
 
 
 def note_count(state: dict[str, Any], listed: int | None) -> str | None:
-    """Keep in a facility's state how many rows are listed; return a warning if they became fewer.
+    """Store in a facility's state how many rows are listed; return a warning if it dropped.
 
-    New rows hide that others vanished, so it is the least that can have happened.
+    New rows can hide missing ones, so the difference is a lower bound.
     """
     if listed is None:
         return None

@@ -68,16 +68,16 @@ class PagedStream(BookioStream):
     is_timestamp_replication_key = False
 
     def __init__(self, tap: Tap, run: Run) -> None:
-        """Read from the settings which rows to ask for."""
+        """Read from the settings which rows to request."""
         super().__init__(tap, run)
         days = (self._day("from"), self._day("to"))
         query = zip(self.resource.date_filters or (), days, strict=True)
         self._range = {name: day for name, day in query if day}
         self._finds_deletions = finds_deletions(self.config, self.name)
         self._asked: dict[int | None, Question] = {}
-        """Questions asked ahead, by facility."""
+        """Requests sent ahead, by facility."""
         self._scanned: list[Scanned] = []
-        """What was read to its end, and whose bookmark has not moved yet."""
+        """Lists that were read completely, but whose bookmarks have not moved yet."""
         self._moved_since_state = 0
         """How many bookmarks have moved and are in no STATE yet."""
 
@@ -89,7 +89,7 @@ class PagedStream(BookioStream):
 
     @property
     def replication_method(self) -> str:
-        """Full table while deletions are looked for, or where a catalog wants it."""
+        """Full table if deletions are detected, or if a catalog asks for it."""
         return REPLICATION_FULL_TABLE if self._finds_deletions else super().replication_method
 
     def compare_start_date(self, value: str, start_date_value: str) -> str:  # noqa: ARG002
@@ -97,14 +97,14 @@ class PagedStream(BookioStream):
         return value
 
     def before_records(self) -> None:
-        """Give the records the version that is activated after all of them."""
+        """Set the records' version, which is activated after all of them."""
         super().before_records()
         if self._finds_deletions:
             self.record_version = self.run.started_ms
         self._note_lost_facilities()
 
     def get_pages(self, context: Context) -> Iterator[list[Row]]:
-        """Scan one facility; its bookmark moves if nothing can have been missed."""
+        """Scan one facility; its bookmark moves if the scan is COMPLETE."""
         facility = self.run.facilities[context["facilityId"] if context else None]
         if not self.run.problems.gave_up(self.name, facility.id):
             with self.run.problems.noted(self.name, facility.id):
@@ -113,7 +113,7 @@ class PagedStream(BookioStream):
             self.settle()
 
     def get_batches(self, batch_config: BatchConfig, context: Context = None) -> Batches:
-        """Move the bookmarks only behind the last BATCH: until then rows are held back."""
+        """Move the bookmarks only after the last BATCH, because it holds rows back."""
         yield from super().get_batches(batch_config, context)
         self.settle()
 
@@ -145,7 +145,7 @@ class PagedStream(BookioStream):
             self.run.problems.lost(self.run.facilities.unseen(known))
 
     def _activated(self) -> bool:
-        """Activate the version of the records, once all facilities were read and nothing doubts."""
+        """Activate the records' version if all facilities were read and no doubt remains."""
         if len(self._scanned) < len(self.run.facilities.in_scope):
             return False
         now = {scanned.facility: scanned.rows for scanned in self._scanned}
@@ -162,7 +162,7 @@ class PagedStream(BookioStream):
         return True
 
     def _scan(self, facility: Facility) -> Iterator[list[Row]]:
-        """Yield the records of one facility, and note what became of the scan."""
+        """Yield the records of one facility, and record the result of the scan."""
         name = f"{self.name}, {_named(facility.id)}"
         question, scan = self._asked_ahead(facility), None
         try:
@@ -193,11 +193,11 @@ class PagedStream(BookioStream):
             self.run.problems.incomplete(self.name, facility.id, reason)
 
     def _count(self, facility: Facility, question: Question, rows: int) -> int | None:
-        """Return how many rows Bookio lists in all: a drop shows that it hides or erased some.
+        """Return how many rows Bookio lists in total: a drop shows that it hides or erased some.
 
         1. With filters a row may leave the list because its date moved, so it is not counted.
         2. A full read has counted them; so it costs nothing.
-        3. Else it costs a request of one row, for whoever looks for deletions elsewhere.
+        3. Otherwise it takes one request for a single row.
         """
         if self._range or self._only_unsynced:
             return None
@@ -205,14 +205,14 @@ class PagedStream(BookioStream):
             return rows
         if not self.config["detect_deletions"]:
             return None
-        with suppress(BookioError):  # the scan was complete all the same
+        with suppress(BookioError):  # the scan was still complete
             return self._ask(facility, None, 0, 1, {}).total
         return None
 
     def _trusted(self, facility: Facility, question: Question) -> Question:
-        """Return the question whose time becomes the bookmark, when its answer is here.
+        """Return the request whose time becomes the bookmark, once it is answered.
 
-        If the server's clock went back behind the last question's, ``lastSync`` proves nothing:
+        If the server's clock went back behind the last request, ``lastSync`` proves nothing:
         then the facility is read in full.
         """
         now = question.page.result().server_time_ms
@@ -227,7 +227,7 @@ class PagedStream(BookioStream):
         return question
 
     def _asked_ahead(self, facility: Facility) -> Question:
-        """Ask about a facility, and ahead about the next ones, for most have few rows."""
+        """Request a facility, and the next ones ahead, because most have few rows."""
         scope = self.run.facilities.in_scope
         here = scope.index(facility)
         for near in scope[here : here + self.config["max_concurrency"]]:
@@ -236,11 +236,11 @@ class PagedStream(BookioStream):
         return self._asked.pop(facility.id)
 
     def _bookmark(self, facility: Facility) -> Bookmark | None:
-        """Return the bookmark to go on from; None reads the facility in full.
+        """Return the bookmark to continue from; None reads the facility in full.
 
         1. A full table has none.
         2. A first run has none, and neither has one that asks for rows which earlier runs left out.
-        3. A state of an older version does not tell what they left out: nothing, we hope.
+        3. An older version's state does not record what was left out: it is assumed to be nothing.
         """
         if self.replication_method == REPLICATION_FULL_TABLE:
             return None
@@ -271,7 +271,7 @@ class PagedStream(BookioStream):
         )
 
     def _filters(self, facility: Facility) -> Filters:
-        """Return what the settings leave out; a full table has every change since the beginning."""
+        """Return the filters of the settings; a full table has every change from the start."""
         start_date = self.config.get("start_date")
         is_full = self.replication_method == REPLICATION_FULL_TABLE
         return Filters(
@@ -289,7 +289,7 @@ class PagedStream(BookioStream):
 
     @property
     def _only_unsynced(self) -> bool:
-        """Whether to leave out what a clinic's own system has taken over; not every list can."""
+        """Whether to leave out reservations that are synced; not every list can."""
         takes = OPERATIONS[self.resource.list_operation].query
         return bool(self.config["only_unsynced"]) and "onlyUnsynced" in takes
 
@@ -316,7 +316,7 @@ def _named(facility: int | None) -> str:
 def _report(
     stream: str, facility: Facility, question: Question, scan: Scan | None, reason: str
 ) -> ScanReport:
-    """Return the account of a scan; none was made where the first question failed."""
+    """Return the log entry of a scan; without one if its first request failed."""
     page = None if question.page.exception() else question.page.result()
     return ScanReport(
         stream=stream,

@@ -1,4 +1,4 @@
-"""What went wrong in a run that went on: one list must not keep the others from being read."""
+"""Errors of a run that continues: a failed list must not stop the others."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 LIST_IS_CLOSED = (
     AuthError, PermissionDeniedError, UnknownPathError, ContractError, RefusedError,
 )  # fmt: skip
-"""Bookio answers at once, and may answer otherwise for another list or facility."""
+"""Bookio responds at once, and may respond differently for another list or facility."""
 LIST_IS_BROKEN = (ServerError, BrokenResponseError)
-"""Minutes of retries are behind these: no other facility is tried in this list."""
+"""These follow minutes of retries, so no other facility of the list is tried."""
 MAX_SHOWN = 10
 
 
@@ -35,7 +35,7 @@ class _Failure(NamedTuple):
 
 
 class Problems:
-    """The problems of one run, from all of its streams; changed by the thread of the sync alone."""
+    """The problems of one run, in all streams; changed only by the thread of the sync."""
 
     def __init__(self) -> None:
         """Start without any."""
@@ -48,7 +48,7 @@ class Problems:
 
     @contextmanager
     def noted(self, stream: str, facility: int | None) -> Iterator[None]:
-        """Let the run go on after an error that concerns one list; other errors pass."""
+        """Continue the run after an error that concerns one list; raise any other error."""
         try:
             yield
         except (*LIST_IS_CLOSED, *LIST_IS_BROKEN) as error:
@@ -58,19 +58,19 @@ class Problems:
                 self._broken[stream] = failure
 
     def gave_up(self, stream: str, facility: int | None) -> bool:
-        """Return whether this list is given up; the facility then counts as failed, too."""
+        """Return whether the list is given up; then the facility counts as failed, too."""
         if stream not in self._broken:
             return False
         self._failed[self._broken[stream]].append(facility)
         return True
 
     def incomplete(self, stream: str, facility: int | None, reason: str) -> None:
-        """Note that a scan may have missed rows: its bookmark stays, and the run fails."""
+        """Record that a scan may have missed rows: its bookmark stays, and the run fails."""
         where = f"facility {facility}: " if facility is not None else ""
         self._incomplete.append(f"{stream}: {where}{reason}")
 
     def lost(self, facilities: Iterable[int]) -> None:
-        """Note facilities that the state knows and the token no longer sees."""
+        """Record facilities in the state that the token can no longer see."""
         self._lost.update(facilities)
 
     def lines(self) -> list[str]:

@@ -35,7 +35,7 @@ class Run:
         self.problems = Problems()
         self.progress = Progress(
             is_visible=is_for_a_person(sys.stdout, sys.stderr, os.environ)
-            and not sys.stdout.isatty()  # where the records themselves are seen
+            and not sys.stdout.isatty()  # where the records are seen
         )
         self.scans: list[ScanReport] = []
         """Every scan of this run, in the order in which they ended."""
@@ -57,7 +57,7 @@ class Run:
         return Facilities(self.client, self._config)
 
     def warn_of_skew(self, skew_ms: int) -> None:
-        """Warn once a run that the server's clock differs from ours."""
+        """Warn once per run that the server's clock differs from ours."""
         if abs(skew_ms) > TOLERATED_SKEW_MS and not self._warned_of_skew:
             self._warned_of_skew = True
             logger.warning(
@@ -66,7 +66,7 @@ class Run:
             )
 
     def close(self) -> None:
-        """Close connections and threads, as far as any were opened."""
+        """Close connections and threads, if any were opened."""
         self.progress.close()
         opened = vars(self)
         if "client" in opened:

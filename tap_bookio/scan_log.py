@@ -1,4 +1,4 @@
-"""The account of one scan, as the optional stream ``scans`` emits it."""
+"""The log entry of one scan, as the optional stream ``scans`` emits it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 NO_FACILITY = 0
-"""In a key, which must not be null: the token may not list facilities, so all were read at once."""
+"""Stands for all facilities, read at once, in a key that must not be null."""
 
 
 class ScanReport(NamedTuple):
@@ -15,9 +15,9 @@ class ScanReport(NamedTuple):
     stream: str
     facility: int | None
     asked_ms: int
-    """When its first question was asked, in epoch milliseconds of the server's clock."""
+    """When its first request was sent, in epoch milliseconds of the server's clock."""
     last_sync: int | None
-    """The ``lastSync`` of its questions; None asked for all rows."""
+    """The ``lastSync`` of its requests; None requests all rows."""
     complete: bool
     reason: str
     """Why it may have missed rows, or failed; empty if it did not."""
@@ -26,7 +26,7 @@ class ScanReport(NamedTuple):
     seconds: float
 
     def record(self) -> dict[str, Any]:
-        """Return it by the field names of ``schemas/scans.json``."""
+        """Return it with the field names of ``schemas/scans.json``."""
         return {
             "stream": self.stream,
             "facilityId": NO_FACILITY if self.facility is None else self.facility,

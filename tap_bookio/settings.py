@@ -118,7 +118,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def problems_of(config: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with settings in a way that JSON Schema cannot see."""
+    """Return problems with the settings that JSON Schema cannot express."""
     problems = []
     for name in ("start_date", *(f"{s}_{end}" for s in RANGED for end in ("from", "to"))):
         text = config.get(name)
@@ -153,14 +153,14 @@ def _range_problem(config: Mapping[str, Any], stream: str) -> str | None:
     try:
         is_empty = first and last and date.fromisoformat(first) > date.fromisoformat(last)
     except ValueError:
-        return None  # which is another problem
+        return None  # reported separately
     if not is_empty:
         return None
     return f"{stream}_from {first} is after {stream}_to {last}, so no row could be read; swap them"
 
 
 def _conflicts(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what cannot be honoured together."""
+    """Yield settings that conflict with each other."""
     for stream in RANGED:
         if finds_deletions(config, stream):
             filters = [f"{stream}_from", f"{stream}_to"]
@@ -184,7 +184,7 @@ def _conflicts(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_future(text: str) -> bool:
-    """Whether a time is more than a day ahead, which no time zone and rarely a clock explains."""
+    """Whether a time is more than a day ahead, which no time zone explains."""
     limit = datetime.now(UTC) + timedelta(days=1)
     return to_epoch_ms(text, zone("UTC")) > limit.timestamp() * 1000
 

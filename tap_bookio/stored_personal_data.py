@@ -1,4 +1,4 @@
-"""What a stricter ``personal_data`` does not undo: what earlier runs put into the warehouse."""
+"""Warns of data from before ``personal_data`` became stricter, still in the warehouse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STILL_THERE = {
 
 
 def note_mode(state: dict[str, Any], stream: str, mode: PersonalData) -> str | None:
-    """Keep the laxest mode since the state began in a stream's state; return a warning if due.
+    """Store the least strict mode so far in a stream's state; return a warning if needed.
 
     A state ends with a full refresh, which reads every row again and starts an empty one. A state
     that an older version wrote does not tell its mode: it counts from now on.
@@ -33,6 +33,6 @@ def note_mode(state: dict[str, Any], stream: str, mode: PersonalData) -> str | N
 
 
 def laxest(modes: Iterable[str | None]) -> str | None:
-    """Return the laxest of the modes that states hold; None where none holds any."""
+    """Return the least strict mode in some states; None if there is none."""
     held = set(modes)
     return next((mode.value for mode in _STRICTNESS if mode in held), None)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class FacilitiesStream(BookioStream):
-    """Places where patients are seen; one request."""
+    """Places where patients are treated; one request."""
 
     name = "facilities"
 
@@ -52,19 +52,19 @@ class CalendarsStream(BookioStream):
 
 
 class ReservationsStream(PagedStream):
-    """Bookings of patients. That cancelled ones stay in the list is an assumption (U)."""
+    """Patients' bookings. That cancelled ones stay listed is an assumption (U)."""
 
     name = "reservations"
 
 
 class BlockedTimesStream(PagedStream):
-    """Times at which a facility takes no bookings. A removed one just disappears (U, assumed)."""
+    """Times when a facility accepts no bookings. A removed one disappears (U, assumed)."""
 
     name = "blocked_times"
 
 
 class ScansStream(WholePages):
-    """How each list was read; it comes last, for streams are synced by the order of their names."""
+    """How each list was read; it comes last, because streams are synced in order of name."""
 
     name = "scans"
     schema = StreamSchema(SCHEMAS)

@@ -40,7 +40,7 @@ STREAMS: tuple[type[FacilitiesStream | CalendarsStream | PagedStream], ...] = (
     BlockedTimesStream,
 )
 NAMES: tuple[str, ...] = (*(vars(stream)["name"] for stream in STREAMS), ScansStream.name)
-"""All that a state or a catalog may name, also while ``scan_log`` is off."""
+"""All streams that a state or catalog may name, even if ``scan_log`` is off."""
 
 
 class TapBookio(SingerTap):
@@ -61,13 +61,13 @@ class TapBookio(SingerTap):
         return Run(self.config)
 
     def discover_streams(self) -> list[Stream]:
-        """Return all streams; nothing is asked of Bookio for it."""
+        """Return all streams, without a request to Bookio."""
         optional = [ScansStream] if self.config.get("scan_log") else []
         return [stream(self, self.run) for stream in (*STREAMS, *optional)]
 
     @cached_property
     def input_catalog(self) -> Catalog | None:
-        """The catalog given, changed where a record could not follow it."""
+        """The given catalog, changed by the rules in catalog.py."""
         catalog, mode = super().input_catalog, self.config["personal_data"]
         streams = {stream.name: stream for stream in self.discover_streams()}
         for entry in catalog.streams if catalog else ():
@@ -90,13 +90,13 @@ class TapBookio(SingerTap):
             bookmarks.setdefault(stream, {})  # which the SDK drops if it is empty
 
     def close(self) -> None:
-        """Write out what is held back; close connections and threads."""
+        """Write pending output; close connections and threads."""
         self.run.close()
         if isinstance(self.message_writer, BlockWriter):
             self.message_writer.flush()
 
     def warn_of_empty_selection(self) -> None:
-        """Say why a run reads nothing."""
+        """Warn that a run reads nothing, and why."""
         if not any(stream.selected for stream in self.streams.values()):
             self.logger.warning(
                 "The catalog deselects every stream, so nothing is read; set selected to true in "
@@ -108,7 +108,7 @@ class TapBookio(SingerTap):
         return problems_of(self.config)
 
     def on_signal(self, signum: int) -> None:
-        """End now: every STATE that is proven has left already."""
+        """Exit now: every proven STATE has already been emitted."""
         line = f"stopped by signal {signum}; the next run continues from the last STATE"
         self.logger.error(ErrorKind.STOPPED.with_page(line))
         self.run.client.close()
@@ -123,7 +123,7 @@ class TapBookio(SingerTap):
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
     ) -> int:
-        """Sync as the SDK does, then report what went wrong in a run that went on."""
+        """Sync as the SDK does, then report the errors of lists that failed."""
         if about:
             cls.print_about(about_format)
             return 0
@@ -146,7 +146,7 @@ class TapBookio(SingerTap):
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
-        """Ask which lists respond, and show no row: the quick part of bookio-doctor."""
+        """Check which lists respond, without showing rows: the quick part of bookio-doctor."""
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return
@@ -167,12 +167,12 @@ class TapBookio(SingerTap):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the command line, whose every failure is one line."""
+        """Return the command line, which reports every failure in one line."""
         return OneLineCommand.like(super().get_singer_command(), cls.logger)
 
 
 def _read_state(file: IO[str]) -> dict[str, Any]:
     state: dict[str, Any] = json.load(file)
-    if not state:  # which the SDK would take for none
+    if not state:  # which the SDK would treat as missing
         check_state(state, {})
     return state

@@ -1,1 +1,1 @@
-"""Singer target for the Bookio Medical Public API: writes a booking once."""
+"""Singer target for the Bookio Medical Public API."""

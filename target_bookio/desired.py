@@ -17,13 +17,13 @@ class RecordError(Exception):
     """A record that cannot be written; the message and the fields say why, without values."""
 
     def __init__(self, message: str, fields: tuple[str, ...] = ()) -> None:
-        """Name the fields at fault."""
+        """Keep the names of the invalid fields."""
         super().__init__(message)
         self.fields = fields
 
 
 class Desired(NamedTuple):
-    """One record: its key and the values that it sets, ``None`` ones left out."""
+    """One record: its key and the values that it sets, without ``None``."""
 
     stream: str
     key: str
@@ -31,15 +31,15 @@ class Desired(NamedTuple):
     values: Mapping[str, Any]
     deleted: bool
     record: Mapping[str, Any]
-    """As it came."""
+    """The original record."""
     place: int = 0
-    """Where it stood in the input."""
+    """Its position in the input."""
     wish: str = ""
     """Digest of what it asks for, as the source wrote it."""
     expected: Mapping[str, Any] = {}
     """Term and status as the source last read them, from ``_bookio_expected``; may be empty.
 
-    Where Bookio has another value, the source did not know of it when it decided: a conflict.
+    If Bookio's value differs, the source decided without knowing it: a conflict.
     """
 
     @property
@@ -67,14 +67,14 @@ class Desired(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """Return every key that the record itself gives its row."""
+        """Return every key of the row that the record contains."""
         values = self.values
         return [f"{name}:{values[name]}" for name in ("id", "externalId") if name in values]
 
     def in_zone(self, tz: ZoneInfo, *, is_known: bool = True) -> Desired:
-        """Return it with the facility's wall time for every datetime, or raise ``RecordError``.
+        """Return it with every datetime in the facility's wall time, or raise ``RecordError``.
 
-        Where the zone is not known, only wall times are taken: an instant would be booked off by
+        If the zone is unknown, only wall times are accepted: an instant would be booked off by
         the difference between that zone and our default.
         """
         names = DATETIMES[self.stream]

@@ -1,7 +1,7 @@
-"""Which field a column means: warehouses fold case, and sources write ``external_id``.
+"""Maps columns to fields: warehouses fold case, and sources write ``external_id``.
 
-A column means the field whose letters it has, whatever its case, underscores and hyphens. A column
-that is nearly a field's name is a slip of the pen, and rejects its record; any other is ignored,
+A column matches a field with the same letters, ignoring case, underscores and hyphens. A column
+that nearly matches is assumed to be a misspelling and rejects its record; any other is ignored,
 with one warning.
 """
 
@@ -26,9 +26,9 @@ EXPECTED = "_bookio_expected"
 
 _METADATA_PREFIX = "_sdc_"
 _ALIKE = 0.8
-"""How alike a column and a field are, from 0 to 1, so that one is a slip of the other."""
+"""Similarity, from 0 to 1, from which a column counts as a misspelt field."""
 _MIN_SLIP_LENGTH = 4
-"""Letters of a field's name: any short word is like ``id``."""
+"""Minimum length of a field's name: any short word resembles ``id``."""
 _PROGRAMS_NAME = re.compile(
     r"(?!.*\d{5})(?=.{1,64}\Z)_*(?:[a-z][A-Za-z0-9]*|[A-Z][A-Z0-9]*)"
     r"(?:[_.$-]+(?:[a-z0-9][A-Za-z0-9]*|[A-Z0-9]+))*"
@@ -43,12 +43,12 @@ logger = logging.getLogger(__name__)
 
 
 class Columns(NamedTuple):
-    """What the columns of a record mean."""
+    """The fields that the columns of a record stand for."""
 
     fields: Mapping[str, tuple[str, ...]]
     """The columns of each field, its own name first."""
     slips: Mapping[str, str]
-    """Columns that are nearly a field's name, with that field."""
+    """Columns that look like misspelt fields, with the field."""
 
 
 @cache
@@ -63,7 +63,7 @@ def writable_fields(stream: str) -> Mapping[str, Mapping[str, Any]]:
 
 @lru_cache(maxsize=256)
 def columns_of(stream: str, names: tuple[str, ...]) -> Columns:
-    """Return what the columns of a stream's record mean. The first time, warn of unknown ones."""
+    """Return the fields of a record's columns. The first time, warn of unknown ones."""
     known = {_letters(field): field for field in (*writable_fields(stream), DELETED_AT, EXPECTED)}
     fields: dict[str, tuple[str, ...]] = {}
     slips: dict[str, str] = {}
@@ -96,7 +96,7 @@ def _slip(stream: str, name: str, known: Mapping[str, str]) -> str | None:
 
 
 def _is_expected_to_be_ignored(stream: str, name: str) -> bool:
-    """Whether it is what loaders add, or a field that tap-bookio emits and no write takes."""
+    """Whether loaders add it, or tap-bookio emits it and no write accepts it."""
     return name.casefold().startswith(_METADATA_PREFIX) or _letters(name) in _emitted(stream)
 
 
@@ -107,7 +107,7 @@ def _emitted(stream: str) -> frozenset[str]:
 
 @cache
 def _warn_of_unknown(stream: str, name: str) -> None:
-    """Warn once a process, which is a run."""
+    """Warn once per process, that is, per run."""
     logger.warning(
         "%s: the column %s is not a field of Bookio, so it is ignored",
         stream,

@@ -1,4 +1,4 @@
-"""How each field of a record is read: a reader a field, from the schemas of what is written."""
+"""A reader for each field of a record, from the schemas of the request bodies."""
 
 from __future__ import annotations
 

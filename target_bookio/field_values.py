@@ -1,6 +1,6 @@
-"""Reads the value of one field, in every form in which sources write it.
+"""Parses the value of a field, in every form that sources use.
 
-A reader returns the value as Bookio takes it, or ``None`` where the source says nothing: null, or
+A reader returns the value in Bookio's form, or ``None`` if the source gives none: null, or
 a blank text in a number, a date or a choice. It raises ``UnfitValueError`` for anything else, and
 never loses a digit on the way.
 """
@@ -26,14 +26,14 @@ Reader = Callable[[Any], Any]
 
 
 class UnfitValueError(ValueError):
-    """A value that the field cannot take; the message is the form that it expects."""
+    """A value that does not fit the field; the message is the expected form."""
 
 
 def reader_for(schema: Mapping[str, Any]) -> Reader:
     """Return the reader of a field, from its JSON Schema in ``schemas/write/``."""
     if "enum" in schema:
         return _choice_reader(tuple(schema["enum"]))
-    if "pattern" in schema:  # the one pattern there is that of a datetime
+    if "pattern" in schema:  # the only pattern there is for datetimes
         return read_datetime
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if kinds[0] == "integer":
@@ -53,7 +53,7 @@ def _integer_reader(minimum: int, maximum: int) -> Reader:
 
 
 def _whole_number(value: object) -> int | None:
-    """Return ``17`` for ``17``, ``17.0`` and ``" 17 "``; a float only while it is exact."""
+    """Return ``17`` for ``17``, ``17.0`` and ``" 17 "``; accept a float only if it is exact."""
     if type(value) is int:
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) <= _MAX_EXACT_FLOAT:
@@ -69,7 +69,7 @@ def _whole_number(value: object) -> int | None:
 
 
 def read_text(value: object) -> str:
-    """Return a text; half a character and NUL, which nothing can store, become U+FFFD."""
+    """Return a text; half a character and NUL, which cannot be stored, become U+FFFD."""
     if not isinstance(value, str):
         msg = "a text"
         raise UnfitValueError(msg)
@@ -84,13 +84,15 @@ def is_unwritable(value: object) -> bool:
 
 
 def read_datetime(value: object) -> str | None:
-    """Return a datetime as RFC 3339 writes it, without an offset where none came."""
+    """Return a datetime in RFC 3339 form, without an offset if it had none."""
     if isinstance(value, str) and not value.strip():
         return None
-    if isinstance(value, str) and not _LEAP_SECOND.search(value):  # Bookio knows no 61st second
+    if isinstance(value, str) and not _LEAP_SECOND.search(
+        value
+    ):  # Bookio does not accept a leap second
         try:
             moment = str(parse_moment(value))
-            to_wall(moment, _UTC)  # also refuses what only UTC's calendar does not have
+            to_wall(moment, _UTC)  # also refuses dates that are out of range in UTC
         except ValueError:
             pass
         else:
@@ -99,7 +101,7 @@ def read_datetime(value: object) -> str | None:
 
 
 def is_instant(moment: str) -> bool:
-    """Whether a datetime has an offset, so that it means one moment in every zone."""
+    """Whether a datetime has an offset, so that it is the same moment in every zone."""
     return parse_moment(moment).offset is not None
 
 

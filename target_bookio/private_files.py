@@ -1,4 +1,4 @@
-"""Files that only their owner may read, and one line for each way in which one of them fails."""
+"""Files that only their owner may read, with a one-line error for each failure."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _REASONS = {
     errno.ENOTDIR: ("something above it is not a folder", _ANOTHER_PLACE),
     errno.ENAMETOOLONG: ("its name is too long", "set {setting} to a shorter path"),
 }
-"""What an errno means for a file of ours, and what to do about it."""
+"""What an errno means for our files, and what to do about it."""
 
 
 class FileError(BookioError):
-    """A file of ours cannot be used; ``str()`` says which one, why, and what to do next."""
+    """One of our files cannot be used; ``str()`` says which, why, and what to do next."""
 
     kind = ErrorKind.FILES
 
@@ -44,7 +44,7 @@ class FileError(BookioError):
 
 
 class OwnFiles(NamedTuple):
-    """Where the files of a run are; ``None`` for one that is not there or not wanted."""
+    """The paths of a run's files; ``None`` for a file that does not exist or is not wanted."""
 
     journal: Path | None
     rejects: Path | None
@@ -56,7 +56,7 @@ class PrivateFile:
     """A file of lines to append to, of mode 0600 in a folder of mode 0700. Used by one thread."""
 
     def __init__(self, path: Path, setting: str) -> None:
-        """Open or create it; ``FileError`` if that cannot be."""
+        """Open or create it; ``FileError`` if that fails."""
         self.path = path
         self._setting = setting
         self._descriptor = private_file(path, setting)
@@ -69,7 +69,7 @@ class PrivateFile:
 
     @property
     def ends_with_newline(self) -> bool:
-        """Whether its last line is whole, as one that a kill cut off is not."""
+        """Whether its last line is complete, and was not cut off by a kill."""
         with self._in_one_line():
             size = os.fstat(self._descriptor).st_size
             return size == 0 or os.pread(self._descriptor, 1, size - 1) == b"\n"
@@ -85,7 +85,7 @@ class PrivateFile:
         yield rest
 
     def append(self, content: bytes | bytearray) -> None:
-        """Append lines: all of them, or none and ``FileError``."""
+        """Append all lines, or none and raise ``FileError``."""
         with self._in_one_line():
             end = os.fstat(self._descriptor).st_size
             try:
@@ -94,18 +94,20 @@ class PrivateFile:
                 while view:
                     view = view[os.write(self._descriptor, view) :]
             except OSError:
-                os.ftruncate(self._descriptor, end)  # else the next line would join a torn one
+                os.ftruncate(
+                    self._descriptor, end
+                )  # otherwise the next line would join the torn one
                 raise
 
     def commit(self) -> None:
-        """Put on the disk what was appended."""
+        """Flush what was appended to the disk."""
         if not self._is_flushed:
             with self._in_one_line():
                 os.fsync(self._descriptor)
             self._is_flushed = True
 
     def empty(self) -> None:
-        """Remove all that is in it."""
+        """Remove its content."""
         with self._in_one_line():
             os.ftruncate(self._descriptor, 0)
 
@@ -119,7 +121,7 @@ class PrivateFile:
 
 
 def located(path: str, setting: str) -> Path:
-    """Return where a path of the settings is, as an absolute path.
+    """Return a path from the settings as an absolute path.
 
     ``~`` is the home folder. A relative path starts at the Meltano project, because Meltano may be
     started in any folder below it; without Meltano, at the working folder.
@@ -136,12 +138,12 @@ def located(path: str, setting: str) -> Path:
 
 
 def own_files(settings: Mapping[str, Any], *, create: bool) -> OwnFiles:
-    """Return where the files of a run are.
+    """Return the paths of a run's files.
 
-    With ``create`` all that the settings name are there afterwards.
+    With ``create`` all files that the settings name exist afterwards.
 
     Raises:
-        FileError: two of the files would be one, or a place cannot be used.
+        FileError: two of the paths are the same file, or a path cannot be used.
     """
     names = ("journal_path", "rejects_path", "results_path")
     paths = {name: located(settings[name], name) for name in names if settings.get(name)}
@@ -170,7 +172,7 @@ def private_file(path: Path, setting: str) -> int:
     """Open or create a file, mode 0600 in a folder of mode 0700, for appending.
 
     Returns a file descriptor. Raises ``FileError`` for a symbolic link, another user's file, or a
-    place where no file can be.
+    path where no file can be created.
     """
     with _in_one_line(path, setting):
         _make_folder(path.parent)
@@ -213,7 +215,7 @@ def _check(descriptor: int, path: Path, setting: str) -> None:
 
 @contextmanager
 def _in_one_line(path: Path, setting: str) -> Iterator[None]:
-    """Turn an error of the system into a line that says what to do."""
+    """Turn a system error into a line that says what to do."""
     try:
         yield
     except OSError as error:
@@ -225,18 +227,18 @@ def _in_one_line(path: Path, setting: str) -> Iterator[None]:
 
 
 def _who_refuses(path: Path) -> tuple[Path, os.stat_result]:
-    """Return the file or folder on the way to a path whose owner decides who may pass."""
+    """Return the file or folder that denies access on the way to a path."""
     refusing, status = Path("/"), Path("/").stat()
     for step in reversed([path, *path.parents]):
         try:
             refusing, status = step, step.stat()
-        except OSError:  # hidden by the one above, or not there yet
+        except OSError:  # hidden by its parent, or not created yet
             break
     return refusing, status
 
 
 def _not_allowed(path: Path, setting: str, refusing: Path, status: os.stat_result) -> FileError:
-    """Return the line about a file of another user, or one that its own user may not write."""
+    """Return the line about a file of another user, or one that its owner cannot write."""
     user = os.geteuid()
     if status.st_uid == user:
         what, advice = f"Permission denied by the mode of {refusing}", "chmod u+rwX it"
@@ -247,10 +249,10 @@ def _not_allowed(path: Path, setting: str, refusing: Path, status: os.stat_resul
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder and what is missing above it, for the owner alone."""
+    """Create a folder and its missing parents, for the owner only."""
     for missing in reversed([above for above in (folder, *folder.parents) if not above.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
-    # Our own, which a mkdir by hand may have left open.
+    # Our own folder, which a manual mkdir may have left open.
     if folder.name == ".bookio" and stat.S_IMODE(folder.stat().st_mode) & 0o077:
         folder.chmod(0o700)
 

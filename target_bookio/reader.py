@@ -1,6 +1,6 @@
-"""Reads Singer messages: UTF-8 whatever the locale, and a broken line costs only its record.
+"""Reads Singer messages: UTF-8 in any locale; a broken line affects only its record.
 
-Nothing that is read is ever shown: a line may hold a patient's data, so messages name its number.
+Messages give a line's number, never its content, which may be a patient's data.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NUL_SEARCHED_BYTES = 4
 
 _decode = msgspec.json.Decoder().decode
 _lenient_decode = json.JSONDecoder(strict=False).decode
-"""Takes NaN, Infinity, half an emoji and control characters, which msgspec refuses."""
+"""Accepts NaN, Infinity, half an emoji and control characters, which msgspec refuses."""
 
 
 class ParsedLine(NamedTuple):
@@ -45,7 +45,7 @@ class ParsedLine(NamedTuple):
 
 
 class LineReader(SingerReader):
-    """Hands messages to the SDK, and remembers which line is at hand."""
+    """Passes messages to the SDK, and keeps the current line."""
 
     def __init__(self) -> None:
         """Start before the first line."""
@@ -73,14 +73,14 @@ def input_lines(stream: IO[str] | None) -> Iterator[ParsedLine]:
         SettingsError: the input is UTF-16, or a line is not a Singer message.
     """
     source: Any = stream or sys.stdin
-    source = getattr(source, "buffer", source)  # the bytes, which no locale has decoded
+    source = getattr(source, "buffer", source)  # the raw bytes, not decoded by the locale
     lines = (line.encode() if isinstance(line, str) else line for line in source)
     for number, line in _utf8_lines(lines, "the input"):
         yield _parsed(number, line)
 
 
 def replayed_lines(path: Path) -> Iterator[ParsedLine]:
-    """Yield Singer messages of the records in a reject file, repaired or not.
+    """Yield Singer messages for the records in a reject file.
 
     Raises:
         SettingsError: the file cannot be read, or a line has no record.
@@ -133,7 +133,7 @@ def _parsed(number: int, line: bytes) -> ParsedLine:
 
 
 def _decoded(line: bytes) -> tuple[object, bool]:
-    """Return what a line says, ``None`` if it is not JSON; True if it is not quite proper JSON."""
+    """Return the JSON of a line, ``None`` if invalid; and whether it is not strict JSON."""
     try:
         return _decode(line), False
     except (ValueError, RecursionError):
@@ -145,9 +145,9 @@ def _decoded(line: bytes) -> tuple[object, bool]:
 
 
 def _repaired(number: int, message: dict[str, Any]) -> ParsedLine:
-    """Return a message without surrogates; a broken byte is a fault of its record only.
+    """Return a message without surrogates; a broken byte affects only its record.
 
-    Raises ``SettingsError`` for a broken byte anywhere else: a SCHEMA or a STATE cannot be guessed.
+    Raises ``SettingsError`` for one in any other message, such as a SCHEMA or a STATE.
     """
     record = message.get("record")
     if message.get("type") != "RECORD" or not isinstance(record, dict):
@@ -166,7 +166,7 @@ def _repaired(number: int, message: dict[str, Any]) -> ParsedLine:
 
 
 def _holds(pattern: re.Pattern[str], value: object) -> bool:
-    """Whether a text in a JSON value, or a name in it, has a match."""
+    """Whether any text or name in a JSON value matches."""
     if isinstance(value, str):
         return bool(pattern.search(value))
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""Reads what a Singer record asks for.
+"""Parses Singer records.
 
-Records as tap-bookio emits them are accepted: fields that no write takes are ignored. What cannot
-be understood is refused here, once and cheaply, before anything is planned.
+Records of tap-bookio are accepted; read-only fields are ignored. Anything that cannot
+be parsed is refused here, once and cheaply, before anything is planned.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from target_bookio.field_readers import field_readers
 from target_bookio.field_values import Reader, UnfitValueError, is_unwritable, read_datetime
 
 EXPECTED_FIELDS = frozenset({"dateFrom", "dateTo", "status"})
-"""What a record may say that its source last read."""
+"""Fields whose last read value a record may contain."""
 
 logger = logging.getLogger(__name__)
 
 
 def read_record(stream: str, record: Mapping[str, Any]) -> Desired:
-    """Return what a record says, or raise ``RecordError``."""
+    """Parse a record, or raise ``RecordError``."""
     columns = columns_of(stream, tuple(record))
     readers = _readers(stream)
     values: dict[str, Any] = {}
@@ -48,7 +48,7 @@ def read_record(stream: str, record: Mapping[str, Any]) -> Desired:
 
 
 def key_of(stream: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the key of a record that may be broken, for a line about it."""
+    """Return the key of a record that may be invalid, for a message about it."""
     if stream not in RESOURCES:
         return {"id": None}
     for name in ("id", "externalId"):
@@ -62,7 +62,7 @@ def key_of(stream: str, record: Mapping[str, Any]) -> dict[str, Any]:
 def _value(
     name: str, spellings: tuple[str, ...], record: Mapping[str, Any], read: Reader
 ) -> object:
-    """Return the value of a field, which may stand under several spellings of its name."""
+    """Return the value of a field, which may appear under several spellings of its name."""
     if len(spellings) == 1:  # nearly always
         return _read(name, record[spellings[0]], read)
     found = {column: _read(name, record[column], read) for column in spellings}
@@ -91,7 +91,7 @@ def _warn_of_unwritable(name: str) -> None:
 
 
 def _refuse_slips(columns: Columns, record: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Raise for a column that is nearly the name of a field which the record does not have."""
+    """Raise for a column that looks like a misspelling of a field that is missing."""
     slips = {
         column: name
         for column, name in columns.slips.items()
@@ -110,7 +110,7 @@ def _says_something(value: object) -> bool:
 
 
 def _readable(stream: str, record: Mapping[str, Any], name: str) -> object:
-    """Return the value of a field, ``None`` if there is none that can be understood."""
+    """Return the value of a field, ``None`` if it is missing or invalid."""
     columns = columns_of(stream, tuple(record)).fields.get(name, ())
     try:
         return _value(name, columns, record, _readers(stream)[name]) if columns else None
@@ -141,7 +141,7 @@ def _read_deletion(value: object) -> str | None:
 
 
 def _read_expected(stream: str, value: object) -> dict[str, Any]:
-    """Return what a source last read, from an object or, as CSV files hold it, its JSON text."""
+    """Return what a source last read, from an object or (in CSV files) its JSON text."""
     fields = field_readers(stream)
     form = f"an object with some of {', '.join(sorted(EXPECTED_FIELDS & fields.keys()))}"
     try:

@@ -48,14 +48,14 @@ class Run(NamedTuple):
     reconciler: Reconciler
     permissions: Permissions
     commit: Callable[[], None]
-    """Puts all that was noted on the disk; a STATE may leave after it (rule 20)."""
+    """Flushes everything to the disk; STATE may be emitted afterwards (rule 20)."""
 
     def deliver(self, stream: str, records: Iterable[Mapping[str, Any]]) -> None:
-        """Carry out records of one stream, as far as they can be by now."""
+        """Carry out records of one stream, as far as possible now."""
         self.reconciler.deliver(stream, records)
 
     def finish(self) -> None:
-        """Carry out the rest, and wait for what is in doubt."""
+        """Carry out the rest, and wait for writes in doubt."""
         self.reconciler.finish()
 
     @property
@@ -72,10 +72,10 @@ def open_run(
     on_open: Callable[[BookioClient], None] = lambda _client: None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[Run]:
-    """Check the connection, open journal and rejects, and look what an earlier run left.
+    """Check the connection, open journal and rejects, and resolve an earlier run's doubts.
 
-    When the block ends, what is on its way may still land, and is noted. ``on_open`` gets the
-    client before anything is asked, so that a signal can stop it.
+    When the block ends, requests in flight may still finish, and are recorded. ``on_open`` gets the
+    client before any request, so that a signal can stop it.
 
     Raises:
         BookioError: nothing has been written.

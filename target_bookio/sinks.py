@@ -30,7 +30,7 @@ class BookioSink(SingerSink):
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
     ) -> None:
-        """Take what the SDK passes."""
+        """Accept the SDK's arguments."""
         super().__init__(cast("Any", target), stream_name, schema, key_properties)
         self._deliver = target.deliver
 

@@ -1,4 +1,4 @@
-"""Which resource of Bookio a stream is about: ``public-reservations`` are reservations, too."""
+"""Maps streams to Bookio's resources: ``public-reservations`` are reservations, too."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 
 @cache
 def resource_of(stream: str) -> str:
-    """Return the resource that a stream is about; taps of databases name it ``schema-table``.
+    """Return the resource of a stream; database taps name streams ``schema-table``.
 
     Raises:
-        SettingsError: Bookio takes no writes of this stream.
+        SettingsError: the stream cannot be written to Bookio.
     """
     if stream in WRITABLE:
         return stream

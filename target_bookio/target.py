@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from bookio_api.client import BookioClient
 
 RECORDS_PER_STATE = 5000
-"""After so many records, the next STATE has all before it delivered, so that it may leave."""
+"""Number of records after which the next STATE triggers delivery, so it can be emitted."""
 REJECTED = 3
-"""Exit code of a run that did all it could, and rejected records."""
+"""Exit code of a completed run that rejected records."""
 
 
 class TargetBookio(SingerTarget):
@@ -56,9 +56,9 @@ class TargetBookio(SingerTarget):
     }
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
-        """Take what the SDK passes."""
+        """Accept the SDK's arguments."""
         super().__init__(**kwargs)
-        self.max_parallelism = 1  # a stream at a time; delivery has its own threads
+        self.max_parallelism = 1  # one stream at a time; delivery has its own threads
         self._records_since_state = 0
         self._run: Run | None = None
         """The run that `read` feeds."""
@@ -78,7 +78,7 @@ class TargetBookio(SingerTarget):
         self.run.deliver(stream, records)
 
     def get_sink(self, stream_name: str, **kwargs: Any) -> Sink:  # noqa: ANN401 - the SDK's own
-        """Return the sink of a stream, if Bookio takes writes of it."""
+        """Return the sink of a stream, if it can be written to Bookio."""
         resource_of(stream_name)
         before = self.active_sink(stream_name)
         sink = super().get_sink(stream_name, **kwargs)
@@ -88,13 +88,13 @@ class TargetBookio(SingerTarget):
 
     @property
     def _at(self) -> ParsedLine:
-        """The line of the input that is at hand."""
+        """The current line of the input."""
         reader: Any = self.message_reader
         at: ParsedLine = reader.at
         return at
 
     def read(self, run: Run, messages: Iterable[ParsedLine]) -> None:
-        """Read to the end of the input, and carry out all of it.
+        """Read the whole input, and carry it out.
 
         Raises:
             BookioError: the input is not a Singer stream, or the run cannot go on.
@@ -121,7 +121,7 @@ class TargetBookio(SingerTarget):
         return True
 
     def _reject_broken(self, message: dict[str, Any]) -> None:
-        """Reject a record whose line is not UTF-8: its values cannot be trusted."""
+        """Reject a record whose line is not UTF-8, because its values cannot be trusted."""
         fields = tuple(map(shown_name, self._at.broken_fields))
         stream = str(message.get("stream"))
         aliases = [
@@ -142,17 +142,17 @@ class TargetBookio(SingerTarget):
         self.run.report.check_limits()
 
     def after_state(self) -> None:
-        """Now and then deliver all that came before a STATE, so that it may leave."""
+        """From time to time, deliver everything before a STATE, so that it can be emitted."""
         if self._records_since_state >= RECORDS_PER_STATE:
             self._records_since_state = 0
             self.drain_all()
 
     def before_batch(self) -> None:
-        """Deliver what came before it first, to keep the order of a row's records."""
+        """First deliver everything before it, to keep the order of a row's records."""
         self.drain_all()
 
     def emit_state(self, state: dict[str, Any]) -> None:
-        """Let a STATE leave once, as soon as nothing before it waits for an outcome."""
+        """Emit a STATE once, as soon as nothing before it waits for an outcome."""
         if self.config["dry_run"] or state == self._state_that_left:
             return
         if not self.run.is_settled:
@@ -172,7 +172,7 @@ class TargetBookio(SingerTarget):
         return []
 
     def on_signal(self, signum: int) -> None:
-        """Send nothing more, let what is on its way land, and let no STATE leave."""
+        """Send nothing more, wait for requests in flight, and emit no STATE."""
         line = f"stopped by signal {signum}; run again with the last STATE"
         self.logger.error(ErrorKind.STOPPED.with_page(line))
         if self._client is not None:
@@ -180,7 +180,7 @@ class TargetBookio(SingerTarget):
         self._stopped = True
 
     def handle_hangup(self) -> None:
-        """Take a SIGHUP for a SIGTERM, unless it is ignored on purpose (nohup)."""
+        """Treat SIGHUP as SIGTERM, unless it is deliberately ignored (nohup)."""
 
         def hang_up(signum: int, _frame: FrameType | None) -> None:
             self.on_signal(signum)
@@ -208,15 +208,15 @@ class TargetBookio(SingerTarget):
         test: bool = False,
         replay: str | None = None,
     ) -> None:
-        """Write what comes in; exit 3 if some of it was rejected."""
+        """Write the input; exit 3 if any record was rejected."""
         if about:
             cls.print_about(about_format)
             return
         given = config or ConfigInput()
         target = cls(config=given.config, parse_env_config=given.parse_env)
         target.handle_hangup()
-        # Records and rows make no cycles, and thousands of them wait at a time: a collection
-        # every 700 objects, as is the default, goes through all of them again and again.
+        # Records and rows form no cycles, and thousands are pending at a time: a collection
+        # every 700 objects, the default, would scan all of them again and again.
         gc.set_threshold(10_000, 20, 50)
         with target.open_run(read_only=test) as run:
             if test:
@@ -236,7 +236,7 @@ class TargetBookio(SingerTarget):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the command line, whose every failure is one line."""
+        """Return the command line, which reports every failure in one line."""
         command = super().get_singer_command()
         command.params += [
             click.Option(

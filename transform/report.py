@@ -95,7 +95,7 @@ def _rows(connection: Any, query: str) -> list[Row]:  # noqa: ANN401 - of either
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
-    """Return a value as JSON has it."""
+    """Return a value as JSON would store it."""
     if value is None or isinstance(value, str | int):
         return value
     return value.isoformat() if hasattr(value, "isoformat") else float(value)

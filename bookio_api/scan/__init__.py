@@ -1,4 +1,4 @@
-"""Reads an offset-paged list that changes while it is read, and loses nothing: see PROOF.md."""
+"""Reads an offset-paged list that changes meanwhile, without losing rows: see PROOF.md."""
 
 from bookio_api.scan.scan import Scan, limit_of
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MAX_PAGES = 20
 MAX_ROWS = 20_000
-"""Ten times what `MAX_PAGES` pages of the greatest limit hold."""
+"""Ten times the rows of `MAX_PAGES` pages of maximum size."""
 
 
 class Match(NamedTuple):
@@ -37,11 +37,11 @@ class KnownPage:
     """An accepted page: its rows by id, in list order, or the means to decode them again.
 
     In a calm list nobody looks at old pages (PROOF 9), and decoded rows take several times the
-    memory of their JSON: twenty pages of them leave no room in a CPU's cache for the next one.
+    memory of their JSON: twenty decoded pages would fill a CPU's cache.
     """
 
     def __init__(self, by_id: dict[int, Row], reread: Callable[[], list[Row]] | None) -> None:
-        """Hold the rows until they are released, or for good if they cannot be read again."""
+        """Keep the rows until they are released, or permanently if they cannot be read again."""
         self._by_id: dict[int, Row] | None = by_id
         self._reread = reread
         self._length = len(by_id)
@@ -52,26 +52,26 @@ class KnownPage:
 
     @property
     def by_id(self) -> dict[int, Row]:
-        """Its rows; once read again they stay, for the next page will be compared with them too."""
+        """Its rows; once read again they stay, because later pages are compared with them too."""
         if self._by_id is None:
             assert self._reread, "only a page that can be read again is released"
             self._by_id = rows_by_id(self._reread())
         return self._by_id
 
     def release(self) -> None:
-        """Give up the rows if they can be read again."""
+        """Drop the rows if they can be read again."""
         if self._reread:
             self._by_id = None
 
 
 class RecentPages:
-    """The pages accepted last: so many that steps back find anchors, so few that memory is bounded.
+    """The pages accepted last: enough to find anchors on a step back, few enough for memory.
 
     Owned by the scan's state and changed by `add` alone, on the thread that iterates.
     """
 
     def __init__(self, max_pages: int = MAX_PAGES, max_rows: int = MAX_ROWS) -> None:
-        """Remember at most so many pages and rows, but always the last page."""
+        """Limit how many pages and rows are remembered; the last page always is."""
         self._pages: deque[KnownPage] = deque(maxlen=max_pages)
         self._max_rows = max_rows
 
@@ -103,7 +103,7 @@ class RecentPages:
         is_linked = False
         neighbours = set(pairwise(page))
         for known in [page.by_id for page in reversed(self._pages)]:
-            # A row that changed has a known id, but is no anchor: it may have moved.
+            # A changed row has a known id but is not an anchor: it may have moved.
             known_ids.update(key for key in page if key in known)
             common = [key for key, row in page.items() if known.get(key) == row]
             if not common:

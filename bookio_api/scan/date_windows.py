@@ -1,4 +1,4 @@
-"""Reads a list of unstable order through date windows so narrow that each fits one response.
+"""Reads a list of unstable order by date, in windows that each fit into one response.
 
 A single response cannot be torn apart by a change or by the list's order (PROOF 10).
 """
@@ -79,7 +79,7 @@ class DateWindows:
             else:
                 pending.extend(reversed(self._split(span, page.rows)))
         total = self._ask(whole).total
-        # A total that changed meanwhile says nothing; one that did not is the number of rows.
+        # A total that changed meanwhile proves nothing; otherwise it is the number of rows.
         if type(total) is int and total == total_before and self.rows < total:
             msg = f"the server reports {total_text(total)}, but the windows hold {self.rows} rows"
             raise UnreliableError(msg)
@@ -141,7 +141,7 @@ class DateWindows:
         return [(lower, pivot), (pivot - DAY, upper)]
 
     def _unseen(self, rows: list[Row]) -> Iterator[list[Row]]:
-        """Yield the rows that are in none of the recent windows, if there are any."""
+        """Yield the rows that are in none of the recent windows."""
         ids = {row["id"] for row in rows}
         unseen = [row for row in rows if not any(row["id"] in seen for seen in self._recent)]
         self._recent.append(ids)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from bookio_api.scan.state import State
 
 QUIET_WEIGHT, SHORT_WEIGHT = 3, 1
-"""What a page with nothing new, and a short page, weigh as evidence of the end (PROOF 7)."""
+"""Weights of a page with nothing new, and of a short page, as evidence of the end (PROOF 7)."""
 SURE_END, SURER_END = 4, 10
-"""The weight that is enough, and what it takes where the server contradicts itself."""
+"""The weight that is enough, and the one needed if the server contradicts itself."""
 MAX_REPEATS = Repeats(pages=3, rows=30)
 MAX_IDLE_REQUESTS = 40
 SPARE_REQUESTS, MAX_REQUESTS = 100, 50_000
@@ -28,7 +28,7 @@ class End(Enum):
     SEEMS = auto()
     """The list seems to end here: look behind the end (PROOF 8)."""
     COUNTED = auto()
-    """A trusted total says so, and as many different rows came."""
+    """A trusted total confirms it, and as many different rows came."""
 
 
 def count_repeats(state: State, ids: list[int]) -> Repeats:
@@ -71,7 +71,7 @@ def weigh(state: State, news: int, *, is_short: bool, is_quiet: bool) -> int:
     # 3. A short page with a few new rows: rows are being appended, or the page was cut.
     if news:
         return state.evidence + SHORT_WEIGHT
-    # 4. A short page of known rows that ends elsewhere, as after a step back: it says nothing.
+    # 4. A short page of known rows that ends elsewhere, as after a step back: no evidence.
     return state.evidence
 
 
@@ -86,7 +86,7 @@ def judge(state: State, *, is_short: bool, is_quiet: bool) -> End:
     if total == state.end and (is_short or is_quiet or _is_everything(state, total)):
         _check_count(state, total)
         return End.COUNTED if _is_counted(state, total) else End.SEEMS
-    # 2. The server contradicts itself: by its total there is more, or pages inside the list were
+    # 2. The server contradicts itself: its total is larger, or pages inside the list were
     #    of different lengths, so a short page means little here.
     if (total is not None and total > state.end) or state.is_uneven:
         return End.SEEMS if state.evidence >= SURER_END else End.NOT_YET
@@ -112,7 +112,7 @@ def _check_count(state: State, total: int) -> None:
 
 
 def check_total(state: State) -> None:
-    """Compare the total with an end that nothing follows.
+    """Compare the total with an end after which nothing follows.
 
     Raises:
         UnreliableError: by the total there are more rows.
@@ -136,7 +136,7 @@ def rows_behind(state: State, rows: list[Row]) -> list[Row]:
 
 
 def check_budget(state: State, requests: int) -> None:
-    """Bound the requests without news, and all of them by how far into the list they came.
+    """Limit requests without new rows, and all requests by how far the scan got.
 
     Raises:
         UnreliableError: the list changes faster than it can be read, or never ends (PROOF 5).

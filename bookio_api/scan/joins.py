@@ -83,7 +83,7 @@ def _is_anchored(state: State, rows: list[Row], match: Match) -> bool:
 
 
 def check_start_over(state: State, rows: list[Row], ids: list[int]) -> None:
-    """Refuse a page on which the list's first rows follow its last one.
+    """Refuse a page on which the list's first rows follow its last row.
 
     Raises:
         UnreliableError: the server pages in a circle.

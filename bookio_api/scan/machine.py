@@ -1,7 +1,7 @@
 """The state machine of a scan: what a page means, and what to ask for next.
 
-It does no input and output: `Scan` fetches the page at ``asked`` and hands it to `receive`. What
-"PROOF n" and "A n" refer to stands in PROOF.md.
+It does no I/O: `Scan` fetches the page at ``asked`` and passes it to `receive`. What
+"PROOF n" and "A n" refer to is in PROOF.md.
 
     phase             what came                             next phase
     ────────────────  ────────────────────────────────────  ───────────────
@@ -16,7 +16,7 @@ It does no input and output: `Scan` fetches the page at ``asked`` and hands it t
                       none                                  CHECK_ORDER
     CHECK_ORDER       too little against a shuffled order   CHECK_ORDER
                       enough                                DONE, COMPLETE
-    any               what no list may do                   DATE_WINDOWS, or
+    any               a contradiction                   DATE_WINDOWS, or
                                                             DONE, INCOMPLETE
 """
 
@@ -42,7 +42,7 @@ ENOUGH_IN_ORDER = 9
 MAX_REREADS = 8
 MAX_RESTARTS = 6
 MAX_FALSE_ENDS = 6
-"""How often rows may follow the end, and no page bring news of them, before the scan gives up."""
+"""How often rows may follow the end without a page that joins them, before it gives up."""
 MAX_RAMP = 6
 """Without a total the pages fetched ahead double up to this power of two."""
 
@@ -83,7 +83,7 @@ class Machine:
         self.verdict = Verdict(complete=False, reason="the list was not read to its end")
 
     def receive(self, page: Page, requests: int) -> list[Row]:
-        """Take the page at ``asked``, enter the next phase, and return the rows to emit.
+        """Process the page at ``asked``, enter the next phase, and return the rows to emit.
 
         ``requests`` is how many were made so far.
         """
@@ -92,7 +92,7 @@ class Machine:
         try:
             step = self._step(page, requests)
         except UnreliableError as problem:
-            # What came is emitted, though some of it may come again.
+            # The rows are emitted, though some of them may come again.
             self.verdict = Verdict(complete=False, reason=str(problem))
             by_date = problem.dates_help and self._has_date_filters
             step = Step(Phase.DATE_WINDOWS if by_date else Phase.DONE, 0, state.unwritten)
@@ -113,7 +113,7 @@ class Machine:
         self.state.phase = Phase.DONE
 
     def _step(self, page: Page, requests: int) -> Step:  # noqa: C901, PLR0911 (all transitions)
-        """Return what follows from a page in the present phase: all transitions are here."""
+        """Return what follows from a page in the current phase: all transitions are here."""
         state = self.state
         match state.phase:
             case Phase.FIRST_PAGE | Phase.FORWARD | Phase.CATCH_UP | Phase.STEP_BACK:
@@ -150,7 +150,7 @@ class Machine:
                 raise AssertionError(msg)
 
     def _remember(self, page: Page, joined: Join) -> None:
-        """Note a page as accepted, wherever the scan stands."""
+        """Record a page as accepted, in any phase."""
         state = self.state
         state.recent.add(joined.by_id, page.reread)
         state.rows += joined.unseen
@@ -159,7 +159,7 @@ class Machine:
         state.order_odds = min(SURE_ORDER, odds)
 
     def _accept(self, page: Page, joined: Join) -> End:
-        """Note a page that carries the scan on, and return what it says about the end.
+        """Record a page that advances the scan, and return its evidence about the end.
 
         PROOF 1: from here on every resident row up to the end of this page has been seen.
         The order of the assignments matters: what compares the page with the one before it comes
@@ -191,7 +191,7 @@ class Machine:
         return end_of_list.judge(state, is_short=is_short, is_quiet=is_quiet)
 
     def _move_to(self, rows: list[Row]) -> None:
-        """Let the page that was asked for be the last one."""
+        """Make the requested page the last one."""
         state = self.state
         if state.asked == 0:
             state.top = rows
@@ -203,10 +203,10 @@ class Machine:
     def _ahead(self, length: int) -> Ahead:
         """Return which pages are likely to follow a page of this length."""
         state = self.state
-        # 1. The total says where the list ends: everything up to there.
+        # 1. The total gives the end of the list: fetch everything up to it.
         if state.total is not None and state.total >= state.end:
             return Ahead(state.stride, until=state.total - state.overlap, max_pages=None)
-        # 2. No total, but full pages: ever more of them at a time, as most lists are short.
+        # 2. No total, but full pages: more and more at a time, because most lists are short.
         # 3. A short page: nothing but the next one.
         ramp = min(state.accepted - 1, MAX_RAMP) if length == state.longest else 0
         return Ahead(state.stride, until=None, max_pages=1 << ramp)

@@ -15,11 +15,11 @@ class Page(NamedTuple):
 
     rows: list[Row]
     total: int | None = None
-    """``data.pagination.total`` where the server sends one; it is checked, never believed."""
+    """``data.pagination.total`` if the server sends one; it is checked, never trusted."""
     server_time_ms: int | None = None
     """The response's ``Date`` header in epoch milliseconds."""
     reread: Callable[[], list[Row]] | None = None
-    """Decodes the rows again from the response, which is far smaller than they are."""
+    """Decodes the rows again from the response, which takes far less memory than they do."""
 
 
 Fetch = Callable[[int, int, Mapping[str, str]], Page]
@@ -32,7 +32,7 @@ def rows_by_id(rows: list[Row]) -> dict[int, Row]:
 
 
 class Verdict(NamedTuple):
-    """Whether every resident row was seen; if not, ``reason`` says why in one clause."""
+    """Whether every resident row was seen; if not, ``reason`` says why."""
 
     complete: bool
     reason: str = ""
@@ -48,5 +48,5 @@ class UnreliableError(Exception):
 
 
 def total_text(total: int) -> str:
-    """Return a total for a message, but no number so large that it may be a phone number."""
+    """Return a total for a message, unless it is large enough to be a phone number."""
     return f"a total of {total}" if 0 <= total < MAX_SHOWN_TOTAL else "an implausible total"

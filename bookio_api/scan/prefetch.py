@@ -100,7 +100,7 @@ class Prefetch:
         self._stray.clear()
 
     def _discard(self) -> None:
-        """Drop what was fetched ahead: the scan goes elsewhere."""
+        """Drop the pages fetched ahead, because the scan continues elsewhere."""
         for _, future in self._ahead:
             if future.cancel():
                 self.requests -= 1

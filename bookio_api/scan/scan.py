@@ -1,4 +1,4 @@
-"""Reads an offset-paged list that changes while it is read, and loses no resident row.
+"""Reads an offset-paged list that changes meanwhile, without losing a resident row.
 
 `Scan` fetches and emits; `Machine` decides. Start with PROOF.md, then ``machine.py``.
 """
@@ -99,7 +99,7 @@ class Scan:
 
     @property
     def seconds(self) -> float:
-        """How long the scan took, with what the caller did between its pages; 0 before it began."""
+        """Duration of the scan, including the caller's work between pages; 0 before it began."""
         if self._started is None:
             return 0.0
         ended = self._clock() if self._ended is None else self._ended
@@ -144,7 +144,7 @@ class Scan:
         try:
             return self._prefetch.take(self._machine.state.asked)
         except RefusedError:
-            # Whether a server lets us look behind the end is unknown (U): a refusal means nothing
+            # Whether a server allows a look behind the end is unknown (U): a refusal means nothing
             # is there. Anywhere else it is an error.
             if self._machine.state.phase in {Phase.LOOK_BEHIND_END, Phase.LOOK_FURTHER}:
                 return Page([])

@@ -33,7 +33,7 @@ class Phase(Enum):
     CHECK_ORDER = auto()
     """Ask for the first page again, to see whether its rows kept their places."""
     DATE_WINDOWS = auto()
-    """Pages by offset cannot be trusted: read the list by date."""
+    """Paging by offset cannot be trusted: read the list by date."""
     DONE = auto()
 
 
@@ -104,7 +104,7 @@ class State:
 
     @property
     def stride(self) -> int:
-        """How many new rows a page brings."""
+        """How many new rows a page can add."""
         return max(1, self.longest - self.overlap)
 
     @property
@@ -114,7 +114,7 @@ class State:
 
     @property
     def can_overlap(self) -> bool:
-        """Whether the last page can share two rows with its successor and leave room for news."""
+        """Whether the last page can share two rows with the next, and leave room for new ones."""
         return len(self.last) > MIN_SHARED
 
     @property

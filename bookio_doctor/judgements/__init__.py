@@ -1,7 +1,7 @@
-"""Pure: what was seen -> which assumptions hold. One function a topic, in the report's order.
+"""Pure: observations -> which assumptions hold. One function per topic, in report order.
 
-A verdict is never better than the evidence: where a clinic has no rows, or rows show nothing, it is
-NOT_SHOWN. What tap and target handle by themselves is still DIFFERS, with a meaning that says so.
+A verdict is never better than its evidence: if a clinic has no rows, or its rows show nothing, it
+is NOT_SHOWN. A difference that tap and target handle by themselves is still DIFFERS, and says so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Judges what lastSync means, as far as rows' own times show it."""
+"""Judges what lastSync means, as far as the times in rows show it."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def judge_envelope(survey: Survey) -> Iterator[Finding]:
 
 
 def _place_of_code(document: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return where an error's code is, empty if it is in none of the places that are read."""
+    """Return where an error's code is, or nothing if it is not where the client looks."""
     top = document if isinstance(document, dict) else {}
     result = top.get("result")
     for place, fields in (("result.", result if isinstance(result, dict) else {}), ("", top)):

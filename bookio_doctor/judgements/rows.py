@@ -1,4 +1,4 @@
-"""Judges what rows hold: times and fields."""
+"""Judges the contents of rows: times and fields."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def judge_times(survey: Survey) -> Iterator[Finding]:
 
 
 def judge_fields(survey: Survey) -> Iterator[Finding]:
-    """Judge fields that arrive and no schema knows, and promised ones that never arrive."""
+    """Judge fields that no schema lists, and listed ones that Bookio never sends."""
     for resource in RESOURCES.values():
         rows = survey.rows(resource.list_operation)
         topic = f"{resource.name}: fields"

@@ -1,1 +1,1 @@
-"""The API as the vendor documents it, and as it may differ."""
+"""The API as the vendor documents it, and possible variants."""

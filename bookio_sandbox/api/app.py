@@ -1,4 +1,4 @@
-"""Bookio's paths: checks the token, answers in the envelope, and applies the behaviour."""
+"""Bookio's paths: checks the token, responds in the envelope, and applies the behaviour."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ class Bookio:
         self._writes = Writes(store, clock, services)
         self._lists = Lists(random.Random(f"lists {seed}"), self._writes.numbered)
         self._replica: Replica | None = None
-        """Made when lists begin to lag; it follows the store from then on."""
+        """Created when lists begin to lag; it follows the store from then on."""
         self._faults = random.Random(f"faults {seed}")
         self._authorization = f"Bearer {token}"
         self.behave(behaviour)
 
     def behave(self, behaviour: Behaviour) -> None:
-        """Behave like this from now on."""
+        """Apply this behaviour from now on."""
         self.behaviour = behaviour
         self._chances = parse_faults(behaviour.faults)
         if behaviour.list_lag and self._replica is None:
@@ -105,7 +105,7 @@ class Bookio:
         if entry["applied"]:
             response = self._true_answer(operation, request, body, entry)
         if twist is not None and twist.lands_after:
-            late = dict(entry)  # its answer goes nowhere
+            late = dict(entry)  # its response is discarded
             asyncio.get_running_loop().call_later(
                 twist.lands_after, self._true_answer, operation, request, body, late
             )
@@ -151,7 +151,7 @@ class Bookio:
         return response
 
     def _listed_store(self) -> Store:
-        """Return the world that lists show: the true one, or one that lags."""
+        """Return the store that lists show: the current one, or one that lags."""
         if not self.behaviour.list_lag:
             return self.store
         assert self._replica is not None, "a behaviour with a lag makes one"

@@ -24,7 +24,7 @@ HTTP_STATUS = {
 
 
 class Refusal(Exception):  # noqa: N818
-    """Bookio refuses a request: a code from its table of errors, and ``errors``."""
+    """Bookio refuses a request, with an error code and ``errors``."""
 
     def __init__(self, code: int, *errors: str) -> None:
         """Refuse with this code and these messages."""

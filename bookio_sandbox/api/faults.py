@@ -1,4 +1,4 @@
-"""Lost, late and broken answers: by chance (``--faults``) or by script (``/_sandbox/script``).
+"""Lost, late and broken responses: random (``--faults``) or scripted (``/_sandbox/script``).
 
 ``--faults`` takes ``kind=probability``, separated by commas; `FAULTS` lists the kinds. Each request
 to one of Bookio's paths draws once, from the seed. "after" means that the request is carried out
@@ -30,7 +30,7 @@ _CHUNKS = 20
 
 
 class Twist(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What happens to one answer.
+    """What happens to one response.
 
     Without ``status``, ``body``, ``code`` and ``drop`` the real answer is sent, perhaps late,
     slowly, or cut short.
@@ -47,7 +47,7 @@ class Twist(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     apply: bool | None = None
     """Whether the request is carried out; by default only if its real answer is sent."""
     lands_after: Annotated[float, Meta(ge=0)] = 0
-    """Seconds after which the request is carried out, though nothing of it is answered."""
+    """Seconds after which the request is carried out, without a response."""
     delay: float = 0
     """Seconds before the answer."""
     spread: float = 0
@@ -59,7 +59,7 @@ class Twist(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     @property
     def replaces(self) -> bool:
-        """Whether something else is sent than the real answer."""
+        """Whether something other than the real response is sent."""
         given = (self.status, self.body, self.body_base64, self.code, self.drop)
         return any(value is not None for value in given)
 
@@ -162,7 +162,7 @@ class TwistedResponse(Response):
         self._twist = twist
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer, or what is left of it."""
+        """Send the response, or part of it."""
         await asyncio.sleep(self._twist.delay)
         if self._twist.drop:
             await _hang_up(self._twist.drop, scope, receive)
@@ -199,7 +199,7 @@ async def _hang_up(how: str, scope: Scope, receive: Receive) -> None:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol; puts the connection into the scope, so that it can be cut."""
+    """uvicorn's HTTP protocol, with the connection in the scope so that faults can cut it."""
 
     def on_message_begin(self) -> None:
         """Add the connection to the scope of a new request."""

@@ -40,7 +40,7 @@ class Lists:
     """Answers every list operation from a store."""
 
     def __init__(self, rng: random.Random, numbered: Collection[tuple[str, int]]) -> None:
-        """``rng`` shuffles where the order is random.
+        """``rng`` shuffles if the order is random.
 
         ``numbered`` are the rows, by stream and id, whose ``externalId`` came through the API.
         """

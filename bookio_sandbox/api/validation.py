@@ -1,4 +1,4 @@
-"""Checks of a request that need no look at the rows (code 10)."""
+"""Checks of a request that do not depend on the rows (code 10)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _DATETIMES = ("dateFrom", "dateTo", "validFrom", "validTo", "created", "cancelTi
 
 
 class Shape(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """How responses are written where the vendor's page shows nothing (U)."""
+    """The form of responses where the vendor's page shows none (U)."""
 
     code_field: str | None = "errorCode"
     """Name of the field that carries the error code; None sends no code."""
@@ -38,13 +38,13 @@ class Shape(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
     renamed: dict[str, str] = {}
     """Fields of rows that have another name."""
     added: dict[str, Any] = {}
-    """Fields that every row has besides."""
+    """Additional fields of every row."""
     absent: tuple[str, ...] = ()
     """Fields that no row has."""
 
 
 class Variant(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """One other Bookio."""
+    """One variant of Bookio."""
 
     description: str
     endpoints: dict[str, str] = {}

@@ -46,7 +46,7 @@ class Writes:
         self.numbered: set[tuple[str, int]] = set()
         """Rows, by stream and id, whose ``externalId`` came through the API."""
         self._is_unseen = False
-        """Whether ``lastSync`` misses the write that is under way; set by `answer`."""
+        """Whether ``lastSync`` misses the current write; set by `answer`."""
         self._handlers: dict[str, Callable[[Write], Row]] = {
             "create_calendar": self._create_calendar,
             "modify_calendar": self._modify_calendar,

@@ -1,1 +1,1 @@
-"""What tests and demos ask of a sandbox, under /_sandbox."""
+"""The control routes for tests and demos, under /_sandbox."""

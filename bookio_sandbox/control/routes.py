@@ -39,7 +39,7 @@ class ClockBody(msgspec.Struct, forbid_unknown_fields=True):
     """Days with their bookings, cancellations, moves, no-shows and removed blocked times."""
     set: datetime | None = None
     ticks: bool | None = None
-    """False stops the clock, so that two runs see the same time; true lets it go on."""
+    """False stops the clock, so that two runs see the same time; true restarts it."""
 
 
 def control_routes(bookio: Bookio) -> list[Route]:

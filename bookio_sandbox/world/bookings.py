@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 PAST = timedelta(days=548)
-"""How far the world reaches back: eighteen months."""
+"""How far back the data goes: eighteen months."""
 AHEAD = timedelta(days=42)
 """How far people book ahead."""
 

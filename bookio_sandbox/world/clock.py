@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 DEFAULT_START = datetime(2026, 9, 16, 6, tzinfo=UTC)
-"""A Wednesday morning; fixed, so that a seed gives the same world on any day."""
+"""A Wednesday morning; fixed, so that a seed gives the same data on any day."""
 
 
 class Clock:
@@ -32,7 +32,7 @@ class Clock:
         self.set(self.now() + timedelta(seconds=seconds))
 
     def tick(self, *, ticks: bool) -> None:
-        """Stop where it is, or go on from there."""
+        """Stop at the current time, or continue from it."""
         self.set(self.now())
         self._ticks = ticks
 

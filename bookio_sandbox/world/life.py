@@ -1,4 +1,4 @@
-"""Changes that Bookio's users make: for a day, between two pages, or as a test wants them."""
+"""Changes by Bookio's users: over a day, between two pages, or on request of a test."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Person(NamedTuple):
 
 
 class People:
-    """A fixed number of patients, who come again."""
+    """A fixed number of patients, who return."""
 
     def __init__(self, seed: int, count: int) -> None:
         """Make up ``count`` patients."""

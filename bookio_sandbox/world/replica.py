@@ -1,4 +1,4 @@
-"""A copy of the world that lags behind it, as a read replica of a database may."""
+"""A copy of the store that lags behind it, like a read replica of a database."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class Replica:
-    """Follows a store; what happens there is seen here ``lag_s`` seconds later."""
+    """Follows a store, with a delay of ``lag_s`` seconds."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        """Start as a true copy of ``store``."""
+        """Start as an exact copy of ``store``."""
         self._clock = clock
         self._copy = Store()
         store.copy_to(self._copy)
         self._pending: deque[tuple[int, str, int, Stored | None]] = deque()
-        """Changes that are not seen yet: when, where, which row, and what it is since."""
+        """Changes that are not visible yet: time, stream, id, and the new row."""
         self._store = store
         store.on_change(self._note)
 

@@ -1,4 +1,4 @@
-"""The rows, in SQLite and already encoded: the body of a list is joined from their bytes."""
+"""The rows, stored encoded in SQLite: the body of a list is joined from their bytes."""
 
 # ruff: noqa: S608 - names in queries are constants of this package
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Store:
         self._changed(stream, row["id"])
 
     def remove(self, stream: str, row_id: int) -> bool:
-        """Remove a row for good; False if there is none."""
+        """Remove a row permanently; False if there is none."""
         removed = self._db.execute(f"DELETE FROM {stream} WHERE id = ?", (row_id,))
         self._changed(stream, row_id)
         return removed.rowcount > 0

@@ -1,4 +1,4 @@
-"""Calendars: modified as a whole, ended instead of removed, and nobody's conflict."""
+"""Calendars: modified as a whole, ended instead of removed, never in conflict."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def modification(desired: Desired, row: Row) -> Plan:
-    """Return the plan that makes a calendar what a record asks for.
+    """Return the plan that changes a calendar to what a record asks for.
 
-    Where the row's own value says all that the record says it is sent as it is: its services then
+    If the row's own value covers the record's, it is sent unchanged, so that its services
     keep their ids.
     """
     names = write_schema("calendar")["properties"]

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 FIRST_STATUS = "CONFIRMED"
 """The status of every new reservation."""
 AGREED_FIELDS = ("externalId", "dateFrom", "dateTo", "status")
-"""What is agreed about a reservation or a blocked time; of a calendar it is every field."""
+"""The agreed fields of a reservation or blocked time; of a calendar, all fields."""
 
 
 class Comparison(NamedTuple):
     """The three sides of one record."""
 
     desired: Desired
-    """What the source wants, with wall times."""
+    """The record, with wall times."""
     row: Row
-    """What Bookio has, by `known_row`."""
+    """Bookio's row, from `known_row`."""
     entry: Entry | None
-    """What the journal knows of the row."""
+    """The journal's entry for the row."""
     digest: Digest
 
     @property
@@ -38,7 +38,7 @@ class Comparison(NamedTuple):
         return self.entry.agreed if self.entry else {}
 
     def stale_fields(self) -> tuple[str, ...]:
-        """Return fields in which the source had read another value than Bookio has."""
+        """Return fields whose value in Bookio differs from what the source had read."""
         return tuple(
             name
             for name, value in self.desired.expected.items()
@@ -48,12 +48,12 @@ class Comparison(NamedTuple):
     def is_disputed(self, name: str) -> bool:
         """Whether somebody changed a field that the record wants changed.
 
-        1. Bookio has what the record wants, or shows nothing: no dispute.
-        2. The source has read this very value: it knows what it changes.
+        1. Bookio has the record's value, or shows none: no dispute.
+        2. The source has read exactly this value: it knows what it changes.
         3. Something was agreed: a dispute unless Bookio still has it. Unknown is never agreed.
-        4. Nothing was agreed, and the field is the status: every new reservation has the same, so
-           another one is somebody's. Where no entry tells that the row is ours, a record that
-           names it by Bookio's ``id`` is the first word from here, and is carried out.
+        4. Nothing was agreed, and the field is the status: all new reservations have the same, so
+           another one was set by somebody. If no entry shows that the row is ours, a record that
+           refers to it by Bookio's ``id`` is the first one from here, and is carried out.
         5. Nothing was agreed about the term: a row that shows our number without an entry (a
            journal that was lost) is disputed. Bookio decides an end itself, so that is not.
         """
@@ -70,14 +70,14 @@ class Comparison(NamedTuple):
         return self.entry is None and not is_named_by_id and name != "dateTo"
 
     def is_anothers(self, name: str) -> bool:
-        """Whether Bookio's value is known to be another than the one last agreed."""
+        """Whether Bookio's value is known to differ from the one last agreed."""
         agreed, theirs = self.agreed.get(name), self.row.get(name)
         return agreed is not None and theirs is not None and agreed != self.digest(theirs)
 
     def fixed_differences(self) -> tuple[str, ...]:
-        """Return fields that the record wants changed and Bookio cannot change.
+        """Return fields that the record changes but Bookio cannot.
 
-        What the source still says as it did when we created the row is no wish to change it.
+        A value that is the same as when we created the row is not a request to change it.
         """
         values, theirs = self.desired.values, self.row.get("fixed", {})
         different = [
@@ -95,12 +95,12 @@ class Comparison(NamedTuple):
         return tuple(different)
 
     def moves(self) -> bool:
-        """Whether the record asks for another term.
+        """Whether the record asks for a different term.
 
         1. Another start: yes.
         2. Of a blocked time, another end, or one where the list shows none: yes.
         3. Of a reservation Bookio may decide the end itself. So an end that was asked for before,
-           and is not what came of it, is no new wish.
+           and that Bookio did not accept, is not a new request.
         """
         start, end = self.desired.values.get("dateFrom"), self.desired.values.get("dateTo")
         their_end = self.row.get("dateTo")
@@ -116,9 +116,9 @@ class Comparison(NamedTuple):
 
 
 def known_row(row: Row, desired: Desired, entry: Entry | None, digest: Digest) -> Row:
-    """Return a row with what is agreed wherever the list shows nothing.
+    """Return a row, with agreed values for fields that the list does not show.
 
-    A status that nobody shows and nobody wrote is the one of a new reservation.
+    A status that is neither shown nor written is that of a new reservation.
     """
     agreed = entry.agreed if entry else {}
     known = {

@@ -28,7 +28,7 @@ def creation(desired: Desired) -> Plan:
 
 
 def _missing(schema: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the fields that must be there and are not, or are blank."""
+    """Return the required fields that are missing or blank."""
     shortest = {name: field.get("minLength", 0) for name, field in schema["properties"].items()}
     return tuple(
         name

@@ -1,4 +1,4 @@
-"""One request of a plan, and its effects: the row after it, and what the journal keeps of it."""
+"""One request of a plan, and its effects on the row and the journal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from target_bookio.desired import Desired
 
 Row = Mapping[str, Any]
-"""A row as the mirror has it."""
+"""A row in the mirror's form."""
 
 Digest = Callable[[object], str]
 """A keyed hash of a JSON value."""
@@ -49,8 +49,8 @@ _DIGESTED = {
     BLOCKED_TIMES: ("facilityId", "note"),
     CALENDARS: (),
 }  # fmt: skip
-"""The fixed fields in the order in which journals digest them. Never to be changed: a journal that
-was written years ago would take every row for another one."""
+"""The fixed fields in the order in which journals digest them. Never change it: a journal that
+was written years ago would treat every row as another one."""
 
 
 _CHANGED = {
@@ -58,7 +58,7 @@ _CHANGED = {
     for resource in RESOURCES.values()
     for operation, fields in resource.changes.items()
 }
-"""The fields that may be others after each operation."""
+"""The fields that may differ after each operation."""
 
 
 class Step(NamedTuple):
@@ -66,7 +66,7 @@ class Step(NamedTuple):
 
     operation: str
     body: Mapping[str, Any] | None = None
-    """The request body. The id for the path is that of the row."""
+    """The request body. The path gets the row's id."""
 
     @property
     def effect(self) -> Effect:
@@ -75,14 +75,14 @@ class Step(NamedTuple):
 
     @property
     def changed(self) -> tuple[str, ...]:
-        """Fields that may be others once the step is done."""
+        """Fields that may differ after the step."""
         return _CHANGED.get(self.operation, ())
 
 
 def intended(step: Step, digest: Digest) -> dict[str, str]:
-    """Return what tells later whether a step was carried out: digests by field.
+    """Return what later shows whether a step was carried out: digests by field.
 
-    What Bookio will decide, such as the end of a reservation that is moved, is empty.
+    What Bookio decides, such as the end of a moved reservation, is empty.
     """
     body = step.body or {}
     wanted = {name: body[name] for name in step.changed if name in body}
@@ -92,7 +92,7 @@ def intended(step: Step, digest: Digest) -> dict[str, str]:
 
 
 def values_before(step: Step, row: Row | None, digest: Digest) -> dict[str, str]:
-    """Return digests of what a step is about to replace, by field (rule 15)."""
+    """Return digests of the values that a step replaces, by field (rule 15)."""
     return {
         name: digest(without_ids(value))
         for name in step.changed
@@ -101,7 +101,7 @@ def values_before(step: Step, row: Row | None, digest: Digest) -> dict[str, str]
 
 
 def after(step: Step, row: Row | None, row_id: int | None) -> Row | None:
-    """Return the row as it is once a step is done; what Bookio then decides is left out."""
+    """Return the row after a step, without the values that Bookio decides."""
     if step.effect is Effect.REMOVE:
         return None
     if step.effect is Effect.CREATE:
@@ -113,7 +113,7 @@ def after(step: Step, row: Row | None, row_id: int | None) -> Row | None:
 
 
 def without_ids(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a value without the ids that Bookio gives to what is within it."""
+    """Return a value without the ids that Bookio assigns to its parts."""
     if isinstance(value, Mapping):
         return {name: without_ids(inner) for name, inner in value.items() if name != "id"}
     if isinstance(value, list | tuple):
@@ -128,6 +128,6 @@ def fixed_values(desired: Desired) -> list[Any]:
 
 @lru_cache(maxsize=10_000, typed=True)
 def plain(value: object) -> str:
-    """Return a value as journals have digested it ever since: without blanks, case, dashes."""
+    """Return a value in the form that journals have always digested: no blanks, case, dashes."""
     text = "".join(str(value).split()).casefold()
     return text.replace("-", "").replace("/", "") if text[:1] in "+0123456789" else text

@@ -1,7 +1,7 @@
-"""Pure: whether a blocked time covers bookings, or a term takes more of them than it has room for.
+"""Pure: whether a blocked time covers bookings, or a term has more than its capacity.
 
-Bookio accepts a blocked time over confirmed reservations, and whether it refuses every booking that
-is one too many (code 30) is not documented. So both are looked for before anything is sent.
+Bookio accepts a blocked time over confirmed reservations, and whether it refuses every booking
+beyond the capacity (code 30) is not documented. So both are checked before anything is sent.
 
 Times are wall times of one facility as Bookio writes them, ``YYYY-MM-DDTHH:MM:SS``, which order as
 text. A term includes its start and not its end, so bookings one after the other do not overlap.
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from target_bookio.plan.operations import Row
 
 _MAX_HOURS = 400 * 24
-"""A longer blocked time is looked at for this long only: somebody blocked a year by mistake."""
+"""A longer blocked time is checked only this far: somebody blocked a year by mistake."""
 MAX_NAMED = 20
-"""The most bookings that are named for one overlap."""
+"""Maximum number of bookings that are named for one overlap."""
 
 
 class Service(NamedTuple):
-    """What a calendar says of a service. Either may be unknown."""
+    """A service, from a calendar. Both fields may be unknown."""
 
     capacity: int | None
     """How many reservations it takes in one term."""
@@ -61,7 +61,7 @@ class Occupancy:
             self.put(f"id:{row.get('id')}", row)
 
     def put(self, key: str, row: Row | None) -> None:
-        """Note a reservation as it is now; one that is not confirmed takes no place."""
+        """Record a reservation's current state; it counts only if it is confirmed."""
         for place in self._places.pop(key, ()):
             self._hours[place].pop(key, None)
         term = self._term(key, row) if row else None
@@ -72,7 +72,7 @@ class Occupancy:
             self._hours[place][key] = term
 
     def overlaps(self, stream: str, key: str, row: Row) -> tuple[str, ...]:
-        """Return the keys of the reservations that a row, as it would be, overlaps with.
+        """Return the keys of the reservations that a planned row overlaps with.
 
         For a blocked time those are all that it covers. For a reservation they are those of its
         service at the first moment of its term at which they and it exceed the service's capacity.
@@ -92,13 +92,13 @@ class Occupancy:
         return self._too_many(row.get("facilityId"), term, service.capacity)
 
     def _too_many(self, facility: int | None, term: _Term, capacity: int) -> tuple[str, ...]:
-        """Return those of a term's service at its first moment that is full without it."""
+        """Return a service's reservations at the first moment of a term that is already full."""
         same = (o for o in self._during(facility, term) if o.service == term.service)
-        # 1. Nearly always its start tells, and no more need be read than the names to be given.
+        # 1. Nearly always the start decides, and only the names to report need be read.
         at_start = islice(_at(term.start, same), capacity + MAX_NAMED)
         if len(keys := {other.key for other in at_start}) >= capacity:
             return _named(keys)
-        # 2. Else it may be too full later, at the start of another one.
+        # 2. Otherwise it may be too full later, at the start of another reservation.
         same = (o for o in self._during(facility, term) if o.service == term.service)
         touching = set(same)
         for moment in sorted({other.start for other in touching if other.start > term.start}):
@@ -108,7 +108,7 @@ class Occupancy:
         return ()
 
     def _term(self, key: str, row: Row) -> _Term | None:
-        """Return when a row takes place, ``None`` where that cannot be told."""
+        """Return a row's term, ``None`` if it is unknown."""
         start, end, service = row.get("dateFrom"), row.get("dateTo"), row.get("serviceId")
         if not isinstance(start, str):
             return None
@@ -119,7 +119,7 @@ class Occupancy:
         return _Term(key, start, end, service) if end and start < end else None
 
     def _during(self, facility: int | None, term: _Term) -> Iterator[_Term]:
-        """Yield the reservations of a facility that touch a term, but its own; some repeatedly."""
+        """Yield other reservations of the facility that touch a term, some repeatedly."""
         for hour in _hours(term.start, term.end):
             for other in self._hours.get((facility, hour), {}).values():
                 if other.key != term.key and other.start < term.end and term.start < other.end:

@@ -1,4 +1,4 @@
-"""What a record leads to."""
+"""The plan for one record."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Plan(NamedTuple):
     message: str = ""
     fields: tuple[str, ...] = ()
     disputed: tuple[str, ...] = ()
-    """Fields of a conflict: what is agreed about them is unknown from now on (rule 10)."""
+    """Fields of a conflict: their agreed values are unknown from now on (rule 10)."""
     fixed: tuple[str, ...] = ()
-    """Fields that differ and that Bookio cannot change; the rest is carried out all the same."""
+    """Fields that differ but that Bookio cannot change; the rest is still carried out."""
 
 
 UNCHANGED = Plan(PlanKind.UNCHANGED)
@@ -40,12 +40,12 @@ def reject(message: str, *fields: str) -> Plan:
 
 
 def write(steps: tuple[Step, ...], fixed: tuple[str, ...] = ()) -> Plan:
-    """Return the plan of these requests, or of what is left if there are none."""
+    """Return a plan with these requests, or a plan without any if there are none."""
     if steps:
         return Plan(PlanKind.WRITE, steps, fixed=fixed)
     return reject(fixed_message(fixed), *fixed) if fixed else UNCHANGED
 
 
 def fixed_message(fixed: tuple[str, ...]) -> str:
-    """Return the line about what differs and cannot be changed."""
+    """Return the line about differences that cannot be written."""
     return f"Bookio cannot change {', '.join(fixed)} of an existing row"

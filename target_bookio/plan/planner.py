@@ -2,12 +2,12 @@
 
 Three-way, field by field (rules 9 and 10 of docs/design/write-back.md); `comparison` has the parts:
 
-1. Bookio has it already: nothing to do, and both sides agree on it from now on.
+1. Bookio already has it: nothing to do, and both sides agree on it from now on.
 2. Bookio has what was last agreed: the record asks for a change, so it is made.
 3. Bookio has something else: somebody changed it there, a conflict.
-4. Nothing was ever agreed. A record that names the row by Bookio's ``id`` is the first word from
-   here, so it is carried out. A record that names it by our own ``externalId`` shows that the row
-   came from here and the journal is lost: a difference is a conflict, but for a status that is
+4. Nothing was ever agreed. A record that refers to the row by Bookio's ``id`` is the first from
+   here, so it is carried out. A record that refers to it by our ``externalId`` shows that the row
+   came from here and the journal is lost: a difference is a conflict, except for a status that is
    still the one of every new reservation.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from target_bookio.journal.entry import Entry
 
 PERSONS_FIELDS = ("dateFrom", "dateTo", "status")
-"""What a person changes in Bookio, and a removal would undo."""
+"""Fields that a person may change in Bookio, and that a removal would undo."""
 
 
 class Planner(NamedTuple):
@@ -60,10 +60,10 @@ class Planner(NamedTuple):
     def _without_row(self, desired: Desired, entry: Entry | None) -> Plan:
         """Return what to do about a row that no list shows.
 
-        1. It should not be there: nothing.
-        2. The record names it by Bookio's id, or says that the patient did not come: a reject.
+        1. It should not exist: nothing to do.
+        2. The record refers to it by Bookio's id, or has status DID_NOT_COME: a reject.
         3. It was written from here: somebody removed it.
-        4. It was never there: it is created.
+        4. It never existed: it is created.
         """
         status = desired.values.get("status")
         if desired.deleted or (status == "CANCELLED" and desired.id is None):
@@ -78,7 +78,7 @@ class Planner(NamedTuple):
         return creation(desired)
 
     def _removed_by_somebody(self, desired: Desired, entry: Entry) -> Plan:
-        """Return what to do about a row of ours that is not there any more.
+        """Return what to do about a row of ours that no longer exists.
 
         A conflict. With ``source_wins`` a reservation is brought back under its known id, for lists
         may hide cancelled rows, and booked again only if Bookio does not have it (rule 17).
@@ -105,10 +105,10 @@ class Planner(NamedTuple):
         return write((_status_step(desired, "CANCELLED"),))
 
     def _change(self, sides: Comparison) -> Plan:
-        """Return what makes the row what the record asks for, unless somebody changed it."""
+        """Return the changes that the record asks for, unless somebody changed the row."""
         fixed, steps = sides.fixed_differences(), _steps(sides)
         if "facilityId" in fixed and sides.desired.values.get("status") != "CANCELLED":
-            steps = ()  # its term is meant for another place, in another time zone perhaps
+            steps = ()  # its term is for another facility, perhaps in another time zone
         for step in () if self.source_wins else steps:
             if disputed := tuple(filter(sides.is_disputed, step.changed)):
                 message = f"somebody changed the {step.effect} in Bookio since it was written"
@@ -118,10 +118,10 @@ class Planner(NamedTuple):
 
 
 def _steps(sides: Comparison) -> tuple[Step, ...]:
-    """Return the requests that make a row what its record asks for, in their order.
+    """Return the requests that carry out a record, in order.
 
-    1. A cancellation alone: the term is of no interest any more, and a move sends an e-mail.
-    2. Our number, where Bookio shows none.
+    1. A cancellation alone: the term no longer matters, and a move sends an e-mail.
+    2. Our ``externalId``, if Bookio shows none.
     3. The term.
     4. The status.
     """
@@ -142,12 +142,12 @@ def _steps(sides: Comparison) -> tuple[Step, ...]:
 
 
 def _move(desired: Desired, row: Row) -> Step:
-    """Return the request for another term, which is always sent whole."""
+    """Return the request for a new term, always with both ends."""
     term = {name: desired.values.get(name, row.get(name)) for name in ("dateFrom", "dateTo")}
     if desired.stream == BLOCKED_TIMES:
         return Step("change_blocked_time_term", term)
     if "dateTo" not in desired.values:
-        term["dateTo"] = None  # it follows from the service
+        term["dateTo"] = None  # Bookio derives it from the service
     return Step("change_reservation_term", term)
 
 
@@ -158,6 +158,6 @@ def _status_step(desired: Desired, status: str) -> Step:
 
 
 def _is_another_row(desired: Desired, row: Row) -> bool:
-    """Whether a record names one row by its id and another one by its ``externalId``."""
+    """Whether a record's id and ``externalId`` belong to different rows."""
     numbers = desired.external_id, row.get("externalId")
     return desired.id is not None and None not in numbers and numbers[0] != numbers[1]

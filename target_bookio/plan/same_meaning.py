@@ -1,7 +1,7 @@
-"""Whether two values mean the same, however Bookio and a source write them.
+"""Whether two values mean the same, in whatever form Bookio and a source write them.
 
-Bookio may store what it was sent in its own way: a phone number in international form, a name in
-Unicode NFC, a note with HTML entities. Such a difference is no wish to change anything.
+Bookio may store values in its own form: a phone number in international form, a name in
+Unicode NFC, a note with HTML entities. Such a difference is not a request for a change.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 import phonenumbers
 
 PHONE_REGION = "SK"
-"""Where a phone number without a country code is taken to be."""
+"""The country of a phone number without a country code."""
 
 _CASELESS = frozenset({"email", "locale", "name", "surname"})
-"""Fields in which case is no difference. A calendar's name is compared by ``covers``, with case."""
+"""Fields that ignore case. A calendar's name is compared by ``covers``, with case."""
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]0+)?)?")
 _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?")
 _NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?")
@@ -38,7 +38,7 @@ def means_the_same(field: str, ours: Any, theirs: Any) -> bool:  # noqa: ANN401 
 
 
 def canonical(field: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return one text for all values that mean the same, so that their digests are equal."""
+    """Return the same text for all values that mean the same, so that their digests match."""
     return _canonical_text(field, value) if isinstance(value, str) else _canonical(field, value)
 
 
@@ -49,11 +49,11 @@ def _canonical(field: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 
 _canonical_text = lru_cache(maxsize=10_000)(_canonical)
-"""Names come again and again, and every record's are needed more than once."""
+"""Names repeat, and each record's are needed more than once."""
 
 
 def covers(theirs: Any, ours: Any) -> bool:  # noqa: ANN401 - any JSON values
-    """Whether Bookio's value says all that the record's does; it may say more, such as ids."""
+    """Whether Bookio's value covers the record's; it may have more, such as ids."""
     return _covers(theirs, ours, _text)
 
 
@@ -72,7 +72,7 @@ def _covers(theirs: Any, ours: Any, text: Callable[[str], str]) -> bool:  # noqa
 
 
 def _pairs(theirs: Sequence[Any], ours: Sequence[Any], text: Callable[[str], str]) -> bool:
-    """Whether each of our items has an item of theirs to itself that covers it."""
+    """Whether each of our items can be paired with a different item of theirs that covers it."""
     left = list(theirs)
     for item in ours:
         match = next((n for n, other in enumerate(left) if _covers(other, item, text)), None)
@@ -95,7 +95,7 @@ def _written(value: object) -> str:
 
 
 def _plain(value: Any, text: Callable[[str], str]) -> object:  # noqa: ANN401 - any JSON value
-    """Return a value in the one form in which all that mean the same are equal."""
+    """Return a value in a canonical form, equal for all that mean the same."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -115,7 +115,7 @@ def _number(written: str) -> str:
 
 
 def _moment(written: str) -> str:
-    """Return a time or a datetime with its seconds, any other text as it is."""
+    """Return a time or datetime with seconds, and any other text unchanged."""
     if time := _TIME.fullmatch(written):
         return f"{int(time[1]):02}:{time[2]}:{time[3] or '00'}"
     if _DATETIME.fullmatch(written):
@@ -127,7 +127,7 @@ def _moment(written: str) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a text in NFC, without HTML entities, its blanks as single ones."""
+    """Return a text in NFC, without HTML entities, with single blanks."""
     return " ".join(unicodedata.normalize("NFC", html.unescape(value)).split())
 
 
@@ -137,7 +137,7 @@ def _folded(value: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _phone(written: str) -> object:
-    """Return a phone number as country code, number and extension; else its letters and digits."""
+    """Return a phone number as country code, number and extension, or letters and digits."""
     try:
         number = phonenumbers.parse(written, PHONE_REGION)
     except phonenumbers.NumberParseException:

@@ -1,4 +1,4 @@
-"""Rows of which nobody can tell what they are: neither judged nor written (rules 6 and 14)."""
+"""Held rows, whose state is unknown: neither compared nor written (rules 6 and 14)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class Hold(NamedTuple):
 
     facility_id: int | None
     until_ms: int
-    """A refresh that starts then or later tells."""
+    """A refresh that starts then or later decides."""
     needs_full_scan: bool = False
     is_quarantine: bool = False
-    """Whether its last write was found by its value: no list ends that before its time."""
+    """Whether its last write was found by its value; then no list ends the hold early."""
 
 
 class Holds:
-    """The holds of one run. Changed by the thread of the run alone."""
+    """The holds of one run. Changed only by the thread of the run."""
 
     def __init__(self, windows: Windows, resend_after_ms: int) -> None:
-        """Begin with the quarantines that an earlier run left."""
+        """Start with the quarantines of an earlier run."""
         self._resend_after_ms = resend_after_ms
         self._holds: dict[tuple[str, int], Hold] = {}
         for stream, row_id, window in windows.quarantined():
@@ -39,24 +39,24 @@ class Holds:
         self._holds[stream, row_id] = Hold(facility_id, until_ms, is_quarantine=True)
 
     def hold_late(self, stream: str, row_id: int, facility_id: int | None, window: Window) -> None:
-        """Hold a row that a list shows as it was before (rule 6)."""
+        """Hold a row that a list shows with an earlier value (rule 6)."""
         self._holds[stream, row_id] = Hold(facility_id, window.answered_at + self._resend_after_ms)
 
     def hold_missing(
         self, stream: str, row_id: int, facility_id: int | None, window: Window
     ) -> None:
-        """Hold a row that a full scan does not list: another full scan must tell (rule 6)."""
+        """Hold a row that a full scan does not list, until another full scan (rule 6)."""
         until_ms = window.answered_at + self._resend_after_ms
         self._holds[stream, row_id] = Hold(facility_id, until_ms, needs_full_scan=True)
 
     def release(self, stream: str, row_id: int) -> None:
-        """Let a row go on that a list shows after its window."""
+        """Release a row that a list shows after its window."""
         hold = self.of(stream, row_id)
         if hold is not None and not hold.is_quarantine:
             del self._holds[stream, row_id]
 
     def end(self, stream: str, facility_id: int | None, started: int, *, was_full: bool) -> None:
-        """End the holds of a facility whose end a refresh has seen."""
+        """Release the holds of a facility that a refresh was late enough to end."""
         for key, hold in list(self._holds.items()):
             is_here = key[0] == stream and facility_id in (None, hold.facility_id)
             has_passed = hold.until_ms <= started and (was_full or not hold.needs_full_scan)
@@ -64,6 +64,6 @@ class Holds:
                 del self._holds[key]
 
     def restart(self, now_ms: int) -> None:
-        """Let every hold run from now: Bookio's clock went back, or is not known (rule 1)."""
+        """Restart every hold: Bookio's clock went back, or is unknown (rule 1)."""
         until_ms = now_ms + self._resend_after_ms
         self._holds = {key: hold._replace(until_ms=until_ms) for key, hold in self._holds.items()}

@@ -1,4 +1,4 @@
-"""The ids that a full scan has listed: a table of the journal's file, for they may be a million."""
+"""The ids that a full scan has listed, in a table, because there may be a million."""
 
 from __future__ import annotations
 

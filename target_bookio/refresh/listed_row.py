@@ -1,4 +1,4 @@
-"""What the mirror keeps of a row that Bookio lists: no word of a patient, only digests."""
+"""What the mirror stores of a listed row: personal fields only as digests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 FIXED = "fixed"
-"""Where a mirrored row keeps the digests of the fields that no operation changes."""
+"""Key of a mirrored row's digests of the fields that no operation changes."""
 
 _NUMBERS = ("externalId", "facilityId", "serviceId")
 _INTEGER = re.compile(r"-?\d{1,18}")
@@ -32,18 +32,18 @@ Digest = Callable[[object], str]
 
 
 class Identity(NamedTuple):
-    """Digests of what identifies a booking where ``externalId`` is hidden."""
+    """Digests that identify a booking if ``externalId`` is hidden."""
 
     person: int | None = None
-    """Name, surname, e-mail and phone; of a blocked time, which has none, the note."""
+    """Name, surname, e-mail and phone; for a blocked time, the note."""
     place: int | None = None
-    """Facility, service and start; of a blocked time start and end."""
+    """Facility, service and start; for a blocked time, start and end."""
 
 
 def mirrored(
     stream: str, listed: Mapping[str, Any], facility_id: int | None, tz: ZoneInfo, digest: Digest
 ) -> dict[str, Any]:
-    """Return what the mirror keeps of a listed row; what the list does not show is left out."""
+    """Return a listed row in the mirror's form, without fields that the list hides."""
     row = {
         name: value
         for name in _OPEN.get(stream, _OPEN_OF_OTHERS)
@@ -63,7 +63,7 @@ def mirrored(
 
 
 def mirrored_creation(stream: str, row: Mapping[str, Any], digest: Digest) -> dict[str, Any]:
-    """Return what the mirror keeps of a row that was just created, before a list shows it."""
+    """Return a row that was just created in the mirror's form, before a list shows it."""
     names = _OPEN.get(stream, _OPEN_OF_OTHERS)
     kept = {name: row[name] for name in names if row.get(name) is not None}
     if stream != CALENDARS:
@@ -73,15 +73,15 @@ def mirrored_creation(stream: str, row: Mapping[str, Any], digest: Digest) -> di
 
 @cache
 def personal_fields(stream: str) -> tuple[str, ...]:
-    """Return the fixed fields of which only digests are kept."""
+    """Return the fixed fields that are stored only as digests."""
     open_ones = _OPEN.get(stream, _OPEN_OF_OTHERS)
     return tuple(name for name in RESOURCES[stream].fixed_fields if name not in open_ones)
 
 
 def fixed_digests(stream: str, values: Mapping[str, Any], digest: Digest) -> dict[str, str]:
-    """Return digests of the personal fields that are shown, by field."""
+    """Return digests of the visible personal fields, by field."""
     shown = {name: values[name] for name in personal_fields(stream) if name in values}
-    # An empty note is listed as null; any other null field is one that the list does not show.
+    # An empty note is listed as null; any other null means that the list hides the field.
     return {
         name: digest(canonical(name, value))[:16]
         for name, value in shown.items()
@@ -90,7 +90,7 @@ def fixed_digests(stream: str, values: Mapping[str, Any], digest: Digest) -> dic
 
 
 def identity(stream: str, row: Mapping[str, Any], digest: Digest) -> Identity:
-    """Return what identifies a mirrored row; nothing if any part of it is not known."""
+    """Return a mirrored row's identity; nothing if any part of it is unknown."""
     if stream == CALENDARS:
         return Identity()
     fixed = row.get(FIXED, {})

@@ -1,4 +1,4 @@
-"""What a listed row means for the mirrored one: late, or changed by somebody (rule 6). Pure."""
+"""Compares a listed row with the mirrored one: late, or changed by somebody (rule 6)? Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from target_bookio.refresh.listed_row import FIXED
 
 Row = Mapping[str, Any]
 REMOVED = "removed"
-"""In a window: we removed the row, so a list that still shows it is late."""
+"""In a window: we removed the row, so a list that shows it is late."""
 _NEVER_CHANGES = frozenset({"id", "facilityId", "serviceId", FIXED})
 
 
@@ -17,11 +17,11 @@ class Merged(NamedTuple):
     """A mirrored row after a list showed it."""
 
     row: Row | None
-    """``None``: the row is gone, and the list shows what was."""
+    """``None``: the row is gone, and the list is late."""
     is_late: bool
-    """The list shows a value of before, so nobody can tell what the row is now."""
+    """The list shows an earlier value, so the row's current state is unknown."""
     replaced: Mapping[str, str]
-    """Digests of the values that the list showed to be others by now, by field."""
+    """Digests of the values that have changed according to the list, by field."""
 
 
 def merge(
@@ -36,7 +36,7 @@ def merge(
 
     1. The list shows what the mirror has, or something that the mirror does not know: take it.
     2. It shows a value that the row had before in its window. A late list or a person who put it
-       back: nobody can tell, so the mirror keeps its value and the row is held.
+       back: that is unknown, so the mirror keeps its value and the row is held.
     3. It shows a third value: somebody changed it. Take it, and remember what was there.
 
     A field that the list does not show stays as it is.

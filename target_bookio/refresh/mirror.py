@@ -1,7 +1,7 @@
-"""The mirror: what Bookio lists, kept beside the journal and keyed by Bookio's id.
+"""The mirror: a copy of Bookio's lists, beside the journal and keyed by Bookio's id.
 
-By id and never by ``externalId``, so that two rows with one number are seen as two (rule 19). Of a
-patient it holds keyed digests only.
+The key is never ``externalId``, so that two rows with the same one are both seen (rule 19). Of a
+patient it stores only keyed digests.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Feed(NamedTuple):
     """How a facility's list was read."""
 
     asked_at: int
-    """The bookmark: Bookio's time at the first question of the last refresh."""
+    """The bookmark: Bookio's time at the first request of the last refresh."""
     full_at: int
     """The same of the last COMPLETE full scan."""
     row_count: int
@@ -63,10 +63,10 @@ class Mirror:
         self._ids: dict[tuple[str, int], tuple[int, ...]] = {}
         """The ids of the rows that have an ``externalId``."""
         self._places: dict[int, bool] = {}
-        """Whether any row is at a place, of those that were looked up."""
+        """Whether any row is at a place, for places that were looked up."""
 
     def load(self, stream: str, ids: Iterable[int], external_ids: Iterable[int] = ()) -> None:
-        """Look up many rows at once; what was looked up before may be forgotten."""
+        """Look up many rows at once, and drop earlier lookups."""
         if len(self._rows) >= MAX_KNOWN:
             self._rows.clear()
             self._ids.clear()
@@ -140,7 +140,7 @@ class Mirror:
         return (msgspec.json.decode(row[0]) for row in self._db.each(query, values))
 
     def put(self, stream: str, seen: Seen) -> None:
-        """Note a row, as listed or as a confirmed write left it."""
+        """Store a row, as listed or after a confirmed write."""
         row, row_id = seen.row, seen.id
         external_id = row.get("externalId")
         before = self._rows.get((stream, row_id))
@@ -156,7 +156,7 @@ class Mirror:
         self._table.put(stream, row_id, (stream, seen))
 
     def remove(self, stream: str, row_id: int) -> None:
-        """Note that Bookio has no such row any more."""
+        """Record that Bookio no longer has the row."""
         before = self.get(stream, row_id)
         if before is not None and (old := before.row.get("externalId")) is not None:
             self._drop_number(stream, old, row_id)
@@ -173,7 +173,7 @@ class Mirror:
         return (row[0] for row in self._db.each(query, values))
 
     def duplicates(self, stream: str) -> list[int]:
-        """Return the numbers of ours that more than one row has that is not cancelled."""
+        """Return our ``externalId`` values that several uncancelled rows have."""
         self._table.flush()
         query = (
             "SELECT m.external_id FROM mirror AS m WHERE m.stream = ? AND "
@@ -189,7 +189,7 @@ class Mirror:
         return [row[0] for row in self._db.execute(query, (stream,))] if several else []
 
     def shows_our_numbers(self, stream: str) -> bool:
-        """Whether a list has shown the ``externalId`` of a row that is known to be ours."""
+        """Whether a list has shown the ``externalId`` of a row known to be ours."""
         self._table.flush()
         query = (
             "SELECT 1 FROM entries AS e JOIN mirror AS m ON m.stream = e.stream "
@@ -206,17 +206,17 @@ class Mirror:
         return Feed(*rows[0]) if rows else None
 
     def put_feed(self, stream: str, facility_id: int | None, feed: Feed) -> None:
-        """Note that a facility was read."""
+        """Record that a facility was read."""
         key = (stream, _facility(facility_id))
         self._db.execute("INSERT OR REPLACE INTO feeds VALUES (?, ?, ?, ?, ?)", (*key, *feed))
 
     def latest(self) -> int:
-        """Return the latest moment that is noted, to see whether the clock went back."""
+        """Return the latest recorded time, to detect a clock that went back."""
         found: int | None = self._db.execute("SELECT max(asked_at) FROM feeds")[0][0]
         return found or 0
 
     def restart(self) -> None:
-        """Have every facility read in full again; the rows stay, to be merged (rule 7)."""
+        """Mark every facility for a full read; the rows stay, to be merged (rule 7)."""
         self._db.execute("UPDATE feeds SET full_at = 0, asked_at = 0")
 
     def _drop_number(self, stream: str, external_id: int, row_id: int) -> None:

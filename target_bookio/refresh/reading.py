@@ -25,7 +25,7 @@ class Lists:
     def __init__(
         self, client: BookioClient, clock: ServerClock, executor: Executor, concurrency: int
     ) -> None:
-        """Take the client, the clock that hears each list's time, and the threads."""
+        """Take the client, the clock that records each list's time, and the threads."""
         self._client = client
         self._clock = clock
         self._executor = executor
@@ -38,7 +38,7 @@ class Lists:
     def page(self, operation: str, query: Mapping[str, Any]) -> Page:
         """Ask for a page. Called by the threads of the executor, too.
 
-        Its time is heard at once: a page that was fetched ahead may be read much later, and the
+        Its time is recorded at once: a page fetched ahead may be read much later, and the
         clock would seem to have gone back.
         """
         page = self._client.list_page(operation, query)
@@ -62,7 +62,7 @@ class Lists:
 
 
 class Reading:
-    """One reading of one list: iterate once, then ask whether it was complete."""
+    """One reading of one list: iterate once, then check whether it was complete."""
 
     def __init__(self, lists: Lists, stream: str, query: Mapping[str, Any]) -> None:
         """Take the question."""
@@ -88,6 +88,6 @@ class Reading:
             self.is_complete = scan.verdict.complete
 
     def asked_at(self, started: int) -> int:
-        """Return the bookmark: Bookio's time when the first question was asked."""
+        """Return the bookmark: Bookio's time at the first request."""
         date = self._first.server_time_ms if self._first else None
         return started if date is None else min(started, date - DATE_RESOLUTION_MS)

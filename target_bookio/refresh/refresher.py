@@ -1,9 +1,9 @@
-"""Brings the mirror up to date: a facility's list in full once, then what ``lastSync`` brings.
+"""Updates the mirror: reads a facility's list in full once, then by ``lastSync``.
 
-Rules 5 to 8 of docs/design/write-back.md: here is what is asked and when. `row_merger` says what a
-listed row means, `holds` which rows must wait, and `trust` whether ``lastSync`` can be believed.
+Rules 5 to 8 of docs/design/write-back.md: what to read, and when. `row_merger` decides what a
+listed row means, `holds` which rows must wait, and `trust` whether ``lastSync`` can be trusted.
 Blocked times vanish without a trace and calendars have no ``lastSync``, so both are listed whole;
-so are short lists, which cost no more that way.
+so are short lists, where it costs no more.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from target_bookio.refresh.server_clock import ServerClock
 
 LOOKBACK_MS = 300_000
-"""How much further back a refresh asks, at the least, than it must."""
+"""Minimum by which a refresh goes back further than it must."""
 SHORT_LIST = 200
-"""A list of so many rows is read whole in two or three requests: cheaper than to trust."""
+"""A list of this many rows is read whole in two or three requests."""
 DAY_MS = 86_400_000
 
 
 class Refresher:
-    """Refreshes the mirror of one run. Its state is changed by the thread of the run alone."""
+    """Refreshes the mirror of one run. Only the thread of the run changes its state."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Refresher:
         clock: ServerClock,
         settings: Mapping[str, Any],
     ) -> None:
-        """Take what a run consists of."""
+        """Take the parts of a run."""
         self._lists = lists
         self._facilities = facilities
         self._journal = journal
@@ -74,7 +74,7 @@ class Refresher:
         """How often it had when that was last taken note of."""
 
     def start(self) -> None:
-        """See whether Bookio's clock went back since the last run (rule 1)."""
+        """Check whether Bookio's clock went back since the last run (rule 1)."""
         latest = max(self._windows.latest(), self._mirror.latest())
         if not self._clock.is_known or self._clock.now_ms() + WENT_BACK_MS < latest:
             self._start_anew()
@@ -92,10 +92,10 @@ class Refresher:
     def refresh(
         self, stream: str, facilities: Iterable[Facility] | None = None, *, full: bool = False
     ) -> None:
-        """Read what changed, or everything, of these facilities (all in scope).
+        """Read the changes, or everything, in these facilities (by default, all in scope).
 
         Raises:
-            ContractError: a list cannot be read whole, so nothing can be decided.
+            ContractError: a list is incomplete, so nothing can be decided.
         """
         if self._clock.times_back != self._clock_went_back:
             self._clock_went_back = self._clock.times_back
@@ -106,7 +106,7 @@ class Refresher:
     def was_touched(
         self, stream: str, facility_id: int | None, row_id: int, since_ms: int
     ) -> bool | None:
-        """Whether Bookio changed a row since then; ``None`` where ``lastSync`` cannot tell."""
+        """Whether a row changed since then; ``None`` if ``lastSync`` cannot tell."""
         places = {facility.id: facility for facility in self._facilities.in_scope}
         place = places.get(facility_id) or places.get(None) or next(iter(places.values()))
         if not self._trust.can_ask_for_changes(stream, place):
@@ -151,7 +151,7 @@ class Refresher:
     def _read_changes(
         self, stream: str, facility: Facility, feed: Feed, trials: list[Trial]
     ) -> list[Trial] | None:
-        """Ask what changed; return the trials that it misses, ``None`` if it was incomplete."""
+        """Read the changes; return the trials that are missing, ``None`` if incomplete."""
         started = self._clock.now_ms()
         oldest = self._windows.oldest_sent_at(stream, facility.id)
         asked_from = feed.asked_at if oldest is None else min(feed.asked_at, oldest)
@@ -171,7 +171,7 @@ class Refresher:
     def _read_whole(
         self, stream: str, facility: Facility, feed: Feed | None, missing: list[Trial]
     ) -> None:
-        """Read the whole list; what the mirror has beyond it is gone, or late (rules 6 and 7)."""
+        """Read the whole list; rows that only the mirror has are gone, or late (rules 6 and 7)."""
         started = self._clock.now_ms()
         reading, rows, shows_numbers = self._lists.read(stream, facility.id), 0, False
         listed = ListedIds(self._journal.database)
@@ -195,7 +195,7 @@ class Refresher:
         self._full_at[stream, facility.id] = started
 
     def _start_anew(self) -> None:
-        """Let windows, holds and feeds start again: the clock went back, or cannot be read."""
+        """Restart windows, holds and feeds: the clock went back, or is unknown."""
         now = self._clock.now_ms()
         self._windows.restart(now)
         self._mirror.restart()

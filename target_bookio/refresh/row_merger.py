@@ -1,4 +1,4 @@
-"""Merges listed rows into the mirror, and opens windows and holds for what they mean (rule 6)."""
+"""Merges listed rows into the mirror, and opens windows and holds (rule 6)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Shown(NamedTuple):
-    """A row as a list showed it lately, whatever the mirror made of it."""
+    """A row as a list last showed it, before merging."""
 
     row: Row
     started_at: int
-    """When the scan began that showed it."""
+    """When the scan that showed it began."""
 
 
 class RowMerger:
@@ -43,7 +43,7 @@ class RowMerger:
         self._facilities = facilities
         self._resend_after_ms = resend_after_ms
         self._watched: set[tuple[str, int]] = set()
-        """Rows whose listing is kept: those with an open doubt."""
+        """Rows with an open doubt, whose listings are kept."""
         self._shown: dict[tuple[str, int], Shown] = {}
 
     def watch(self, stream: str, row_id: int) -> None:
@@ -71,7 +71,7 @@ class RowMerger:
             self._merge_row(stream, row, started)
 
     def miss(self, stream: str, facility: Facility, row_id: int, started: int) -> None:
-        """Take note that a full scan does not list a row of the mirror.
+        """Process a mirrored row that a full scan does not list.
 
         1. It is cancelled: lists may hide such rows, so it stays.
         2. Its window is open: the list may be late, so it is held.
@@ -114,5 +114,5 @@ class RowMerger:
         self._mirror.put(stream, Seen(row, person, place, first_seen_at, shows_external_id))
 
     def _is_open(self, window: Window, started: int) -> bool:
-        """Whether a list of that time may show what a row was before."""
+        """Whether a list of that time may show an earlier value of a row."""
         return started < window.answered_at + self._resend_after_ms

@@ -1,6 +1,6 @@
-"""Bookio's clock: the ``Date`` of its answers, carried on by the monotonic clock (rule 1).
+"""Bookio's clock: the ``Date`` of responses plus the monotonic clock (rule 1).
 
-The wall clock of this machine is never asked: it may jump, and it is not the clock that stamps
+This machine's wall clock is never used: it may jump, and it is not the clock that stamps
 the rows.
 """
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WENT_BACK_MS = 5_000
-"""A ``Date`` that is this much earlier than expected is a clock that went back."""
+"""If a ``Date`` is this much earlier than expected, the clock went back."""
 
 
 class ServerClock:
-    """What time it is at Bookio. Any thread may let it hear an answer."""
+    """The current time at Bookio. Any thread may call `hear`."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Start without a time: the first answer brings it."""
+        """Start without a time, until the first response."""
         self._monotonic = monotonic
         self._lock = Lock()
         """Guards what `hear` changes."""
@@ -30,7 +30,7 @@ class ServerClock:
         whole seconds and arrives late, so it is never ahead."""
         self._unheard_ms = time.time() * 1000 - monotonic() * 1000
         self.times_back = 0
-        """How often the clock went back; every window and doubt starts again then."""
+        """How often the clock went back; each time, every window and doubt starts again."""
 
     @property
     def is_known(self) -> bool:
@@ -38,7 +38,7 @@ class ServerClock:
         return self._offset_ms is not None
 
     def hear(self, date_ms: int | None) -> None:
-        """Take the ``Date`` of an answer that has just come."""
+        """Process the ``Date`` of a response that has just arrived."""
         if date_ms is None:
             return
         offset = date_ms - self._monotonic() * 1000
@@ -50,6 +50,6 @@ class ServerClock:
                 self.times_back += 1
 
     def now_ms(self) -> int:
-        """Return Bookio's time in epoch ms; a stand-in that only measures spans if none came."""
+        """Return Bookio's time in epoch ms; without a ``Date``, only differences are valid."""
         offset = self._unheard_ms if self._offset_ms is None else self._offset_ms
         return int(self._monotonic() * 1000 + offset)

@@ -1,4 +1,4 @@
-"""Whether ``lastSync`` brings what was written through the API: trust is earned (rule 8)."""
+"""Whether ``lastSync`` returns rows written through the API: trust is earned (rule 8)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Trust:
         self._resend_after_ms = resend_after_ms
 
     def can_ask_for_changes(self, stream: str, facility: Facility) -> bool:
-        """Whether a list can be asked for what changed, and will say so."""
+        """Whether a list supports ``lastSync`` and it is trusted."""
         return (
             "lastSync" in OPERATIONS[RESOURCES[stream].list_operation].query
             and self._clock.is_known
@@ -34,12 +34,12 @@ class Trust:
         )
 
     def due(self, stream: str, facility: Facility, started: int) -> list[Trial]:
-        """Return the writes that a list which is read now must show."""
+        """Return the writes that a list read now must show."""
         answered_before = started - self._resend_after_ms
         return self._windows.due_trials(stream, facility.id, answered_before)
 
     def end(self, stream: str, trials: list[Trial]) -> None:
-        """End trials without a verdict, because nothing was asked that could have brought them."""
+        """End trials without a verdict, because no request could have returned their rows."""
         self._windows.end_trials(stream, trials)
 
     def try_changes(
@@ -47,9 +47,9 @@ class Trust:
     ) -> list[Trial]:
         """End trials by a list of changes since then; return those whose row it misses.
 
-        1. Its row is listed: ``lastSync`` brings writes of that kind.
-        2. It was sent before what was asked for: it proves nothing, and ends.
-        3. Its row is missing: removed, or not brought. Only the whole list tells.
+        1. Its row is listed: ``lastSync`` returns writes of that kind.
+        2. It was sent before that ``lastSync``: it proves nothing, and ends.
+        3. Its row is missing: removed, or not returned. Only the whole list can tell.
         """
         shown = [trial for trial in trials if trial.row_id in listed]
         for kind in {trial.kind for trial in shown}:
@@ -62,7 +62,7 @@ class Trust:
     def try_whole(
         self, stream: str, facility: Facility, missing: list[Trial], listed: ListedIds
     ) -> None:
-        """End trials by the whole list: what it has, the list of changes should have had."""
+        """End trials by the whole list: its rows should have been in the list of changes."""
         missed = {trial.kind for trial in missing if trial.row_id in listed}
         for kind in missed:
             self._windows.trust(stream, facility.id, kind, is_trusted=False)

@@ -1,1 +1,1 @@
-"""What became of the records: counts, rejects, the plan of a dry run."""
+"""The outcomes of records: counts, rejects, the plan of a dry run."""

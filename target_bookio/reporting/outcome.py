@@ -1,4 +1,4 @@
-"""What became of one record, as a value: what the report counts, and what its files say."""
+"""The outcome of one record: what the report counts and its files contain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class OutcomeKind(StrEnum):
-    """What became of a record."""
+    """How a record ended."""
 
     CREATED = "created"
     CHANGED = "changed"
@@ -35,7 +35,7 @@ class Reason(StrEnum):
     REFUSED = "refused"
     """Bookio refused it; ``code`` says why."""
     IN_DOUBT = "in_doubt"
-    """It was sent, and nobody can tell whether it arrived."""
+    """It was sent, but whether it arrived is unknown."""
     DUPLICATE = "duplicate"
     """Bookio has two rows with its ``externalId``."""
     OVERLAP = "overlap"
@@ -47,12 +47,12 @@ class Reason(StrEnum):
 WRITTEN = frozenset(
     {OutcomeKind.CREATED, OutcomeKind.CHANGED, OutcomeKind.CONFIRMED, OutcomeKind.REMOVED}
 )
-"""The outcomes of records for which something was sent, or would be in a dry run."""
+"""The outcomes for which something was sent, or would be in a dry run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The old and the new value of one field. Only of term and status: the rest may be personal."""
+    """The old and new value of a field; only of term and status, which are not personal."""
 
     field: str
     old: str | None
@@ -61,12 +61,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one record; in a dry run, what would."""
+    """The outcome of one record; in a dry run, the expected outcome."""
 
     kind: OutcomeKind
     stream: str
     record: Mapping[str, Any]
-    """As it came. It leaves the process only with ``rejects_include_records``."""
+    """The original record. It is written only with ``rejects_include_records``."""
     row_id: int | None = None
     """Bookio's id of the row, where it is known."""
     operations: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class Outcome:
     overlaps: tuple[str, ...] = ()
     """The keys of the bookings with which it overlaps."""
     key: Mapping[str, Any] = field(default_factory=dict)
-    """The key that names the record in every line about it; taken from the record if empty."""
+    """The record's key in messages; taken from the record if empty."""
 
     def __post_init__(self) -> None:
         """Fill in the key, and the reason of a reject that names none."""
@@ -107,14 +107,14 @@ class Outcome:
 
     @property
     def counted_as(self) -> frozenset[OutcomeKind]:
-        """What it adds one to: a record may be moved and confirmed at once."""
+        """The counts that it increments: a record may be moved and confirmed at once."""
         if self.kind not in WRITTEN:
             return frozenset({self.kind})
         return frozenset(map(kind_of, self.operations)) or frozenset({self.kind})
 
 
 def changes_between(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Return what differs in term and status between a row and what it would be."""
+    """Return the changes of term and status from a row to the planned one."""
     before = old or {}
     return tuple(
         Change(name, before.get(name), new.get(name))
@@ -129,7 +129,7 @@ def kind_of(operation: str) -> OutcomeKind:
 
 
 def written_kind(operations: Iterable[str]) -> OutcomeKind:
-    """Return the one word for a record for which these operations were sent."""
+    """Return the outcome of a record for which these operations were sent."""
     kinds = set(map(kind_of, operations))
     order = (OutcomeKind.CREATED, OutcomeKind.REMOVED, OutcomeKind.CHANGED, OutcomeKind.CONFIRMED)
     return next((kind for kind in order if kind in kinds), OutcomeKind.UNCHANGED)

@@ -1,4 +1,4 @@
-"""Records that could not be written: one JSON line each, on the disk before STATE passes them."""
+"""The reject file: one JSON line per record, on the disk before STATE passes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Rejects:
-    """Appends to the reject file. Field names and codes only, unless records are asked for.
+    """Appends to the reject file: only field names and codes, unless records are included.
 
     A line carries a fingerprint, so that the same reject of the same record is written once,
     however often the source sends it. It is keyed, because a plain hash of a record could be
@@ -38,7 +38,7 @@ class Rejects:
     ) -> None:
         """Open the file, or none to keep nothing; ``FileError`` if it cannot be.
 
-        With ``retention_days`` a file that was not written to for as long is emptied. With
+        With ``retention_days``, a file without a write for that long is emptied. With
         ``read_only``, as in a dry run, the file only tells which rejects are known.
         """
         self._file = None if path is None else PrivateFile(path, "rejects_path")
@@ -53,13 +53,13 @@ class Rejects:
             if self._is_kept and retention_days and age_s > retention_days * 86_400:
                 self._file.empty()
             self._fingerprints.update(_fingerprints(self._file))
-            if not self._file.ends_with_newline:  # a kill cut the last line off
+            if not self._file.ends_with_newline:  # a kill truncated the last line
                 self._lines += b"\n"
 
     def add(self, outcome: Outcome) -> bool:
-        """Note a reject or a conflict; it lasts from the next ``commit`` on.
+        """Add a reject or a conflict; the next ``commit`` makes it durable.
 
-        Returns whether it is new. What an earlier line says of the same record is not repeated.
+        Returns whether it is new. A reject that is already in the file is not repeated.
         """
         fingerprint = self._fingerprint(outcome)
         if fingerprint in self._fingerprints:
@@ -85,7 +85,7 @@ class Rejects:
         return True
 
     def commit(self) -> None:
-        """Put all that was noted on the disk."""
+        """Flush everything to the disk."""
         if self._lines and self._file is not None and self._is_kept:
             self._file.append(self._lines)
             self._lines = bytearray()
@@ -124,6 +124,6 @@ def _fingerprints(file: PrivateFile) -> Iterator[str]:
         try:
             fingerprint = decoder.decode(line).fingerprint
         except (ValueError, RecursionError):
-            continue  # somebody edited the file: that record is reported once more
+            continue  # somebody edited the file: the record is reported again
         if fingerprint:
             yield fingerprint

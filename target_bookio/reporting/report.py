@@ -1,4 +1,4 @@
-"""Counts what became of the records, hands it to the files, and knows when to stop."""
+"""Counts outcomes, writes them to the files, and decides when to stop."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _COUNTED_AS = {
     OutcomeKind.CONFLICT: "conflicts",
     OutcomeKind.REJECTED: "rejected",
 }
-"""What each kind of outcome is called in the ``summary:`` line, in its order."""
+"""The name of each outcome in the ``summary:`` line, in its order."""
 RETRIED = "retried"
 _RECORDS_PER_SHOW = 20
-"""After so many records, the line on a terminal is drawn again."""
+"""Number of records after which the progress line is redrawn."""
 _MAX_OVERLAPS_NAMED = 100
-"""So many overlaps are logged; ``results_path`` and a dry run's plan have all of them."""
+"""Maximum overlaps to log; ``results_path`` and a dry run's plan have all of them."""
 
 
 class TooManyRejectsError(BookioError):
@@ -50,7 +50,7 @@ class TooManyRejectsError(BookioError):
 
 
 class Report:
-    """What became of the records of one run. Used from the main thread only."""
+    """The outcomes of one run. Used only from the main thread."""
 
     def __init__(
         self, rejects: Rejects, results: Results, progress: Progress, settings: Mapping[str, Any]
@@ -73,7 +73,7 @@ class Report:
         """The operations that Bookio carried out in this run."""
 
     def add(self, outcome: Outcome) -> None:
-        """Take the outcome of one record; it lasts from the next ``commit`` on."""
+        """Add the outcome of one record; the next ``commit`` makes it durable."""
         if outcome.kind in WRITTEN and not self._plan:
             self.succeeded.update(outcome.operations)
         for kind in outcome.counted_as:
@@ -104,9 +104,9 @@ class Report:
 
     @property
     def over_limit(self) -> bool:
-        """Whether so much was rejected that the run should stop.
+        """Whether the run should stop because of too many rejects.
 
-        What an earlier run rejected does not count, so that old trouble never stops new bookings;
+        Rejects of an earlier run do not count, so that old problems never stop new bookings;
         with ``on_reject: stop`` it does, because then nothing may pass a reject.
         """
         if self._stops_at_first:
@@ -124,12 +124,12 @@ class Report:
             raise TooManyRejectsError(msg)
 
     def commit(self) -> None:
-        """Put rejects and results on the disk; a STATE may pass them afterwards."""
+        """Flush rejects and results to the disk; STATE may pass them afterwards."""
         self._rejects.commit()
         self._results.commit()
 
     def close(self) -> None:
-        """Say how the run went, as a line for people and one for machines."""
+        """Print the result of the run, as a line for people and one for programs."""
         self._progress.close()
         self.commit()
         counts = {name: self.counts[name] for name in (*_COUNTED_AS.values(), RETRIED)}

@@ -1,4 +1,4 @@
-"""The outcome of every record as a JSON line, for the programs that come after a run."""
+"""The outcome of every record as a JSON line, for other programs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Results:
         self._lines = bytearray()
 
     def add(self, outcome: Outcome) -> None:
-        """Note an outcome; it lasts from the next ``commit`` on."""
+        """Add an outcome; the next ``commit`` makes it durable."""
         if self._file is None:
             return
         line = {
@@ -47,7 +47,7 @@ class Results:
             self._write()
 
     def commit(self) -> None:
-        """Put all that was noted on the disk."""
+        """Flush everything to the disk."""
         self._write()
         if self._file is not None:
             self._file.commit()

@@ -1,4 +1,4 @@
-"""What every line of a run's files carries: which run wrote it, and when."""
+"""The run's name and the time, for every line of its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan of a dry run: every record in a file, and what a person needs to judge it on stderr."""
+"""The plan of a dry run: all of it in a file, and a summary on stderr."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAY_SEND_EMAIL = frozenset({"create_reservation", "change_reservation_term"})
 
 
 class ShownPlan:
-    """What a dry run would do. Holds keys, operations, field names, terms and statuses only."""
+    """What a run would do. Has only keys, operations, field names, terms and statuses."""
 
     def __init__(self, rejects_path: Path) -> None:
         """Take the path of the reject file; the plan is written beside it."""
@@ -39,7 +39,7 @@ class ShownPlan:
         self._overlaps = 0
 
     def add(self, outcome: Outcome) -> None:
-        """Note what would become of a record, unless nothing would."""
+        """Add the expected outcome of a record, if anything would happen."""
         if outcome.overlaps:
             self._overlaps += 1
         if outcome.kind is OutcomeKind.UNCHANGED:
@@ -119,7 +119,7 @@ _WORDS = {OutcomeKind.CONFLICT: "conflict", OutcomeKind.REJECTED: "reject"}
 
 
 def _description(outcome: Outcome) -> str:
-    """Return what a person judges by: old and new values, then the message or the fields."""
+    """Return a line's details: old and new values, then the message or the fields."""
     parts = [_shown(change) for change in outcome.changes]
     if outcome.overlaps:
         parts.append(f"overlaps with {', '.join(outcome.overlaps)}")
