@@ -21,7 +21,7 @@ NAMES_A_SECTION = re.compile(r" \(docs/errors\.md#[a-z-]+\)$")
 
 @dataclass
 class Run:
-    """What a run of a command left behind."""
+    """The result of a command."""
 
     code: int
     stdout: str
@@ -85,7 +85,7 @@ def run(*command: str, stdin: str | None = None, **environment: str) -> Run:
 
 
 class Target:
-    """target-bookio with its own journal and rejects, and a clinic to book at."""
+    """target-bookio with its own journal and rejects, and a facility to book at."""
 
     def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         self.sandbox = sandbox
@@ -103,7 +103,7 @@ class Target:
         self.service = calendar["services"][0]["id"]
 
     def booking(self, number: int, **changes: Any) -> dict[str, Any]:
-        """Return a reservation that Bookio takes; other numbers are other people and times."""
+        """Return a valid reservation; each number gives another person and time."""
         hour, day = 8 + number % 9, 1 + number // 9 % 28
         return {
             "externalId": 9_000_000 + number,
@@ -148,17 +148,17 @@ class Target:
 
 
 def writes(sandbox: Sandbox) -> list[str]:
-    """Return the operations of the writes that came, oldest first."""
+    """Return the operations of the writes received, oldest first."""
     return [r["operation"] for r in sandbox.requests() if r["method"] != "GET"]
 
 
 def by_external_id(sandbox: Sandbox, stream: str = "reservations") -> dict[int, dict[str, Any]]:
-    """Return the rows of a stream by the number that they have in the clinic's own system."""
+    """Return the rows of a stream by ``externalId``."""
     return {row["externalId"]: row for row in sandbox.rows(stream)}
 
 
 def singer_lines(stream: str, records: list[dict[str, Any]]) -> str:
-    """Return a Singer stream of records, and a STATE that says how many they are."""
+    """Return a Singer stream of records, and a STATE with their number."""
     properties = {"id": {"type": ["integer", "null"]}}
     schema = {"type": "SCHEMA", "stream": stream, "schema": {"properties": properties}}
     messages = [{**schema, "key_properties": ["id"]}]

@@ -1,4 +1,4 @@
-"""Fixtures that every test may use."""
+"""Fixtures for all tests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def start_sandbox() -> Iterator[StartSandbox]:
 
 @pytest.fixture
 def sandbox(start_sandbox: StartSandbox) -> Sandbox:
-    """Return a sandbox with facilities and calendars, and nothing booked."""
+    """Return a sandbox with facilities and calendars, but no bookings."""
     return start_sandbox()
 
 

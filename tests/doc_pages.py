@@ -23,7 +23,7 @@ _SEPARATORS = {"|", "||", "&&", "&", ";"}
 
 
 class Block(NamedTuple):
-    """One fenced block; ``run`` says that the page marks it as a block to run."""
+    """One fenced block; ``run`` is set if the page marks it to be run."""
 
     page: str
     kind: str

@@ -1,4 +1,4 @@
-"""A Bookio whose bytes come one by one, over plain sockets: no server of a library does that."""
+"""A Bookio that sends its bytes one by one, over plain sockets."""
 
 from __future__ import annotations
 

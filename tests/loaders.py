@@ -28,14 +28,14 @@ SCHEMA = "bookio"
 
 
 class Loaded(NamedTuple):
-    """What a loader left behind."""
+    """The result of a loader."""
 
     states: list[dict[str, Any]]
     code: int
 
 
 def missing(what: str) -> None:
-    """Skip the test, but not where everything should be there."""
+    """Skip the test, or fail in CI."""
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing")
     pytest.skip(f"{what} is missing")

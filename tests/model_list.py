@@ -1,4 +1,4 @@
-"""A server's list in memory: paged by offset, changing between requests, misbehaving if asked."""
+"""A server's list in memory: paged by offset, changing, and misbehaving on request."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def read(server: ModelList, **options: Any) -> tuple[list[int], Scan]:
 
 
 def plain_paging(server: ModelList, page_size: int) -> list[int]:
-    """Return the ids that the usual connector reads: page after page until a short one."""
+    """Return the ids that plain paging reads: page after page until a short one."""
     got: list[int] = []
     for _ in range(100):
         rows = server.fetch(len(got), page_size, {}).rows

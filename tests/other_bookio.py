@@ -1,4 +1,4 @@
-"""A second, small model of Bookio that shares no code with ours and decides otherwise where it can.
+"""A second, small model of Bookio that shares no code with ours and makes different choices.
 
 Codes stand beside ``result`` and come with HTTP 200, lists are newest first, capped at 50 rows and
 without a total, the blocked times have another name, no ``Date`` is sent, ``postcode`` is text,
@@ -25,7 +25,7 @@ LISTS = {"/reservations": "reservations", "/blocked-times": "blocked"}
 
 
 class OtherBookio:
-    """What is in it, and what it was asked."""
+    """Its rows, and the requests it received."""
 
     def __init__(self) -> None:
         self.facilities = [
@@ -100,7 +100,7 @@ def other_bookio() -> Iterator[OtherBookio]:
         do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - http.server's names
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

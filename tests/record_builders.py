@@ -1,4 +1,4 @@
-"""Record builders as the streams of the tap have them."""
+"""Record builders, as in the tap's streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a row, in the most obvious way: field by field, nothing prepared or remembered.
+"""Converts rows in the most obvious way: field by field, nothing prepared or cached.
 
 It shares no code with tap_bookio/records/ but the pseudonyms, which have tests of their own.
 """

@@ -43,7 +43,7 @@ class TlsBookio(ThreadingHTTPServer):
         ), address
 
     def handle_error(self, *_: Any) -> None:
-        """Say nothing of clients that do not trust us."""
+        """Log nothing about clients that do not trust us."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(BODY)
 
     def log_message(self, *_: Any) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @contextmanager

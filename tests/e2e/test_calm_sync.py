@@ -1,4 +1,4 @@
-"""A list that stands still is read once: the scan must recognise the rows that it has seen."""
+"""A list that does not change is read once: the scan recognises rows it has seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An unmistakable patient and token go through tap-bookio: where may they be found?"""
+"""A canary patient and token go through tap-bookio, and must not leak."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_with_keep_the_patient_is_in_records_and_nowhere_else(
     assert found(calm.stderr) == []
 
 
-def test_stream_maps_do_not_log_what_they_make(clinic: Sandbox, tmp_path: Path) -> None:
+def test_results_of_stream_maps_are_not_logged(clinic: Sandbox, tmp_path: Path) -> None:
     mapped = run(clinic, tmp_path, stream_maps={"reservations": {"email": "md5(email or '')"}})
     assert mapped.code == 0, mapped.stderr
     assert found(mapped.stderr) == []

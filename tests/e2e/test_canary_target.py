@@ -1,4 +1,4 @@
-"""An unmistakable patient and token go through target-bookio: where may they be found?"""
+"""A canary patient and token go through target-bookio, and must not leak."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both command lines: one line for whatever is wrong."""
+"""Both command lines report each error in one line."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_slip_in_a_variable_is_refused(command: str, tmp_path: Path) -> None:
 def test_the_target_writes_nothing_while_a_variable_is_not_read(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """A dry run that was asked for in a variable that nobody reads must not write for real."""
+    """A dry run requested in a variable that is not read must not write."""
     target = Target(sandbox, tmp_path)
     lines = singer_lines("reservations", [target.booking(1)])
     config = target.command()[1:]

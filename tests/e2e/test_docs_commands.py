@@ -1,4 +1,4 @@
-"""What the docs tell a reader to type is typed: options exist, and marked blocks run."""
+"""The commands in the docs work: options exist, and marked blocks run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ REJECT = {
     },
 }
 CHECKED = {"quickstart.md", "backfill.md", "loaders.md", "write-back.md"}
-"""Pages whose outcome is checked by its own test."""
+"""Pages with a separate test of their outcome."""
 RUN_PAGES = sorted(
     {b.page for b in blocks("console") if b.run and Path(b.page).name not in CHECKED}
 )
@@ -97,7 +97,7 @@ def test_each_make_target_in_the_docs_exists() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder as the how-tos assume it: settings, a warehouse with a wish, and a reject."""
+    """A folder as the how-tos assume it: settings, a warehouse with a record, and a reject."""
     warehouse = tmp_path / "wanted.duckdb"
     with duckdb.connect(warehouse) as database:
         database.execute(
@@ -120,7 +120,7 @@ def run_page(page: str, folder: Path) -> str:
         port = free.getsockname()[1]
     typed = "".join(script(b) for b in blocks("console") if b.page == page and b.run)
     typed = typed.replace("8321", str(port))
-    # A reader types slower than a server starts; a script has to wait for it.
+    # A reader types more slowly than a server starts; a script has to wait for it.
     wait = f"until (: < /dev/tcp/127.0.0.1/{port}) 2> /dev/null; do sleep 0.1; done\n"
     if "target-duckdb" in typed and not (LOADERS / "target-duckdb/venv").exists():
         missing("target-duckdb")
@@ -164,7 +164,7 @@ def test_the_quickstart_reads_twice_and_writes_once(folder: Path) -> None:
     ]
 
 
-def test_a_backfill_reads_what_its_page_says(folder: Path) -> None:
+def test_backfill_page_reads_the_documented_rows(folder: Path) -> None:
     run_page("docs/how-to/backfill.md", folder)
     assert {r["facilityId"] for r in records(folder / "facility-8675.jsonl", "reservations")} == {
         8675

@@ -1,4 +1,4 @@
-"""The Meltano commands and the queries of the how-tos, typed in their order, do what they say."""
+"""The Meltano commands and queries of the how-tos, run in order, do what the pages say."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ POSTGRES = LOADERS / "target-postgres/venv/bin/target-postgres"
 
 
 class Reader:
-    """Somebody who types what a page shows, in a project with a sandbox for a Bookio."""
+    """Runs what a page shows, in a project with a sandbox."""
 
     def __init__(self, sandbox: Sandbox, project: Path) -> None:
         self.sandbox = sandbox
@@ -78,7 +78,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
             missing(program.name)
     project = yaml.safe_load((ROOT / "meltano.yml").read_text())
     for plugin in [p for kind in project["plugins"].values() for p in kind]:
-        plugin.pop("pip_url", None)  # nothing is installed: the programs are there
+        plugin.pop("pip_url", None)  # nothing needs to be installed
         for loader in (DUCKDB, POSTGRES):
             if plugin["name"] == loader.name:
                 plugin["executable"] = str(loader)
@@ -108,7 +108,7 @@ def test_each_option_of_meltano_exists() -> None:
 
 
 def test_backfill_and_confirm_sync(reader: Reader) -> None:
-    """What was read is confirmed with our numbers, and nothing else is written."""
+    """The rows that were read are confirmed with our numbers; nothing else is written."""
     reader.follow("docs/how-to/backfill.md")
     reader.follow("docs/how-to/confirm-sync.md")
     with duckdb.connect(reader.warehouse) as database:
@@ -123,7 +123,7 @@ def test_backfill_and_confirm_sync(reader: Reader) -> None:
 
 
 def test_write_back_and_a_renewed_token(reader: Reader) -> None:
-    """The first example blocks one hour, once, also when it is run again with a new token."""
+    """The first example blocks one hour, once, even if run again with a new token."""
     reader.shell("meltano run tap-bookio target-duckdb")
     # The page begins with a dry run, so its tables have to be there first.
     [tables] = [b for b in blocks("sql") if b.page == "docs/write-back.md"]

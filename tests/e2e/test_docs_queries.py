@@ -30,7 +30,7 @@ PAGES = sorted({page for page, _ in QUERIES})
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, int]]:
-    """SQL that makes the tables of a small clinic, and the number of rows of each stream."""
+    """SQL that creates the tables of a small clinic, and the row count of each stream."""
     with in_thread(size=60) as sandbox:
         done = Tap(sandbox, tmp_path_factory.mktemp("tap"))(scan_log=True)
     assert done.code == 0, done.stderr

@@ -1,4 +1,4 @@
-"""bookio-doctor: what it finds out of a Bookio, and what tap and target make of its advice."""
+"""bookio-doctor: its findings, and whether tap and target work with its advice."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_bound_of_last_sync_is_read_off_a_rows_own_time(
 
 
 @pytest.mark.parametrize("variant", variant_names())
-def test_tap_and_target_work_with_what_the_doctor_proposes(
+def test_tap_and_target_work_with_the_doctors_settings(
     start_sandbox: StartSandbox, tmp_path: Path, variant: str
 ) -> None:
     """Every row is read, and a write is made once, in each variant of Bookio."""
@@ -117,7 +117,7 @@ def test_it_only_reads_and_shows_no_patient(start_sandbox: StartSandbox, tmp_pat
 
 
 def test_probes_of_writes_change_nothing(start_sandbox: StartSandbox, tmp_path: Path) -> None:
-    """Each write is asked for with an id that cannot exist; no row and no e-mail results."""
+    """Each write is sent with an id that cannot exist; it causes no row and no e-mail."""
     sandbox = start_sandbox(
         size=60, endpoints={"confirm_sync": "PUT /reservations/{reservationId}/confirm"}
     )
@@ -185,7 +185,7 @@ def test_it_reads_every_body_that_the_tap_reads(
     assert verdicts(examined)["list_calendars"] == "holds", examined.stdout
 
 
-def test_what_it_proposes_can_be_copied(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+def test_the_suggested_settings_can_be_copied(start_sandbox: StartSandbox, tmp_path: Path) -> None:
     examined = examine(start_sandbox(size=20, variant="other-paths"), tmp_path)
     assert examined.code == DIFFERENT
     assert '"list_blocked_times": "GET /blockedTimes"' in examined.stdout
@@ -204,7 +204,7 @@ def test_what_it_proposes_can_be_copied(start_sandbox: StartSandbox, tmp_path: P
 def test_a_host_that_is_not_bookio_is_reported(
     start_sandbox: StartSandbox, tmp_path: Path, twist: dict[str, Any], topic: str
 ) -> None:
-    """A login page, other JSON, an outage, a token without rights: a report, and exit code 1."""
+    """A login page, other JSON, an outage, a token without permissions: a report, exit 1."""
     sandbox = start_sandbox(size=10)
     sandbox.script("*", {**twist, "times": 100})
     examined = examine(sandbox, tmp_path, "--format", "json")

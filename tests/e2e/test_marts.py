@@ -1,4 +1,4 @@
-"""The marts have the figures of Bookio itself, in DuckDB and PostgreSQL, and the report draws."""
+"""The marts' figures match Bookio, in DuckDB and PostgreSQL; the report can be drawn."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_booked_minutes_are_those_of_bookio(warehouse: Warehouse) -> None:
     assert booked == pytest.approx(expected, rel=0.002), "minutes are rounded to a tenth"
 
 
-def test_patients_are_told_apart_by_their_address(warehouse: Warehouse) -> None:
+def test_patients_are_identified_by_their_address(warehouse: Warehouse) -> None:
     visits = [row for row in begun(warehouse) if row["status"] == "CONFIRMED"]
     [[counted, patients]] = warehouse.query(
         "SELECT CAST(sum(visits) AS int), CAST(sum(new_patients) AS int) FROM marts.patients"
@@ -184,14 +184,14 @@ def test_patients_are_told_apart_by_their_address(warehouse: Warehouse) -> None:
     assert patients == len({(row["facilityId"], row["email"].lower()) for row in visits})
 
 
-def test_what_moved_between_two_loads_is_in_the_history(warehouse: Warehouse) -> None:
+def test_moves_between_two_loads_are_in_the_history(warehouse: Warehouse) -> None:
     [[moved]] = warehouse.query("SELECT count(*) FROM marts.reschedules WHERE moves > 0")
     [[versions]] = warehouse.query("SELECT max(versions) FROM marts.reschedules")
     assert moved > 0
     assert versions == 2
 
 
-def test_a_removed_blocked_time_is_gone_whatever_the_loader_does(warehouse: Warehouse) -> None:
+def test_a_removed_blocked_time_is_gone_with_every_loader(warehouse: Warehouse) -> None:
     """The log of scans shows what the last complete full scan did not see."""
     left = warehouse.query("SELECT blocked_time_id FROM staging.stg_blocked_times")
     assert {key for [key] in left} == {row["id"] for row in warehouse.sandbox.rows("blocked_times")}

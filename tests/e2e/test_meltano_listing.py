@@ -67,7 +67,7 @@ def test_the_tap_can_be_tested_by_meltano() -> None:
     assert "test" in definition("tap-bookio")["capabilities"]
 
 
-def test_the_project_file_is_what_meltano_expects(tmp_path: Path) -> None:
+def test_meltano_accepts_the_project_file(tmp_path: Path) -> None:
     command = [BIN / "check-jsonschema", "--builtin-schema", "vendor.meltano"]
     assert subprocess.run([*command, ROOT / "meltano.yml"], check=False).returncode == 0
     project = yaml.safe_load((ROOT / "meltano.yml").read_text())

@@ -1,4 +1,4 @@
-"""Tap and target against a Bookio that is not our sandbox and decides otherwise."""
+"""Tap and target against a different model of Bookio, with different choices."""
 
 from __future__ import annotations
 

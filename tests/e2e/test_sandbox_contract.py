@@ -1,4 +1,4 @@
-"""schemathesis against the OpenAPI description: the sandbox copes with whatever it receives."""
+"""schemathesis against the OpenAPI description: the sandbox handles any request."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def known(world: Sandbox) -> dict[str, int]:
 
 
 def aim(case: schemathesis.Case, known: dict[str, int]) -> None:
-    """Aim a valid request at existing rows and times, of which JSON Schema knows nothing."""
+    """Point a valid request at existing rows and times, which JSON Schema cannot know."""
     times = {"validFrom": TERM["dateFrom"], "validTo": TERM["dateTo"], **TERM}
     for part, hits in (
         (case.path_parameters, known),

@@ -81,7 +81,7 @@ def test_a_seed_decides_the_changes_of_a_day(start_sandbox: StartSandbox) -> Non
 
 
 def test_rows_are_inserted_changed_and_removed(start_sandbox: StartSandbox) -> None:
-    """What is done to rows through the control routes shows in the lists, unknown fields too."""
+    """Changes through the control routes show in the lists, including unknown fields."""
     sandbox = start_sandbox(size=None)
     assert set(sandbox.counts().values()) == {0}
     zone = "Atlantic/Canary"
@@ -252,7 +252,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
 
 
 def test_a_world_in_a_file_is_continued(tmp_path: Path) -> None:
-    """Rows and clock are as they were left, whatever size and seed say."""
+    """Rows and clock are kept, whatever size and seed are given."""
     file = tmp_path / "world.sqlite3"
     with in_process("--size=50", f"--db={file}") as sandbox:
         sandbox.advance(days=1)
@@ -263,7 +263,7 @@ def test_a_world_in_a_file_is_continued(tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_program_is_not_touched(tmp_path: Path) -> None:
-    """It is refused, and its file does not change."""
+    """The file is refused and unchanged."""
     file = tmp_path / "journal.sqlite3"
     with sqlite3.connect(file) as db:
         db.execute("CREATE TABLE intents (id)")

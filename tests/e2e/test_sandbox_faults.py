@@ -1,4 +1,4 @@
-"""Lost, late and broken answers, by chance and by script, of requests applied or not."""
+"""Lost, late and broken responses, random and scripted, of requests applied or not."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_seed_decides_the_faults(start_sandbox: StartSandbox) -> None:
 
 
 def test_scripted_answers_come_in_order(sandbox: Sandbox) -> None:
-    """Each is used as often as asked and for its operation alone; then real answers follow."""
+    """Each is used as often as requested, only for its operation; then real responses follow."""
     scripted = [{"code": 30}, {"status": 200, "body": '{"result": {"success": false}}', "times": 2}]
     sandbox.script("list_calendars", *scripted)
     assert sandbox.ask("list_facilities").result["success"] is True

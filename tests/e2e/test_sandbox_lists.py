@@ -123,7 +123,7 @@ def test_an_unknown_facility_is_code_12(booked: Sandbox) -> None:
     ],
 )
 def test_equality_filters_match_exactly(booked: Sandbox, parameter: str, field: str) -> None:
-    """Exactly the rows with that value come."""
+    """Exactly the rows with that value are listed."""
     rows = booked.rows("reservations")
     for wanted in {row[field] for row in rows[:20]}:
         found = reservations(booked, **{parameter: wanted})

@@ -61,7 +61,7 @@ def test_the_size_is_the_number_of_reservations(size: int) -> None:
     assert rows["calendars"]
 
 
-def test_there_are_as_many_facilities_as_asked_for() -> None:
+def test_the_number_of_facilities_is_as_requested() -> None:
     """Each has its own name, calendars and bookings."""
     store = Store()
     World(store, 1, 700, DEFAULT_START, facilities=12).build()

@@ -47,7 +47,7 @@ def row(sandbox: Sandbox, stream: str, row_id: int) -> dict[str, Any]:
 
 
 def test_a_reservation_is_created(sandbox: Sandbox) -> None:
-    """Its end follows from the service (G), its status is CONFIRMED."""
+    """Its end is derived from the service (G), and its status is CONFIRMED."""
     body = booking(sandbox, note="Prvá návšteva")
     before = sandbox.now_ms()
     reply = sandbox.ask("create_reservation", body=body)
@@ -60,7 +60,7 @@ def test_a_reservation_is_created(sandbox: Sandbox) -> None:
 
 
 def test_fields_that_a_body_may_not_have_are_not_stored(sandbox: Sandbox) -> None:
-    """An id or a status in the body changes nothing."""
+    """An id or a status in the body is ignored."""
     reply = sandbox.ask("create_reservation", body=booking(sandbox, id=1, status="CANCELLED"))
     made = row(sandbox, "reservations", reply.result["data"]["id"])
     assert made["id"] != 1
@@ -203,7 +203,7 @@ def test_the_capacity_check_can_be_switched_off(sandbox: Sandbox) -> None:
 
 
 def test_every_status_change_sends_an_email(sandbox: Sandbox) -> None:
-    """Also a second cancellation: a real patient would get it twice."""
+    """A second cancellation, too: a real patient would get the e-mail twice."""
     row_id = sandbox.insert("reservations", email="jana@example.com")
     for _ in range(2):
         assert set_status(sandbox, row_id, "CANCELLED", cancellationReason="Choroba") is None

@@ -1,4 +1,4 @@
-"""The units of `orchestrate/` are what systemd expects, and the script reports every failure."""
+"""systemd accepts the units in `orchestrate/`, and the script reports every failure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOME = "/srv/bookio"
 
 
 def verify(folder: Path, change: tuple[str, str] = ("", "")) -> str:
-    """Return what systemd says of the units, with a checkout in the folder."""
+    """Return systemd's messages about the units, with a checkout in the folder."""
     if not shutil.which("systemd-analyze"):
         missing("systemd-analyze")
     for program in ("orchestrate/write-back.sh", ".venv-meltano/bin/meltano"):
@@ -88,7 +88,7 @@ def wish(facility: int) -> str:
     )
 
 
-def test_what_was_written_ends_with_0(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_pipe_that_succeeds_ends_with_0(tmp_path: Path, sandbox: Sandbox) -> None:
     facility = sandbox.rows("facilities")[0]["id"]
     assert write_back(tmp_path, sandbox, wish(facility)) == 0
     assert 501 in [row["externalId"] for row in sandbox.rows("blocked_times")]
@@ -109,7 +109,7 @@ def test_a_wrong_token_ends_with_1(tmp_path: Path, sandbox: Sandbox) -> None:
 
 
 def test_a_stop_waits_for_the_target_and_keeps_its_code(tmp_path: Path) -> None:
-    """systemd stops the whole group: the script has to outlive the target, which finishes first."""
+    """systemd stops the whole group: the script must outlive the target."""
     programs = tmp_path / ".venv/bin"
     programs.mkdir(parents=True)
     (programs / "tap-warehouse").symlink_to("/bin/true")

@@ -1,4 +1,4 @@
-"""Write-back in shards: what becomes of the journal when one shard becomes two."""
+"""Write-back in shards: the journal when one shard becomes two."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def test_a_copied_journal_goes_on_and_a_new_one_takes_differences_for_conflicts(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
-    """Each copy knows what was agreed: a booking that the source moves is moved, and only once."""
+    """Each copy has the agreed values: a booking that the source moves is moved once."""
     sandbox = start_sandbox()
     target = Target(sandbox, tmp_path)
     bookings = [

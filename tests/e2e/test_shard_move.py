@@ -27,7 +27,7 @@ NEW_FACILITIES = range(1, 12)
 CHANGED = (1, 4, 7)
 """Facilities with a new reservation between the runs before and after the move."""
 HOUR_S = 3600
-"""More than a run looks back."""
+"""Longer than the look-back of a run."""
 States = dict[str, Any]
 
 
@@ -81,7 +81,7 @@ def project(tmp_path: Path) -> Project:
 def test_from_4_to_8_shards_only_what_changed_is_read(
     clinic: Sandbox, tap: Tap, project: Project
 ) -> None:
-    """Every question after the move goes on from the bookmark of its facility."""
+    """Every request after the move continues from its facility's bookmark."""
     facilities = [row["id"] for row in clinic.rows("facilities")]
     before = {
         f"clinics-{shard.name}": tap(facility_ids=ids)
@@ -118,7 +118,7 @@ def ids_in(runs: Iterable[Run]) -> list[int]:
 def test_a_plan_is_shown_and_agreed_to_before_anything_is_written(
     tap: Tap, project: Project
 ) -> None:
-    """From one state without shards, as the first user of shards has it."""
+    """From one state without shards, the usual starting point."""
     whole = tap().state
     project.store({"clinics": whole})
     move = ("--from-state-id=clinics", "--to=2")
@@ -156,7 +156,7 @@ def test_states_in_a_folder_are_moved_as_well(clinic: Sandbox, tap: Tap, tmp_pat
         (["--from=4"], "give either --to or --to-state-id"),
     ],
 )
-def test_what_cannot_be_moved_is_said_in_one_line(
+def test_an_unmovable_state_is_reported_in_one_line(
     project: Project, options: list[str], line: str
 ) -> None:
     failed = project.move(*options)

@@ -1,4 +1,4 @@
-"""bookio-shards list: the facilities of a token, cut as the processes that read them need it."""
+"""bookio-shards list: a token's facilities, split for the processes that read them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_empty_shards_are_left_out_and_facility_ids_are_obeyed(
         (4, {"TAP_BOOKIO_FACILITY_ID": "77"}, "did you mean TAP_BOOKIO_FACILITY_IDS?"),
     ],
 )
-def test_what_cannot_work_is_said_in_one_line(
+def test_an_impossible_setup_is_reported_in_one_line(
     clinic: Sandbox, count: int, variables: dict[str, str], line: str
 ) -> None:
     failed = listed(clinic, count, **variables)

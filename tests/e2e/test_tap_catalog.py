@@ -1,4 +1,4 @@
-"""SCHEMA and RECORD agree, and keys hold, whatever a catalog says; or it is refused."""
+"""With any catalog SCHEMA and RECORD agree and keys are kept, or it is refused."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def assert_agree(synced: Run) -> None:
 
 
 def test_the_first_message_is_the_state_that_came_in(tap: Tap) -> None:
-    """target-duckdb takes the first STATE for loaded, so it must promise nothing new."""
+    """target-duckdb treats the first STATE as loaded, so it must contain nothing new."""
     first = tap()
     assert first.messages[0] == {"type": "STATE", "value": {"bookmarks": {}}}
     second = tap(state=first.state)
@@ -103,7 +103,7 @@ def test_keys_and_cursor_hold_whatever_a_catalog_says(
 def test_full_table_in_a_catalog_reads_everything_and_deletes_nothing(
     tap: Tap, clinic: Sandbox, catalog: Catalog
 ) -> None:
-    """FULL_TABLE is a wish that is fulfilled; ACTIVATE_VERSION is another one."""
+    """FULL_TABLE is honoured, and does not imply ACTIVATE_VERSION."""
     entry(catalog, "reservations")["replication_method"] = "FULL_TABLE"
     first = tap(catalog=catalog)
     second = tap(catalog=catalog, state=first.state)
@@ -131,7 +131,7 @@ def test_full_table_in_a_catalog_reads_everything_and_deletes_nothing(
 def test_a_type_that_a_catalog_overrides_is_followed(
     tap: Tap, clinic: Sandbox, catalog: Catalog, path: str, schema: dict[str, Any]
 ) -> None:
-    """Records are of the type that SCHEMA says, and null where a value cannot be."""
+    """Records have the types of SCHEMA, and null for values that do not fit."""
     stream, field = path.split(".")
     clinic.insert("reservations", note=None, externalId=None)
     synced = tap(catalog=with_type(catalog, stream, field, schema))
@@ -150,7 +150,7 @@ def test_a_type_that_a_catalog_overrides_is_followed(
     ],
     ids=str,
 )
-def test_what_records_cannot_follow_is_refused_before_the_first_request(
+def test_an_unsupported_keyword_is_refused_before_the_first_request(
     tap: Tap, clinic: Sandbox, catalog: Catalog, field: str, schema: dict[str, Any]
 ) -> None:
     """One line names stream, field and keyword."""
@@ -184,7 +184,7 @@ def test_a_key_that_a_catalog_leaves_out_comes_back(tap: Tap, catalog: Catalog) 
 
 
 def test_another_name_in_stream_changes_nothing(tap: Tap, catalog: Catalog) -> None:
-    """Singer knows two names of a stream; ours are the same, and a catalog may say otherwise."""
+    """A catalog has two names for a stream; ours are equal, but a catalog may differ."""
     for of_stream in catalog["streams"]:
         of_stream["stream"] = "x_" + of_stream["stream"]
     synced = tap(catalog=catalog)
@@ -211,7 +211,7 @@ def test_a_field_inside_a_list_can_be_deselected(
 
 
 def test_a_catalog_that_deselects_everything_says_so(tap: Tap, catalog: Catalog) -> None:
-    """A run that reads nothing does not look like one that found nothing."""
+    """A run that reads nothing is distinguishable from one that found nothing."""
     for stream in STREAMS:
         deselect(catalog, stream)
     synced = tap(catalog=catalog)

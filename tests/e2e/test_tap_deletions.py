@@ -1,4 +1,4 @@
-"""``detect_deletions``: a loader may drop what did not come, and only then."""
+"""``detect_deletions``: a loader may drop missing rows, but only when it is safe."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def activations(synced: Run) -> list[int]:
     return [m["version"] for m in synced.messages if m["type"] == "ACTIVATE_VERSION"]
 
 
-def test_what_bookio_removed_is_dropped_and_nothing_else(
+def test_only_rows_that_bookio_removed_are_dropped(
     tap: Tap, clinic: Sandbox, tmp_path: Path
 ) -> None:
     warehouse = Warehouse(tmp_path)
@@ -91,7 +91,7 @@ def test_what_bookio_removed_is_dropped_and_nothing_else(
     assert not set(gone) & ids(clinic)
 
 
-def test_without_it_the_warehouse_keeps_what_is_gone(
+def test_without_detect_deletions_the_warehouse_keeps_removed_rows(
     tap: Tap, clinic: Sandbox, tmp_path: Path
 ) -> None:
     """The control: the same loader, and no ACTIVATE_VERSION."""
@@ -166,7 +166,7 @@ def test_a_facility_that_lost_nearly_all_its_rows_is_not_believed(
     state = first.state
     for partition in state["bookmarks"]["blocked_times"]["partitions"]:
         if partition["context"]["facilityId"] == smallest:
-            del partition["rows"]  # as the message says
+            del partition["rows"]  # as the message advises
     assert tap(state=state).code == 0
 
 
@@ -181,7 +181,7 @@ def test_a_facility_that_left_the_scope_keeps_its_rows(tap: Tap, clinic: Sandbox
     of_stream = state["bookmarks"]["blocked_times"]
     of_stream["partitions"] = [
         p for p in of_stream["partitions"] if p["context"]["facilityId"] == here
-    ]  # as the message says
+    ]  # as the message advises
     third = tap(state=state, facility_ids=[here])
     assert third.code == 0, third.stderr
     assert len(activations(third)) == 1

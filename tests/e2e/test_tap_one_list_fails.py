@@ -88,7 +88,7 @@ def test_a_list_that_fails_deletes_nothing(tap: Tap, clinic: Sandbox) -> None:
 
 
 def test_a_wrong_token_still_stops_at_once(tap: Tap, clinic: Sandbox) -> None:
-    """What concerns every list is no reason to try them all."""
+    """After an error that concerns every list, the others are not tried."""
     synced = tap(auth_token="wrong")
     assert synced.code == 1
     assert len(synced.errors) == 1
@@ -120,7 +120,7 @@ def test_a_list_whose_server_fails_is_given_up_and_the_others_are_read(
 def test_a_facility_that_the_token_no_longer_sees_fails_its_shard(
     tap: Tap, clinic: Sandbox
 ) -> None:
-    """What is left of the shard is read; the line names the facility and says what to do."""
+    """The rest of the shard is read; the message names the facility and the remedy."""
     gone, *others = sorted(facilities(clinic))
     first = tap(facility_ids=[gone, *others])
     clinic.remove("facilities", gone)
@@ -135,12 +135,12 @@ def test_a_facility_that_the_token_no_longer_sees_fails_its_shard(
         content = state["bookmarks"][stream]
         content["partitions"] = [
             p for p in content["partitions"] if p["context"]["facilityId"] != gone
-        ]  # as the line says
+        ]  # as the message advises
     assert tap(state=state, facility_ids=others).code == 0
 
 
 def test_a_facility_that_is_only_out_of_scope_fails_nothing(tap: Tap, clinic: Sandbox) -> None:
-    """The control: the token still sees it."""
+    """The control: the token can still see it."""
     _, *others = sorted(facilities(clinic))
     state = tap().state
     assert tap(state=state, facility_ids=others).code == 0

@@ -1,4 +1,4 @@
-"""A person at a terminal sees how far a run has come; nobody else sees anything of it."""
+"""A run shows progress on a terminal, and nowhere else."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_terminal_shows_stream_facility_and_rows(clinic: Sandbox, tmp_path: Pa
 def test_ci_and_meltano_see_the_log_alone(
     clinic: Sandbox, tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    """Their terminals are no person's."""
+    """Nobody watches their terminals."""
     seen, _ = on_a_terminal(clinic, tmp_path, **environment)
     assert LINES in seen
     assert COUNT not in seen.replace(LINES, "")

@@ -1,4 +1,4 @@
-"""Facilities are asked ahead, as many as requests may be under way."""
+"""Facilities are requested ahead, as many as may be in flight."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_an_incremental_run_asks_all_at_once(clinic: Sandbox, tmp_path: Path) ->
     assert second.records("reservations") == serial.records("reservations")
 
 
-def test_nothing_is_missed_for_good_by_trust_in_a_total(clinic: Sandbox, tmp_path: Path) -> None:
-    """Where no later run would make up for it, two requests look behind the end."""
+def test_trusting_a_total_misses_nothing_permanently(clinic: Sandbox, tmp_path: Path) -> None:
+    """If no later run could make up for a missed row, two requests look behind the end."""
     tap = Tap(clinic, tmp_path)
     state = None
     for deletions, per_facility in [(True, 3), (True, 3), (False, 1)]:

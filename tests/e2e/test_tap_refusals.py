@@ -114,7 +114,7 @@ def catalog_of(**entry: Any) -> dict[str, Any]:
         ({"streams": [{"tap_stream_id": "rooms", "schema": {}}]}, "names none of facilities"),
     ],
 )
-def test_a_catalog_that_is_none_of_ours(tap: Tap, catalog: Any, clue: str) -> None:
+def test_a_catalog_of_another_tap_is_refused(tap: Tap, catalog: Any, clue: str) -> None:
     refused = tap(catalog=catalog)
     assert refused.code == 1
     assert len(refused.errors) == 1, refused.stderr
@@ -164,11 +164,11 @@ def test_a_stream_map_that_fails_is_named_by_stream_and_field(
 
 
 @pytest.mark.parametrize("state", [{}, {"bookmarks": {}}])
-def test_a_state_that_holds_nothing_is_a_first_run(tap: Tap, state: Any) -> None:
+def test_an_empty_state_is_a_first_run(tap: Tap, state: Any) -> None:
     assert tap(state=state).code == 0
 
 
-def test_what_a_run_wrote_the_next_one_takes(tap: Tap) -> None:
+def test_the_next_run_accepts_the_state_of_the_last(tap: Tap) -> None:
     for settings in ({}, {"detect_deletions": True}, {"endpoint_overrides": {}}):
         first = tap(**settings)
         assert tap(state=first.state, **settings).code == 0
@@ -217,7 +217,7 @@ def test_an_answer_that_would_grow_when_it_is_decoded(tap: Tap, sandbox: Sandbox
 
 
 @pytest.mark.parametrize("key", [2**63, -(2**63) - 1, 10**40, "9" * 20])
-def test_an_id_that_is_no_int64(tap: Tap, sandbox: Sandbox, key: Any) -> None:
+def test_an_id_that_is_not_an_int64_is_refused(tap: Tap, sandbox: Sandbox, key: Any) -> None:
     body = json.dumps({"result": {"success": True, "data": {"reservations": [{"id": key}]}}})
     sandbox.script("list_reservations", {"status": 200, "body": body, "times": 20})
     refused = tap()
@@ -234,7 +234,7 @@ def test_a_host_that_is_not_there(tap: Tap) -> None:
     assert "cannot be reached" in refused.errors[0]
 
 
-def test_a_broken_config_is_told_by_its_line(tap: Tap, tmp_path: Path) -> None:
+def test_a_broken_config_is_reported_with_its_line(tap: Tap, tmp_path: Path) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text('{"auth_token": "sandbox-token",\n oops')
     refused = tap("--config", str(broken))
@@ -247,7 +247,7 @@ def test_a_broken_config_is_told_by_its_line(tap: Tap, tmp_path: Path) -> None:
     assert "Traceback" not in missing.stderr
 
 
-def test_a_connection_test_tells_what_works_and_shows_no_patient(
+def test_a_connection_test_reports_what_works_and_shows_no_patient(
     tap: Tap, sandbox: Sandbox
 ) -> None:
     sandbox.insert("reservations", name="Kanárik")

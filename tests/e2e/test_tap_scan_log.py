@@ -24,7 +24,7 @@ def streams(synced: Run) -> list[str]:
 
 
 def test_each_scan_is_one_row(tap: Tap, clinic: Sandbox) -> None:
-    """The rows say which list and facility, when by Bookio's clock, and what came of it."""
+    """The rows contain list, facility, time by Bookio's clock, and result."""
     first = tap(scan_log=True)
     assert first.code == 0, first.stderr
     [message] = [m for m in first.messages if m["type"] == "SCHEMA" and m["stream"] == "scans"]
@@ -49,7 +49,7 @@ def test_each_scan_is_one_row(tap: Tap, clinic: Sandbox) -> None:
 
 
 def test_a_scan_that_fails_has_its_row_and_reason(tap: Tap, clinic: Sandbox) -> None:
-    """Also one whose first request fails."""
+    """Even one whose first request fails."""
     clinic.behave(forbid=["list_blocked_times"])
     synced = tap(scan_log=True)
     assert synced.code == 1

@@ -35,7 +35,7 @@ TestTapBookio = get_tap_test_class(
 )
 
 
-def test_the_catalog_is_what_it_was(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
+def test_the_catalog_is_unchanged(tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     config = tmp_path / "config.json"
     config.write_text(json.dumps(CONFIG))
     catalog = json.loads(run("tap-bookio", "--config", str(config), "--discover").stdout)

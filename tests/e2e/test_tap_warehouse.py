@@ -152,7 +152,7 @@ def test_names_that_equal_a_field_but_for_case_are_bookio_s(warehouse) -> None:
 
 @pytest.mark.parametrize("column", ["facilityid", "facility_id"])
 def test_facility_ids_limits_the_rows(warehouse, column: str) -> None:
-    """Rows of other facilities stay, those of nobody are counted, and none is sent twice."""
+    """Other facilities' rows are left out, rows without one counted, and none is sent twice."""
     rows = "VALUES (1, 10), (2, 20), (3, 30), (4, NULL), (5, 10)"
     select = f"SELECT id, f AS {column} FROM ({rows}) AS t(id, f)"  # noqa: S608 - our own text
     sync = warehouse.tap(settings={"facility_ids": [10, 20]}, reservations=select)
@@ -189,8 +189,8 @@ def test_a_query_without_facility_is_refused_where_facilities_are_named(warehous
 LOADED = {"dateFrom": "was_from", "status": "was_status"}
 
 
-def test_what_the_warehouse_last_read_goes_along_on_request(warehouse) -> None:
-    """A stale warehouse says what it knew, so target-bookio can tell that it is stale."""
+def test_the_warehouses_last_read_values_are_sent_on_request(warehouse) -> None:
+    """A stale warehouse sends the values it knew, so target-bookio can detect that."""
     select = "SELECT 5 AS id, 'CANCELLED' AS status, 'CONFIRMED' AS WAS_STATUS, "
     select += "TIMESTAMP '2027-05-02 10:00:00' AS was_from"
     sync = warehouse.tap(
@@ -286,9 +286,7 @@ def test_a_password_stands_in_the_address_or_in_the_environment(postgres, with_p
     assert sync.records("a") == [{"id": 1}]
 
 
-def test_what_keeps_the_database_away_is_one_line_without_the_password(
-    postgres, with_password
-) -> None:
+def test_a_failed_connection_is_one_line_without_the_password(postgres, with_password) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

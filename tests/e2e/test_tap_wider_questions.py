@@ -1,4 +1,4 @@
-"""A question that became wider than the bookmark's brings the rows that were left out before."""
+"""A request wider than the bookmark's returns the rows that were left out before."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ WIDER: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 def test_rows_that_were_filtered_out_before_come(
     tap: Tap, clinic: Sandbox, stream: str, before: dict[str, Any], now: dict[str, Any]
 ) -> None:
-    """Each facility is read in full, with a line that names the setting; once, not ever after."""
+    """Each facility is read in full once, and a message names the setting."""
     first = tap(**before)
     since = len(clinic.requests(f"list_{stream}"))
     second = tap(state=first.state, **now)
@@ -80,8 +80,8 @@ def test_a_question_that_became_narrower_goes_on(
     assert "in full," not in second.stderr
 
 
-def test_back_and_forth_loses_nothing(tap: Tap, clinic: Sandbox) -> None:
-    """What changes while a filter leaves it out comes when the filter is gone."""
+def test_moving_back_and_forth_loses_nothing(tap: Tap, clinic: Sandbox) -> None:
+    """A row that changes while a filter hides it is emitted when the filter is removed."""
     first = tap()
     row = max(clinic.rows("reservations"), key=lambda row: row["dateFrom"])
     narrow = tap(state=first.state, reservations_to="2026-01-01")
@@ -105,7 +105,7 @@ def test_an_earlier_start_date_after_a_later_one_is_still_covered(
 
 
 def test_a_state_of_an_older_version_is_read(tap: Tap, clinic: Sandbox) -> None:
-    """It does not tell its filters; the bookmark goes on and keeps them from now on."""
+    """It has no filters; the bookmark stays valid and stores them from now on."""
     first = tap()
     older = json.loads(json.dumps(first.state))
     for stream in older["bookmarks"].values():
@@ -138,7 +138,7 @@ def test_filters_that_we_did_not_write_are_refused(tap: Tap, filters: Any) -> No
 
 
 def test_a_stricter_mode_says_what_the_warehouse_still_holds(tap: Tap) -> None:
-    """Every run says it, until a full refresh; the other way round there is nothing to say."""
+    """Every run warns until a full refresh; the other way round there is no warning."""
     kept = tap()
     for _ in range(2):
         omitted = tap(state=kept.state, personal_data="omit")

@@ -24,7 +24,7 @@ def clinic(start_sandbox: StartSandbox) -> Sandbox:
 def test_a_changelog_over_several_states_is_sent_again_without_a_write(
     target: Target, clinic: Sandbox
 ) -> None:
-    """Rule 11: what a row was in an earlier batch is its past, for a later one follows."""
+    """Rule 11: an earlier version of a row is history if a later record follows."""
     booked = target.booking(0)
     cancelled = target.booking(0, status="CANCELLED")
     between = [target.booking(1)] * RECORDS_PER_STATE
@@ -51,7 +51,7 @@ def test_a_changelog_over_several_states_is_sent_again_without_a_write(
 
 
 def test_two_calendars_of_one_name_are_a_reject(target: Target, clinic: Sandbox) -> None:
-    """Nobody can tell which of them a record without an id means."""
+    """A record without an id could refer to any of them."""
     name = "MUDr. Dvojitý"
     for _ in range(2):
         clinic.insert("calendars", facilityId=target.facility, name=name)
@@ -65,7 +65,7 @@ def test_two_calendars_of_one_name_are_a_reject(target: Target, clinic: Sandbox)
 
 
 def test_one_of_two_calendars_is_changed_by_its_id(target: Target, clinic: Sandbox) -> None:
-    """The control: with an id, it is known which is meant."""
+    """The control: with an id the reference is clear."""
     name = "MUDr. Dvojitý"
     ids = [clinic.insert("calendars", facilityId=target.facility, name=name) for _ in range(2)]
     meant = {"id": ids[1], "facilityId": target.facility, "name": name, "note": "first floor"}

@@ -1,4 +1,4 @@
-"""The journal seen through the command line: where it is, whose it is, and what is said of it."""
+"""The journal through the command line: its place, its account, and its messages."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_renewed_token_goes_on_with_its_journal(target: Target) -> None:
 def test_a_new_journal_is_announced_loudly_where_lists_hide_our_numbers(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
-    """There it is the only guard against a second booking, and whoever lost one must know."""
+    """There it is the only protection against a second booking, so the log warns."""
     target = Target(start_sandbox(size=20, hide=["externalId"]), tmp_path)
     told = [target([target.booking(n)], resend_after_seconds=0).stderr for n in range(2)]
     warnings = ["WARNING" in line and str(target.journal) in line
@@ -83,7 +83,7 @@ def test_a_copy_without_its_wal_writes_nothing(target: Target, tmp_path: Path) -
 def test_a_doubt_of_the_first_format_is_never_sent_again_where_lists_cannot_tell(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
-    """It notes nothing that identifies the booking, so absent and hidden look the same."""
+    """It stores nothing that identifies the booking, so absent and hidden look the same."""
     target = Target(start_sandbox(size=20, hide=["externalId"]), tmp_path)
     booking = target.booking(0)
     number = booking["externalId"]

@@ -1,4 +1,4 @@
-"""One row of Bookio stays one, whichever of its numbers a record has and whoever changed it."""
+"""A record finds its row by either of its numbers, whoever changed it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def clinic(start_sandbox: StartSandbox) -> Sandbox:
 
 
 def taken_over(target: Target, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Insert a patient's own booking; return what confirms it, and all that the clinic knows."""
+    """Insert a patient's booking; return a record that confirms it, and a full record."""
     known = target.booking(number)
     row = {**known, "externalId": None, "dateFrom": known["dateFrom"][:19]}
     key = target.sandbox.insert("reservations", **row)
@@ -38,7 +38,7 @@ def test_a_confirmed_booking_is_not_booked_again_under_its_new_number(
     assert writes(clinic) == ["confirm_sync", "change_reservation_status"]
 
 
-def test_nor_in_a_later_run_where_lists_show_no_external_id(
+def test_a_later_run_recognises_a_lost_creation_without_external_id(
     target: Target, clinic: Sandbox
 ) -> None:
     clinic.behave(hide=["externalId"])
@@ -89,7 +89,7 @@ def test_a_row_that_shows_neither_number_nor_answer_is_known_by_its_booking(
     assert len(writes(clinic)) == 4
 
 
-def test_what_a_person_removed_stays_removed_unless_the_source_shall_win(
+def test_a_row_that_a_person_removed_stays_removed_unless_source_wins(
     target: Target, clinic: Sandbox
 ) -> None:
     target([target.block(0)], "blocked_times")
@@ -104,7 +104,7 @@ def test_what_a_person_removed_stays_removed_unless_the_source_shall_win(
     assert writes(clinic) == ["create_blocked_time"] * 2
 
 
-def test_what_the_source_removed_can_come_back(target: Target, clinic: Sandbox) -> None:
+def test_a_row_that_the_source_removed_can_come_back(target: Target, clinic: Sandbox) -> None:
     target([target.block(0)], "blocked_times")
     [row] = [row for row in clinic.rows("blocked_times") if row["externalId"] == 7_000_000]
     clinic.remove("blocked_times", row["id"])
@@ -125,7 +125,7 @@ def test_the_same_record_again_does_not_hide_a_persons_change(
     assert writes(clinic) == ["create_reservation"]
 
 
-def test_a_new_wish_before_an_old_one_is_no_past(target: Target, clinic: Sandbox) -> None:
+def test_a_new_record_before_an_old_one_is_not_history(target: Target, clinic: Sandbox) -> None:
     target([target.booking(0)])
     number = {"externalId": 9_000_000}
     confirmed = {**number, "status": "CONFIRMED"}
@@ -173,7 +173,7 @@ def test_records_under_both_numbers_keep_their_order(
     assert len(writes(clinic)) == before
 
 
-def test_a_persons_change_stands_in_the_way_of_a_removal(target: Target, clinic: Sandbox) -> None:
+def test_a_persons_change_prevents_a_removal(target: Target, clinic: Sandbox) -> None:
     target([target.booking(0)])
     row = by_external_id(clinic)[9_000_000]
     clinic.change("reservations", row["id"], status="DID_NOT_COME")

@@ -1,4 +1,4 @@
-"""A person at a terminal sees how many records have an outcome; nobody else sees anything of it."""
+"""A run shows the number of finished records on a terminal, and nowhere else."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_terminal_shows_stream_and_records(target: Target) -> None:
 
 
 def test_ci_sees_the_log_alone(target: Target) -> None:
-    """The control: a terminal that is no person's."""
+    """The control: a terminal that nobody watches."""
     seen, _ = on_a_terminal(target, CI="true")
     assert COUNT not in seen
     assert b"summary:" in seen

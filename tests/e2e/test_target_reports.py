@@ -1,4 +1,4 @@
-"""What a run leaves for people and programs: the plan of a dry run, results, rejects."""
+"""The output of a run: the plan of a dry run, results, rejects."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_dry_run_shows_old_and_new_and_who_gets_an_email(target: Target) -> No
 
 
 def test_the_end_of_a_dry_run_is_not_taken_for_a_real_one(target: Target) -> None:
-    """Whoever reads the last lines only, person or program, sees that nothing was written."""
+    """The last lines show, to people and programs, that nothing was written."""
     dry, real = target([target.booking(0)], dry_run=True), target([target.booking(0)])
     assert "DRY RUN, nothing was written" in dry.stderr.splitlines()[-1]
     [summary] = [line for line in dry.stderr.splitlines() if "summary: " in line]
@@ -60,7 +60,7 @@ def test_the_end_of_a_dry_run_is_not_taken_for_a_real_one(target: Target) -> Non
     assert real.stderr.splitlines()[-1].startswith("target-bookio: 1 created, ")
 
 
-def test_results_say_what_became_of_every_record(
+def test_results_have_the_outcome_of_every_record(
     target: Target, clinic: Sandbox, tmp_path: Path
 ) -> None:
     """A program can follow each record: its outcome, Bookio's id, the code of a refusal."""
@@ -93,7 +93,7 @@ def test_a_dry_run_writes_no_results(target: Target, tmp_path: Path) -> None:
 
 
 def test_old_trouble_does_not_stop_new_bookings(target: Target, clinic: Sandbox) -> None:
-    """What earlier runs rejected is counted and not written again, and stops no run."""
+    """Known rejects are counted, but neither written again nor a reason to stop."""
     bad = [target.booking(n, locale=7) for n in range(5)]
     assert target(bad, max_rejects=4).code == 1
     done = target([*bad, target.booking(9)], max_rejects=4)
@@ -118,7 +118,7 @@ def test_a_conflict_lasts_in_the_reject_file(target: Target, clinic: Sandbox) ->
 
 
 def test_a_reject_names_what_is_expected(target: Target, clinic: Sandbox) -> None:
-    """Whoever repairs a record learns the form that is expected, not only that it is wrong."""
+    """The message contains the expected form, not only that the value is invalid."""
     target([target.booking(0, dateFrom="1.12.2026"), target.booking(1, status="gone")])
     messages = [line["message"] for line in target.rejected()]
     assert "expected a date and time such as 2026-12-01T08:00:00" in messages[0]
@@ -193,8 +193,8 @@ def test_a_connection_test_says_which_writes_are_allowed(target: Target) -> None
     assert "confirm_sync: not known, never written from here; its path is a guess" in after.stderr
 
 
-def test_a_source_that_is_stale_reverts_nobody(target: Target, clinic: Sandbox) -> None:
-    """A record that says what its source last read is a conflict where Bookio has moved on."""
+def test_a_stale_source_reverts_nobodys_change(target: Target, clinic: Sandbox) -> None:
+    """A record with its source's last read value is a conflict if Bookio's value differs."""
     target([target.booking(0)])
     key = by_external_id(clinic)[9_000_000]["id"]
     target.journal.unlink()  # so that only the record itself can tell that it is stale

@@ -36,6 +36,6 @@ def test_a_stream_that_bookio_does_not_have_is_refused(
     assert [r for r in sandbox.requests() if r["method"] != "GET"] == []
 
 
-def test_the_command_line_prints_what_it_should() -> None:
+def test_the_command_line_prints_the_expected_lines() -> None:
     for option in ("--version", "--about", "--help"):
         assert run("target-bookio", option).code == 0

@@ -1,4 +1,4 @@
-"""Whatever Bookio shows and answers (much of it is U), no write is misled by it."""
+"""Writes stay correct in every form of lists and responses (many are U)."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def test_the_id_of_something_else_is_not_the_new_rows(
     assert by_external_id(clinic)[9_000_000]["status"] == "CANCELLED"
 
 
-def test_what_is_at_another_facility_is_not_booked_here_too(
-    target: Target, clinic: Sandbox
-) -> None:
+def test_a_row_at_another_facility_is_not_booked_twice(target: Target, clinic: Sandbox) -> None:
     other = clinic.rows("facilities")[1]["id"]
     assert target([target.booking(0)]).code == 0
     for lost in (False, True):
@@ -128,9 +126,7 @@ def test_a_record_before_a_new_schema_is_carried_out_first(target: Target, clini
     assert by_external_id(clinic)[9_000_000]["dateFrom"] == "2027-01-07T09:00:00"
 
 
-def test_a_plan_that_was_half_done_is_no_change_by_a_person(
-    target: Target, clinic: Sandbox
-) -> None:
+def test_a_half_done_plan_is_not_a_persons_change(target: Target, clinic: Sandbox) -> None:
     target([target.booking(0)])
     refusal = {"result": {"success": False, "errors": ["no"], "errorCode": 10}}
     clinic.script("change_reservation_status", {"status": 400, "body": json.dumps(refusal)})
@@ -141,7 +137,7 @@ def test_a_plan_that_was_half_done_is_no_change_by_a_person(
     assert "0 conflicts" in again.stderr
 
 
-def test_a_date_that_no_calendar_has_is_one_reject(target: Target, clinic: Sandbox) -> None:
+def test_an_impossible_date_is_one_reject(target: Target, clinic: Sandbox) -> None:
     done = target([target.booking(0, dateFrom="9999-12-31T23:30:00Z"), target.booking(1)])
     assert done.code == 3, done.stderr
     assert target.rejected()[0]["fields"] == ["dateFrom"]
@@ -162,7 +158,7 @@ def test_a_changed_note_is_rejected_not_forgotten(target: Target, stream: str, r
 def test_names_as_a_warehouse_folds_them_mean_their_fields(
     target: Target, clinic: Sandbox, folded: str
 ) -> None:
-    """A loader's or a source's spelling of a field is understood, never dropped in silence."""
+    """Other spellings of a field are understood, never dropped silently."""
     key = clinic.insert("reservations", facilityId=target.facility, externalId=None)
     done = target([{"ID": key, "facilityid": target.facility, folded: 4711}])
     assert done.code == 0, done.stderr
@@ -173,7 +169,7 @@ def test_names_as_a_warehouse_folds_them_mean_their_fields(
 def test_a_deletion_mark_in_any_spelling_never_books(
     target: Target, clinic: Sandbox, mark: str
 ) -> None:
-    """A row that its source deleted is cancelled or stays absent, however the mark is written."""
+    """A deleted source row is cancelled or stays absent, in every form of the mark."""
     gone = {mark: "2026-09-01 00:00:00+00"}
     done = target([target.booking(0), target.booking(1, **gone), target.booking(0, **gone)])
     assert done.code == 0, done.stderr
@@ -186,7 +182,7 @@ def test_a_deletion_mark_in_any_spelling_never_books(
 def test_a_deletion_mark_that_is_not_a_time_is_a_reject(
     target: Target, clinic: Sandbox, mark: object
 ) -> None:
-    """``"false"`` in the mark of deletion must cancel nobody."""
+    """``"false"`` as a deletion mark must cancel nothing."""
     target([target.booking(0)])
     done = target([target.booking(0, _sdc_deleted_at=mark)])
     assert done.code == 3
@@ -197,7 +193,7 @@ def test_a_deletion_mark_that_is_not_a_time_is_a_reject(
 def test_a_field_that_is_nearly_named_is_rejected_with_its_name(
     target: Target, clinic: Sandbox
 ) -> None:
-    """A slip in a field's name is never a field that is dropped in silence."""
+    """A misspelt field is never dropped silently."""
     target([target.booking(0)])
     done = target([target.booking(0, status="CANCELLED", cancel_reason="ill")])
     assert done.code == 3
@@ -214,7 +210,7 @@ def test_a_column_that_is_not_a_field_is_warned_of_once(target: Target) -> None:
 def test_an_instant_for_a_facility_without_zone_is_rejected(
     target: Target, clinic: Sandbox
 ) -> None:
-    """A facility whose zone is not known is never booked an hour off; wall times are taken."""
+    """A facility with an unknown zone is never booked an hour off; wall times are accepted."""
     rows = [{**row, "timeZone": None} for row in clinic.rows("facilities")]
     body = json.dumps({"result": {"success": True, "data": {"facilities": rows}}})
     clinic.script("list_facilities", {"body": body, "times": 2})
@@ -271,7 +267,7 @@ def test_half_an_emoji_and_nul_are_replaced_with_a_warning(target: Target, clini
 
 
 def test_not_a_number_rejects_its_record_alone(target: Target, clinic: Sandbox) -> None:
-    """``NaN`` and ``Infinity``, which Python writes into JSON, stop no run."""
+    """``NaN`` and ``Infinity``, which Python writes into JSON, do not stop a run."""
     nan, infinity = float("nan"), float("inf")
     done = target(
         [
@@ -287,10 +283,10 @@ def test_not_a_number_rejects_its_record_alone(target: Target, clinic: Sandbox) 
 
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("encoding", ["iso8859-2", "utf-16", "ascii"])
-def test_names_arrive_whatever_the_locale(
+def test_names_arrive_in_any_locale(
     target: Target, clinic: Sandbox, encoding: str, bom: bytes
 ) -> None:
-    """Singer is UTF-8: the encoding of the terminal garbles nobody's name."""
+    """Singer is UTF-8: the terminal's encoding does not garble names."""
     text = singer_lines("reservations", [target.booking(0, surname="Šťastný")])
     raw = bom + text.replace("\\u0160\\u0165astn\\u00fd", "Šťastný").encode()
     assert "Šťastný".encode() in raw
@@ -315,7 +311,7 @@ def test_utf_16_is_named(target: Target, tmp_path: Path, option: str) -> None:
 
 
 def run_bytes(target: Target, raw: bytes, *options: str, **environment: str) -> Run:
-    """Run the target on bytes, as a tap that is not ours may write them."""
+    """Run the target on raw bytes, as another tap may write them."""
     done = subprocess.run(
         [*target.command(), *options], input=raw, capture_output=True, check=False, timeout=60,
         env={"PATH": "/usr/bin:/bin", **environment},
@@ -359,7 +355,7 @@ def test_rows_that_always_fail_do_not_stop_the_others_for_ever(
 @pytest.mark.parametrize(
     "content", ["{}\n", "[1]\n", "oops\n", '{"stream": "reservations", "key": {"id": 1}}\n', None]
 )
-def test_what_cannot_be_replayed_is_one_line(
+def test_an_invalid_replay_file_is_reported_in_one_line(
     target: Target, tmp_path: Path, content: str | None
 ) -> None:
     file = tmp_path / "repair.jsonl"

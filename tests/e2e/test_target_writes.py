@@ -1,4 +1,4 @@
-"""target-bookio through its command line: what a record says is what Bookio then has."""
+"""target-bookio through its command line: Bookio ends up as the record says."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def test_records_of_one_key_are_carried_out_in_order(target: Target, clinic: San
 
 
 @pytest.mark.parametrize("answer", ["id", "row", "nothing"])
-def test_whatever_a_write_answers(target: Target, clinic: Sandbox, answer: str) -> None:
+def test_every_kind_of_write_response_is_handled(
+    target: Target, clinic: Sandbox, answer: str
+) -> None:
     clinic.behave(write_answer=answer)
     done = target([target.booking(0), target.booking(0, status="CANCELLED")])
     assert done.code == 0, done.stderr
@@ -106,7 +108,7 @@ def test_a_deleted_reservation_is_cancelled_with_one_email(target: Target, clini
     assert len(clinic.emails()) == emails + 1
 
 
-def test_what_tap_bookio_emits_is_accepted_and_changes_nothing(
+def test_records_of_tap_bookio_are_accepted_and_change_nothing(
     target: Target, clinic: Sandbox, tmp_path: Path
 ) -> None:
     synced = Tap(clinic, tmp_path)()
@@ -263,7 +265,9 @@ def test_a_dry_run_shows_and_writes_nothing(target: Target, clinic: Sandbox) -> 
          ' "record": "Jana"}\n', "record"),
     ],
 )  # fmt: skip
-def test_input_that_is_no_singer_stream(target: Target, lines: str, clue: str) -> None:
+def test_input_that_is_not_a_singer_stream_is_refused(
+    target: Target, lines: str, clue: str
+) -> None:
     refused = run("target-bookio", *target.command()[1:], stdin=lines)
     assert refused.code == 1
     assert len(refused.errors) == 1, refused.stderr
@@ -312,7 +316,7 @@ def test_a_connection_test_writes_nothing(target: Target, clinic: Sandbox) -> No
     assert target([], "reservations", "--test", auth_token="wrong").code == 1
 
 
-def test_about_tells_every_setting() -> None:
+def test_about_lists_every_setting() -> None:
     about = json.loads(run("target-bookio", "--about", "--format=json").stdout)
     assert all(setting.get("description") for setting in about["settings"]["properties"].values())
     assert "target-bookio v" in run("target-bookio", "--version").stdout

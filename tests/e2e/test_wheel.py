@@ -65,7 +65,7 @@ def test_it_brings_what_needs_no_extra(
     assert done.returncode == 0, done.stderr
 
 
-def test_it_brings_nothing_of_the_extras(bin_of_plain_install: Path, tmp_path: Path) -> None:
+def test_a_plain_install_has_no_extras(bin_of_plain_install: Path, tmp_path: Path) -> None:
     """No web server and no database: what an extra brings cannot be imported."""
     code = (
         "import importlib.util, sys\n"

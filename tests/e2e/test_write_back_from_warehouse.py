@@ -1,4 +1,4 @@
-"""There and back: what real loaders loaded, changed in the warehouse, is changed in Bookio."""
+"""Round trip: changes in a warehouse that a real loader filled reach Bookio."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def send(clinic: Clinic, rows: Run, folder: Path, **settings: Any) -> Run:
     return run("target-bookio", *command[1:], stdin=rows.stdout)
 
 
-def test_what_was_loaded_and_is_sent_back_changes_nothing(clinic, tmp_path) -> None:
+def test_sending_back_loaded_rows_changes_nothing(clinic, tmp_path) -> None:
     before = writes(clinic.sandbox)
     rows = clinic.warehouse.tap(**{stream: f"TABLE {stream}" for stream in STREAMS})
     for stream in STREAMS:
@@ -72,7 +72,7 @@ def test_utc_taken_for_local_time_would_move_them(clinic, tmp_path) -> None:
 def test_a_term_that_is_moved_in_the_warehouse_is_moved_in_bookio(clinic, tmp_path) -> None:
     """A table that SQL made of what was loaded moves one row a week on, and back again."""
     confirmed = [r for r in clinic.sandbox.rows("reservations") if r["status"] == "CONFIRMED"]
-    row = max(confirmed, key=lambda r: r["dateFrom"])  # a week later it is summer or winter still
+    row = max(confirmed, key=lambda r: r["dateFrom"])  # a week later the offset is the same
     clinic.warehouse.execute(
         f"""CREATE TABLE wanted AS
             SELECT id, "facilityId", "dateFrom" + INTERVAL '7 days' AS date_from,

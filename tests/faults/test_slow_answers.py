@@ -1,4 +1,4 @@
-"""Responses that never end: each exchange is over in its time, and no connection leaks."""
+"""Responses that never end: each exchange ends by its deadline, and no connection leaks."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_response_that_does_not_end_is_given_up(
 
 
 def test_a_late_response_names_the_setting(clients: list[BookioClient]) -> None:
-    """The message is about time, whatever the shut socket looked like to the parser."""
+    """The message is about the timeout, however the parser saw the closed socket."""
     with dripping(HEAD + b"\r\n", b"{}") as server:
         client = client_of(server, clients, request_timeout=0.1)
         failure = in_time(client.call, "list_facilities")
@@ -104,7 +104,9 @@ def test_a_late_response_names_the_setting(clients: list[BookioClient]) -> None:
 
 
 @pytest.mark.parametrize("connections", [1, 3])
-def test_slow_bodies_use_up_no_connection(connections: int, clients: list[BookioClient]) -> None:
+def test_slow_bodies_do_not_use_up_connections(
+    connections: int, clients: list[BookioClient]
+) -> None:
     """A connection that was given up makes room for the next."""
     with dripping(BODY, b" ", times=4) as server:
         client = client_of(server, clients, request_timeout=0.2, max_concurrency=connections)
@@ -112,7 +114,7 @@ def test_slow_bodies_use_up_no_connection(connections: int, clients: list[Bookio
         assert server.asked == 5
 
 
-def test_close_ends_what_is_on_its_way(clients: list[BookioClient]) -> None:
+def test_close_ends_requests_in_flight(clients: list[BookioClient]) -> None:
     """After ``close`` no thread waits for a server, and nothing is sent again."""
     with dripping(BODY, b" ") as server, ThreadPoolExecutor() as executor:
         client = client_of(server, clients, max_concurrency=2)
@@ -123,7 +125,7 @@ def test_close_ends_what_is_on_its_way(clients: list[BookioClient]) -> None:
         assert server.asked <= 2
 
 
-def test_stop_lets_land_what_is_on_its_way_and_sends_no_more(clients: list[BookioClient]) -> None:
+def test_stop_waits_for_requests_in_flight_and_sends_no_more(clients: list[BookioClient]) -> None:
     """After ``stop`` a write either lands or is certainly unsent."""
     answer = b"Content-Length: 0\r\n\r\n"
     with dripping(HEAD.replace(b"200", b"204"), answer, every=0.3) as server:
@@ -144,7 +146,7 @@ def test_stop_lets_land_what_is_on_its_way_and_sends_no_more(clients: list[Booki
 def test_a_wait_that_is_cut_short_ends_without_another_request(
     operation: str, sandbox: Sandbox
 ) -> None:
-    """SIGTERM does not wait for a ``Retry-After``, and the error says why the run had waited."""
+    """SIGTERM does not wait for a ``Retry-After``; the error says why the run was waiting."""
     sandbox.script(operation, {"status": 429, "headers": {"Retry-After": "200"}, "times": 9})
     client = BookioClient(auth_token=sandbox.token, api_url=sandbox.url)
     with ThreadPoolExecutor() as executor:

@@ -1,4 +1,4 @@
-"""Broken and hostile servers: what heals is retried, the rest ends in one line."""
+"""Broken and hostile servers: temporary errors are retried, the rest end in one line."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def clinic(start_sandbox: StartSandbox) -> Sandbox:
     ids=str,
 )  # fmt: skip
 def test_a_fault_that_passes_is_retried(tap: Tap, clinic: Sandbox, fault: dict[str, Any]) -> None:
-    """One broken response costs a retry, and no row."""
+    """One broken response costs a retry, but no row."""
     clinic.script("list_reservations", fault)
     synced = tap()
     assert synced.code == 0, synced.stderr

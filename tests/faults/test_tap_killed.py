@@ -1,4 +1,4 @@
-"""kill -9 at any moment: what a loader has after the resumed runs is what Bookio has."""
+"""kill -9 at any moment: after resumed runs the loader's rows match Bookio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A loader that is killed at any of its flushes: the next runs bring what it lost."""
+"""A loader that is killed at any flush: the next runs load what it lost."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def killed_at(loader: Loader, singer: str, flush: int) -> tuple[bool, Any]:
 def test_resumed_after_a_kill_at_each_flush_the_tables_are_bookios(
     tap: Tap, clinic: Sandbox, new_loader: Callable[[], Loader]
 ) -> None:
-    """What a loader emits as STATE is loaded, so what it lost is read again."""
+    """A loader's STATE covers only loaded rows, so lost rows are read again."""
     first = tap()
     flush = 1
     while True:
@@ -86,7 +86,7 @@ def test_resumed_after_a_kill_at_each_flush_the_tables_are_bookios(
 
 
 def test_without_the_first_state_rows_are_lost(tap: Tap, clinic: Sandbox, tmp_path: Path) -> None:
-    """The control: target-duckdb takes the first STATE that it sees for loaded."""
+    """The control: target-duckdb treats the first STATE that it sees as loaded."""
     messages = tap().messages
     assert messages[0]["type"] == "STATE"
     singer = "".join(json.dumps(message) + "\n" for message in messages[1:])

@@ -56,10 +56,10 @@ def check(clinic: Sandbox, bookings: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
-def test_a_share_without_locks_is_told_from_another_process(
+def test_a_share_without_locks_is_distinguished_from_another_process(
     target: Target, failing_disk: str, code: int
 ) -> None:
-    """Nothing is sent, and nobody is sent looking for a process that is not there."""
+    """Nothing is sent, and the message does not blame another process."""
     refused = on(failing_disk, target, [target.booking(0)], no_lock=code)
     assert is_one_line(refused, str(target.journal), "no file locks", "local disk")
     assert "process" not in refused.errors[0]
@@ -91,7 +91,7 @@ def test_a_disk_that_fills_up_loses_nothing(
 def test_a_disk_that_does_not_store_loses_nothing(
     target: Target, clinic: Sandbox, failing_disk: str, nth: int
 ) -> None:
-    """An fsync that fails stops the run: what is not on the disk is not relied upon."""
+    """A failed fsync stops the run: data that is not on the disk cannot be relied on."""
     bookings = [target.booking(n) for n in range(600)]
     stopped = on(failing_disk, target, bookings, no_fsync_at=nth)
     assert is_one_line(stopped, str(target.journal), "fsync")

@@ -43,7 +43,7 @@ def check(clinic: Sandbox, bookings: list[dict[str, Any]]) -> None:
 
 
 def states_are_true(clinic: Sandbox, stdout: bytes, bookings: list[dict[str, Any]]) -> None:
-    """Fail if a STATE left before all that it vouches for was in Bookio."""
+    """Fail if a STATE was emitted before all its records were in Bookio."""
     for line in stdout.splitlines(keepends=True):
         if line.endswith(b"\n"):
             vouched = {b["externalId"] for b in bookings[: json.loads(line)["records"]]}
@@ -58,7 +58,7 @@ def target(start_sandbox: StartSandbox, tmp_path: Path) -> Target:
 
 
 def test_killed_at_random_moments(target: Target) -> None:
-    """Whenever a run is killed, no STATE has left early, and the last run completes the work."""
+    """Whenever a run is killed, no STATE is early, and the last run completes the work."""
     rng = random.Random(SEED)
     bookings = [target.booking(n) for n in range(400)]
     lines = singer_lines("reservations", bookings).encode()
@@ -87,7 +87,7 @@ def test_killed_at_a_boundary(
     method: str,
     before: bool,  # noqa: FBT001
 ) -> None:
-    """Wherever a run is killed, the next one books each once and loses none."""
+    """Wherever a run is killed, the next one books everything exactly once."""
     bookings = [target.booking(n) for n in range(100)]
     lines = singer_lines("reservations", bookings).encode()
     for nth in (1, 2, 3, 60):
@@ -101,8 +101,8 @@ def test_killed_at_a_boundary(
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_polite_signal_lets_no_early_state_out(target: Target, stop: signal.Signals) -> None:
-    """What is on its way lands and is noted, nothing more is sent, no STATE leaves."""
+def test_sigterm_emits_no_early_state(target: Target, stop: signal.Signals) -> None:
+    """Requests in flight finish and are recorded, no more are sent, and no STATE is emitted."""
     bookings = [target.booking(n) for n in range(300)]
     target.sandbox.behave(latency_ms=20)
     with subprocess.Popen([str(BIN / "target-bookio"), *target.command()[1:]],
@@ -143,7 +143,7 @@ def test_a_kill_leaves_in_doubt_only_what_was_about_to_be_sent(target: Target) -
 
 
 def test_a_dry_run_after_a_kill_plans_what_the_run_will_do(target: Target) -> None:
-    """What landed is unchanged, what did not is created, and nothing is written by the dry run."""
+    """Rows that landed are unchanged, others created; the dry run writes nothing."""
     bookings = [target.booking(n) for n in range(30)]
     where = ["target_bookio.apply.bookkeeper", "Bookkeeper", "answered", "8", "before"]
     subprocess.run([sys.executable, DYING_TARGET, *where, *target.command()[1:]],

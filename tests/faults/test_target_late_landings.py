@@ -1,4 +1,4 @@
-"""A write lands long after its connection broke: nothing twice, and the last wish stands.
+"""A write lands long after its connection broke: nothing twice, and the last record wins.
 
 Traces a, c, d, j, k, l and n of the protocol, as far as a real server can show them. R is
 ``resend_after_seconds``, short here.
@@ -54,7 +54,7 @@ def change_after(clinic: Sandbox, operation: str, **row: Any) -> threading.Threa
 
 
 def test_a_creation_that_lands_late_is_made_once(target: Target, clinic: Sandbox) -> None:
-    """Rules 2, 3 and 15: absent is believed of a full scan that begins R after the attempt."""
+    """Rules 2, 3 and 15: only a full scan that begins R after the attempt proves absence."""
     clinic.script("create_reservation", {**LATE, "times": 4})
     bookings = [target.booking(n) for n in range(8)]
     done = target(bookings, resend_after_seconds=R_S)
@@ -77,7 +77,7 @@ def test_without_the_wait_a_late_creation_is_made_twice(target: Target, clinic: 
 
 
 def test_a_cancellation_that_lands_late_is_mailed_once(target: Target, clinic: Sandbox) -> None:
-    """Rule 15: the patient is notified once, though the first answer was lost."""
+    """Rule 15: the patient is notified once although the first response was lost."""
     target([target.booking(0)])
     clinic.script("change_reservation_status", LATE)
     done = target([target.booking(0, status="CANCELLED")], resend_after_seconds=R_S)
@@ -122,7 +122,7 @@ def test_a_kill_does_not_shorten_the_wait(target: Target, clinic: Sandbox) -> No
 
 
 def test_a_persons_move_meanwhile_is_not_overwritten(target: Target, clinic: Sandbox) -> None:
-    """Rule 15, trace j: a value that is neither ours nor the one before is somebody's."""
+    """Rule 15, trace j: a value that is neither ours nor the earlier one is a person's."""
     target([target.booking(0)])
     row = by_external_id(clinic)[9_000_000]
     clinic.script("change_reservation_term", NEVER)
@@ -139,7 +139,7 @@ def test_a_persons_move_meanwhile_is_not_overwritten(target: Target, clinic: San
 def test_a_cancellation_that_a_person_undid_is_not_mailed_again(
     target: Target, clinic: Sandbox
 ) -> None:
-    """Rule 15, trace l: lastSync tells "never landed" from "landed and undone"."""
+    """Rule 15, trace l: lastSync distinguishes "never landed" from "landed and undone"."""
     target([target.booking(0)])
     row = by_external_id(clinic)[9_000_000]
     clinic.script("change_reservation_status", {**LANDED, "delay": 0.6})
@@ -152,7 +152,7 @@ def test_a_cancellation_that_a_person_undid_is_not_mailed_again(
 
 
 def test_a_change_found_by_its_value_keeps_the_row_still(target: Target, clinic: Sandbox) -> None:
-    """Rule 14, trace n: a person may have done the same, and ours still flies."""
+    """Rule 14, trace n: a person may have done the same while our write is in flight."""
     target([target.booking(0)])
     row = by_external_id(clinic)[9_000_000]
     clinic.script("change_reservation_term", LATE)

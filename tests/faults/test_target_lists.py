@@ -1,4 +1,4 @@
-"""Lists that are late, that miss what was written, or that hide numbers: no write is misled."""
+"""Lists that are late, miss writes, or hide ``externalId``: writes stay correct."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 OTHER_DAY = "2027-01-07T09:00:00"
 LARGE = 600
-"""So many reservations that a facility's list is not read whole each time."""
+"""Enough reservations that a facility's list is not read whole each time."""
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def reads(clinic: Sandbox) -> int:
 
 
 @pytest.mark.parametrize("lost_journal", [False, True])
-def test_a_list_that_lags_loses_no_wish_and_doubles_nothing(
+def test_a_lagging_list_loses_and_doubles_nothing(
     target: Target,
     clinic: Sandbox,
     lost_journal: bool,  # noqa: FBT001
@@ -55,9 +55,7 @@ def test_a_list_that_lags_loses_no_wish_and_doubles_nothing(
     assert writes(clinic).count("change_reservation_status") == 1
 
 
-def test_a_refresh_costs_what_changed_not_what_is_there(
-    start_sandbox: StartSandbox, tmp_path
-) -> None:
+def test_a_refresh_costs_changes_not_rows(start_sandbox: StartSandbox, tmp_path) -> None:
     """After the first refresh, ten rows cost at most 20 reads, in any number of batches."""
     clinic = start_sandbox(size=LARGE * 5, seed=5, capacity_check=False, duplicate_check=False)
     target = Target(clinic, tmp_path)
@@ -115,7 +113,7 @@ def test_last_sync_that_brings_our_writes_is_trusted(start_sandbox: StartSandbox
 
 @pytest.mark.parametrize("hiding", [{"hide": ["externalId"]}, {"hide_written_numbers": True}])
 def test_hidden_numbers_double_nothing(target: Target, clinic: Sandbox, hiding: dict) -> None:
-    """Rules 21 to 24: a lost answer and a lost journal are mended by what identifies a booking."""
+    """Rules 21 to 24: a booking's identity makes up for a lost response or journal."""
     clinic.behave(**hiding)
     clinic.script("create_reservation", {"drop": "reset", "apply": True}, {"drop": "reset"})
     bookings = [target.booking(n) for n in range(4)]
@@ -143,7 +141,7 @@ def test_a_twin_waits_for_its_twin(target: Target, clinic: Sandbox) -> None:
 def test_a_number_at_a_facility_out_of_scope_is_not_booked_again(
     target: Target, clinic: Sandbox
 ) -> None:
-    """Before anything is created, the facilities beyond ``facility_ids`` are looked at, too."""
+    """Before anything is created, facilities outside ``facility_ids`` are checked, too."""
     other = clinic.rows("facilities")[1]["id"]
     clinic.insert("reservations", facilityId=other, externalId=9_000_000)
     done = target([target.booking(0)], facility_ids=[target.facility])

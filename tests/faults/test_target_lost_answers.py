@@ -1,4 +1,4 @@
-"""Answers get lost, before and after a write is applied: nothing twice, nothing missing."""
+"""Responses get lost, before or after a write is applied: nothing twice, nothing missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAULTS = (
 
 
 def check(clinic: Sandbox, bookings: list[dict[str, Any]]) -> None:
-    """Fail unless Bookio has each booking once, as it should be, with an e-mail for each change."""
+    """Fail unless Bookio has each booking once, correct, with an e-mail for each change."""
     rows = [row for row in clinic.rows("reservations") if row["externalId"] is not None]
     held = Counter(row["externalId"] for row in rows)
     assert held == dict.fromkeys((booking["externalId"] for booking in bookings), 1)
@@ -75,7 +75,7 @@ def test_each_way_to_lose_an_answer(
 def test_where_lists_show_no_external_id_a_lost_creation_is_recognised(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
-    """Rules 21 to 23: the booking itself tells, also in the run after a lost answer."""
+    """Rules 21 to 23: the booking is recognised, even in a later run."""
     clinic = start_sandbox(seed=1, size=30, capacity_check=False, duplicate_check=False,
                            hide=["externalId"])  # fmt: skip
     target = Target(clinic, tmp_path)
@@ -90,7 +90,7 @@ def test_where_lists_show_no_external_id_a_lost_creation_is_recognised(
 def test_where_lists_show_no_external_id_a_lost_journal_books_nothing_twice(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
-    """Rule 24: a row that is this very booking is taken over before anything is created."""
+    """Rule 24: a row that is the same booking is adopted before anything is created."""
     clinic = start_sandbox(seed=1, capacity_check=False, duplicate_check=False,
                            hide=["externalId"])  # fmt: skip
     target = Target(clinic, tmp_path)
@@ -105,7 +105,7 @@ def test_where_lists_show_no_external_id_a_lost_journal_books_nothing_twice(
 def test_without_its_journal_another_persons_booking_is_made_twice(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
-    """The control: what the journal prevents does happen where no list can help."""
+    """The control: without the journal and a list that helps, a duplicate does happen."""
     clinic = start_sandbox(seed=1, capacity_check=False, duplicate_check=False,
                            hide=["externalId"])  # fmt: skip
     target = Target(clinic, tmp_path)

@@ -1,4 +1,4 @@
-"""The counterexamples of the write protocol, as far as a server can show them: none comes true.
+"""The counterexamples of the write protocol that a server can produce: none occurs.
 
 The letters are those of the protocol's table; c, j, l and n are in `test_target_late_landings`.
 Runs are in this process and pause in the sandbox's time, so that none of them sleeps. A history is
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 NUMBER = 9_000_000
 TWIN = NUMBER + 1
 A, B, C, H = (f"2027-01-{day:02}T09:00:00" for day in (6, 7, 8, 11))
-"""Terms: A from before, B and C as the source wishes, H of a person."""
+"""Terms: A is the original, B and C come from the source, H from a person."""
 NEVER = {"drop": "reset"}
 LANDED = {"drop": "reset", "apply": True}
 MOVE = "change_reservation_term"
 LATER_S = 10 * R_S
-"""After so long every window is closed by the next run."""
+"""After this long the next run closes every window."""
 
 
 @pytest.fixture(params=[20, 1500], ids=["short", "long"])
@@ -97,7 +97,7 @@ def test_d_r_bounds_landing_and_list_lag_together(
 
 
 def test_e_a_person_puts_back_what_was_before_our_move(quick: QuickTarget, clinic: Sandbox) -> None:
-    """Rule 6: what looks like a late list is held, not overwritten."""
+    """Rule 6: a row in a list that may be late is held, not overwritten."""
     quick.carry_out([quick.booking(0, dateFrom=B)])
     person(clinic, dateFrom=A)
     assert quick.carry_out([quick.booking(0, dateFrom=C)])["conflicts"] == 1
@@ -119,7 +119,7 @@ def test_f_a_step_back_that_one_list_shows_is_still_known_later(
 def test_g_a_cancellation_undone_at_once_is_not_called_unchanged(
     quick: QuickTarget, clinic: Sandbox
 ) -> None:
-    """Rule 6: the same record again waits until the list can be believed, and is a conflict."""
+    """Rule 6: the repeated record waits until the list can be trusted, then is a conflict."""
     cancelled = quick.booking(0, dateFrom=A, status="CANCELLED")
     quick.carry_out([cancelled])
     person(clinic, status="CONFIRMED")
@@ -128,7 +128,7 @@ def test_g_a_cancellation_undone_at_once_is_not_called_unchanged(
     assert cancellations(clinic) == 1
 
 
-def test_h_an_older_replica_after_a_persons_change_does_not_swallow_a_wish(
+def test_h_an_older_replica_after_a_persons_change_loses_no_record(
     quick: QuickTarget, clinic: Sandbox
 ) -> None:
     """Rule 6: a change that a list showed opens a window, too."""
@@ -187,7 +187,7 @@ def test_k_control_a_lost_move_that_never_landed_is_made_again(
     assert writes(clinic).count(MOVE) == 2
 
 
-def test_m_the_next_wish_after_cannot_tell_is_a_conflict(
+def test_m_the_next_record_after_an_unknown_outcome_is_a_conflict(
     quick: QuickTarget, clinic: Sandbox
 ) -> None:
     """Rule 10: what is agreed is unknown, though Bookio shows what we last applied."""
@@ -200,9 +200,7 @@ def test_m_the_next_wish_after_cannot_tell_is_a_conflict(
     assert row(clinic)["dateFrom"] == A
 
 
-def test_o_a_row_in_doubt_is_not_judged_by_what_it_looks_like(
-    quick: QuickTarget, clinic: Sandbox
-) -> None:
+def test_o_a_row_in_doubt_is_not_compared(quick: QuickTarget, clinic: Sandbox) -> None:
     """Rule 12: "Bookio has it already" is false while an older move is on its way."""
     clinic.script(MOVE, NEVER)
     quick.after_pause(20, lambda: person(clinic, dateFrom=B))  # it lands
@@ -211,10 +209,10 @@ def test_o_a_row_in_doubt_is_not_judged_by_what_it_looks_like(
     assert row(clinic)["dateFrom"] == A
 
 
-def test_p_what_both_sides_agreed_on_is_the_base_of_the_next_wish(
+def test_p_the_agreed_value_is_the_base_of_the_next_record(
     quick: QuickTarget, clinic: Sandbox
 ) -> None:
-    """Rule 9: a person's move that the source took over stands in nobody's way."""
+    """Rule 9: a person's move that the source adopted is not a conflict."""
     person(clinic, dateFrom=H)
     assert quick.carry_out([quick.booking(0, dateFrom=H)])["unchanged"] == 1
     clinic.advance(seconds=LATER_S)
@@ -244,7 +242,7 @@ def test_q_a_change_that_a_lagging_list_did_not_show_is_asked_for_again(
 
 
 def test_r_a_changelog_sent_again_writes_nothing(quick: QuickTarget, clinic: Sandbox) -> None:
-    """Rule 11, over several batches and with more than 50 records of one row."""
+    """Rule 11, across batches and with more than 50 records of one row."""
     moves = [quick.booking(0, dateFrom=(B, C)[n % 2], note=str(n)) for n in range(60)]
     log = [*moves, quick.booking(0, dateFrom=C, status="CANCELLED")]
     batches = [log[:20], log[20:40], log[40:]]
@@ -255,16 +253,16 @@ def test_r_a_changelog_sent_again_writes_nothing(quick: QuickTarget, clinic: San
     assert cancellations(clinic) == 1
 
 
-def test_r_control_a_past_wish_that_comes_alone_is_carried_out(
+def test_r_control_an_old_record_sent_alone_is_carried_out(
     quick: QuickTarget, clinic: Sandbox
 ) -> None:
-    """The control of r: nothing follows it, so it is what the source wants now."""
+    """The control of r: no record follows, so it is the source's current state."""
     quick.carry_out([quick.booking(0, dateFrom=B)], [quick.booking(0, dateFrom=C)])
     assert quick.carry_out([quick.booking(0, dateFrom=B)])["changed"] == 1
     assert row(clinic)["dateFrom"] == B
 
 
-def test_u_a_row_that_a_person_removed_is_no_reason_to_distrust(
+def test_u_a_row_that_a_person_removed_does_not_cause_distrust(
     quick: QuickTarget, clinic: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Rule 8: ``lastSync`` is distrusted only for a row that the whole list still has."""
@@ -327,7 +325,7 @@ def test_b1_a_twins_row_is_not_taken_for_a_creation_that_never_landed(
 
 
 def test_b2_of_two_twins_only_one_is_on_its_way(blind: QuickTarget, clinic: Sandbox) -> None:
-    """Rule 22: the other waits, so a row that lands can be told."""
+    """Rule 22: the other one waits, so that a row that lands can be identified."""
     clinic.script("create_reservation", NEVER, NEVER)
 
     def land_the_last_one_sent() -> None:
@@ -345,7 +343,7 @@ def test_b2_of_two_twins_only_one_is_on_its_way(blind: QuickTarget, clinic: Sand
 def test_b3_a_lost_creation_that_a_person_moved_is_not_made_again(
     blind: QuickTarget, clinic: Sandbox
 ) -> None:
-    """Rule 23: a new row of the same person could be it, so nobody can tell."""
+    """Rule 23: a new row of the same person might be it, so the outcome is unknown."""
     clinic.script("create_reservation", {**LANDED, "delay": 0.4})
     thread = once(lambda: numbers(clinic) == [NUMBER], lambda: person(clinic, dateFrom=H))
     assert blind.carry_out([blind.booking(0)])["rejected"] == 1

@@ -1,4 +1,4 @@
-"""The write protocol in every order of events: no promise breaks, and each rule is needed."""
+"""The write protocol in every order of events: guarantees hold, and each rule is needed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ NEEDED = [
 
 
 @pytest.mark.parametrize("wish", Wish)
-def test_no_order_of_events_breaks_a_promise(wish: Wish) -> None:
-    """With all rules, every world that can be reached is one without a double or a lost wish."""
+def test_no_order_of_events_breaks_a_guarantee(wish: Wish) -> None:
+    """With all rules, no reachable state has a duplicate or a lost request."""
     model = Model(wish, ticks=TICKS, trouble=TROUBLE)
     broken = model.check()
     print(f"{model.worlds} worlds")
@@ -38,7 +38,7 @@ def test_no_order_of_events_breaks_a_promise(wish: Wish) -> None:
 
 @pytest.mark.parametrize(("wish", "rule", "promise"), NEEDED)
 def test_each_rule_is_needed(wish: Wish, rule: Rule, promise: str) -> None:
-    """Without the rule there is an order of events that breaks a promise."""
+    """Without the rule, some order of events breaks a guarantee."""
     broken = Model(wish, ALL_RULES - {rule}, ticks=TICKS).check()
     assert broken is not None, f"nothing breaks without rule {rule.value}"
     print("\n".join(broken.trace))

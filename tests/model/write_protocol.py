@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LANDING = 2
-"""A write lands within so many ticks after its connection ended, or never."""
+"""A write lands within this many ticks after its connection ended, or never."""
 LAG = 1
-"""A list shows what was true at most so many ticks ago."""
+"""A list shows the state of at most this many ticks ago."""
 
 
 class Rule(Enum):
@@ -69,7 +69,7 @@ class World(NamedTuple):
     flying: tuple[int, ...] = ()
     """Until when each write that got no answer may land."""
     landed: int = 0
-    """How often the one wish was carried out: rows made, or e-mails sent."""
+    """How often the request was carried out: rows created, or e-mails sent."""
     phase: Phase = Phase.LOOKING
     sent_at: int | None = None
     """In the journal: an intent is open."""
@@ -91,7 +91,7 @@ class World(NamedTuple):
 
 
 class Broken(NamedTuple):
-    """A promise that was broken, and how."""
+    """A broken guarantee, and how it was broken."""
 
     promise: str
     trace: tuple[str, ...]
@@ -113,12 +113,12 @@ class Model:
         self._ticks = ticks
         self._resend_after = LANDING + (LAG if Rule.COVERS_LAG in rules else 0)
         self.worlds = 0
-        """So many different worlds were seen."""
+        """Number of different states seen."""
         self.resolved = 0
-        """In so many of them a lost answer was resolved as if it had come."""
+        """Number of states in which a lost response was resolved."""
 
     def check(self) -> Broken | None:
-        """Try every order; return the shortest that breaks a promise."""
+        """Try every order; return the shortest that breaks a guarantee."""
         came_from: dict[World, tuple[World, str] | None] = {self._first: None}
         queue = deque([self._first])
         while queue:
@@ -147,7 +147,7 @@ class Model:
         return ""
 
     def _next(self, world: World) -> Iterator[tuple[str, World]]:
-        """Yield what can happen."""
+        """Yield the possible next events."""
         if world.now < self._ticks:
             yield (
                 "a tick",
@@ -186,7 +186,7 @@ class Model:
         return done._replace(reported=True)
 
     def _resolve(self, world: World, row: Row, sent_at: int) -> World:
-        """Return what becomes of a doubt."""
+        """Return the resolution of a doubt."""
         closed = world._replace(sent_at=None, ended_at=None)
         if row.is_as_wished:
             return closed._replace(phase=Phase.ENDED, confirmed_at=world.now)

@@ -1,4 +1,4 @@
-"""Bodies that are not quite JSON or UTF-8 are read; bodies that are cut off never are."""
+"""Bodies that are not quite JSON or UTF-8 are read; truncated bodies never are."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def decode(body: bytes, content_type: str = "application/json") -> Any:
 def test_valid_json_is_read_without_a_warning(
     caplog: pytest.LogCaptureFixture, document: dict[str, Any]
 ) -> None:
-    """Plain JSON comes back as it was sent, and nothing is said about it."""
+    """Plain JSON is decoded unchanged, without a warning."""
     caplog.clear()
     assert decode(json.dumps(document, ensure_ascii=False).encode()) == document
     assert decode(json.dumps(document).encode()) == document
@@ -71,7 +71,7 @@ def test_every_unicode_encoding_is_read(document: dict[str, Any], encoding: str)
 def test_a_body_that_is_cut_off_is_never_mended(
     document: dict[str, Any], encoding: str, share: float
 ) -> None:
-    """However much of a body is missing, it is an error: rows are never invented."""
+    """A truncated body is always an error: rows are never invented."""
     body = json.dumps({"result": document}, ensure_ascii=False).encode(encoding)
     with pytest.raises(ValueError):  # noqa: PT011 - its text may quote a patient, so it is not ours
         decode(body[: int(len(body) * share)])
@@ -102,8 +102,8 @@ def test_half_a_surrogate_pair_is_replaced(text: str, expected: str) -> None:
     ],
     ids=lambda value: str(value)[:12],
 )  # fmt: skip
-def test_what_json_does_not_allow_is_read(text: str, expected: Any) -> None:
-    """Numbers that nothing can hold become null or text, and control characters stay."""
+def test_invalid_json_values_are_read(text: str, expected: Any) -> None:
+    """Numbers that do not fit any type become null or text; control characters stay."""
     assert decode(f'{{"a": {text}}}'.encode()) == {"a": expected}
 
 
@@ -121,7 +121,7 @@ def test_a_declared_charset_is_read(charset: str, encoding: str) -> None:
 
 
 def test_utf_8_that_is_declared_as_another_charset_is_still_utf_8() -> None:
-    """Servers declare more than they do; bytes that are valid UTF-8 were not meant otherwise."""
+    """Declared charsets are often wrong; valid UTF-8 is read as UTF-8."""
     body = json.dumps({"name": NAME}, ensure_ascii=False).encode()
     assert decode(body, "application/json; charset=windows-1250") == {"name": NAME}
 
@@ -161,7 +161,7 @@ def test_each_kind_of_defect_is_reported_once(caplog: pytest.LogCaptureFixture) 
 def test_nul_is_replaced_with_one_warning(
     body: bytes, expected: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """U+0000 does not reach a loader: PostgreSQL would refuse the batch, now and ever after."""
+    """U+0000 does not reach a loader: PostgreSQL would refuse the batch, every time."""
     assert decode(body) == {"note": expected}
     assert [record.getMessage().count("U+0000") for record in caplog.records] == [1]
 

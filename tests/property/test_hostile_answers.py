@@ -1,4 +1,4 @@
-"""Whatever a response contains: rows that fit the schema, or an error that quotes nothing."""
+"""Any response gives rows that fit the schema, or an error that quotes nothing."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def probe(start_sandbox: StartSandbox) -> Iterator[Probe]:
 )
 @given(response=responses)
 def test_no_response_crashes_the_tap_or_is_quoted(probe: Probe, response: Any) -> None:
-    """Any JSON becomes valid records or one line; no word of it reaches the message."""
+    """Any JSON gives valid records or a one-line error without text from it."""
     message, records = "", []
     try:
         records = probe(response)

@@ -1,4 +1,4 @@
-"""One person is one pseudonym, however written; without the key nobody can make it."""
+"""A person has one pseudonym in every spelling; it cannot be made without the key."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_it_is_never_a_hash_that_anyone_can_make(key: str, kind: str, value: str
 
 
 @given(keys, st.integers(min_value=0, max_value=10**9 - 1))
-def test_a_number_that_needs_no_parsing_is_what_parsing_makes(key: str, number: int) -> None:
+def test_numbers_on_the_fast_path_match_the_parser(key: str, number: int) -> None:
     """The short way for numbers of the home region and the library agree."""
     text = f"+421{number:09}"
     parsed = phonenumbers.parse(text, HOME_REGION)

@@ -147,8 +147,8 @@ def differences(seed: int) -> list[tuple[Any, Any, Any]]:
     return found
 
 
-def test_the_compiled_walk_makes_what_the_slow_one_makes() -> None:
-    """No row gets another record because rows like it came before, or because it is fast."""
+def test_the_compiled_walk_agrees_with_the_slow_one() -> None:
+    """A record does not depend on earlier rows, or on the fast path."""
     print(f"BOOKIO_SEED={SEED} BOOKIO_PAGES={PAGES}")
     for seed in range(SEED, SEED + PAGES):
         for row, record, expected in differences(seed):

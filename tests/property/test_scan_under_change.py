@@ -153,7 +153,7 @@ def test_a_seed_repeats_its_scan():
 
 
 def test_plain_paging_misses_resident_rows():
-    """The negative control: the harness sees a loss where there is one."""
+    """The negative control: the harness detects a loss."""
     failed = Counter()
     for seed in range(SEED, SEED + 200):
         scenario = Scenario.draw(seed)

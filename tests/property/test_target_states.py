@@ -1,5 +1,5 @@
-"""Random histories of wishes, human edits and faults: Bookio ends as the last wish says, or a
-person's change stands; nothing is booked twice and nobody is notified twice."""
+"""Random histories of records, human edits and faults: Bookio ends as the last record says, or a
+person's change is kept; nothing is booked twice and nobody is notified twice."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def is_off(record: dict[str, Any]) -> bool:
 
 
 class History:
-    """One account's story."""
+    """The history of one account."""
 
     number = 0
 
@@ -118,7 +118,7 @@ class History:
         final = {record["externalId"]: record for record in self.last}
         for key, record in final.items():
             if key in self.unsure:
-                continue  # a person was asked to look
+                continue  # a person was asked to check
             if is_off(record):
                 kept = record.get("_sdc_deleted_at") and key in self.edited  # a conflict
                 assert kept or key not in rows or rows[key]["status"] == "CANCELLED"
@@ -135,8 +135,8 @@ class History:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(story=st.lists(events, min_size=1, max_size=6))
-def test_any_history_ends_as_wished(sandbox: Sandbox, story: list[Any]) -> None:
-    """Whatever is lost, late, hidden or edited: nothing twice, and the last wish or a conflict."""
+def test_any_history_ends_as_the_source_asked(sandbox: Sandbox, story: list[Any]) -> None:
+    """Whatever is lost, late, hidden or edited: nothing twice; the last record or a conflict."""
     sandbox.behave(**TRUE_LISTS)
     with TemporaryDirectory() as folder:
         history = History(sandbox, Path(folder))

@@ -1,4 +1,4 @@
-"""The bookmark is the time of the question, whoever's clock tells it."""
+"""The bookmark is the time of the request, by whichever clock is available."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which certificates are trusted, and what is said of those that are not."""
+"""Which certificates are trusted, and the errors for those that are not."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def ask(url: str, operation: str = "list_facilities") -> None:
 
 @pytest.mark.parametrize("operation", ["list_facilities", "create_reservation"])
 def test_an_untrusted_certificate_is_tried_once(server: TlsBookio, operation: str) -> None:
-    """No retry makes it trusted, a write surely did not arrive, and the line says what to set."""
+    """There is no retry, a write certainly did not arrive, and the message says what to set."""
     before = server.tries
     with pytest.raises(UntrustedServerError, match="set REQUESTS_CA_BUNDLE to the PEM file"):
         ask(server.url, operation)
@@ -56,7 +56,7 @@ def test_an_untrusted_certificate_is_tried_once(server: TlsBookio, operation: st
 def test_a_certificate_of_another_host_is_about_the_address(
     server: TlsBookio, environment: pytest.MonkeyPatch
 ) -> None:
-    """A bundle would not help here, so the line does not name one."""
+    """A bundle would not help here, so the message does not suggest one."""
     environment.setenv("REQUESTS_CA_BUNDLE", str(server.authority))
     with pytest.raises(UntrustedServerError, match=r"check api_url$"):
         ask(server.url_of_another_host)
@@ -66,7 +66,7 @@ def test_a_certificate_of_another_host_is_about_the_address(
 def test_a_bundle_is_trusted(
     server: TlsBookio, environment: pytest.MonkeyPatch, variable: str
 ) -> None:
-    """An authority of the clinic's own is named by the variables that other programs read."""
+    """A private authority is configured with the usual environment variables."""
     environment.setenv(variable, str(server.authority))
     ask(server.url)
 

@@ -110,7 +110,7 @@ def test_an_exception_of_a_thread_is_one_line(
 def test_an_invalid_setting_is_named_without_its_value(
     caplog: pytest.LogCaptureFixture, problem: str, line: str
 ) -> None:
-    """A value may be a secret that stands in the wrong place."""
+    """A value may be a misplaced secret."""
     said = failing_with(ConfigValidationError("settings", errors=[problem]), caplog)
     assert said == f"{line} (docs/errors.md#settings)"
 

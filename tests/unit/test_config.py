@@ -1,4 +1,4 @@
-"""Settings from files and from the environment: what is wrong is reported by its name."""
+"""Settings from files and from the environment: errors name the setting."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_null_in_a_file_is_not_set(tmp_path: Path) -> None:
 def test_a_slip_in_a_variable_is_refused(
     monkeypatch: pytest.MonkeyPatch, variable: str, meant: str, *, run_by_meltano: bool
 ) -> None:
-    """Whether the environment is read or not, for the user believes that the setting is made."""
+    """Even if the environment is not read, because the user believes it is."""
     monkeypatch.setenv(variable, "hidden")
     if run_by_meltano:
         monkeypatch.setenv("MELTANO_EXTRACTOR_NAME", "tap-bookio")
@@ -233,7 +233,7 @@ def test_variables_of_a_meltano_project_pass(monkeypatch: pytest.MonkeyPatch, na
 
 
 def test_a_variable_that_is_not_read_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is one that says something else than the settings in force, defaults included."""
+    """One that differs from the settings in use, including defaults."""
     monkeypatch.setenv("TAP_BOOKIO_PAGE_SIZE", "7")
     monkeypatch.setenv("TAP_BOOKIO_LANG", "en")
     monkeypatch.setenv("TAP_BOOKIO_FACILITY_IDS", "[1, 2]")
@@ -303,7 +303,7 @@ def test_nulls_that_meltano_drops_are_restored(
     in_file: dict[str, Any],
     restored: dict[str, Any],
 ) -> None:
-    """A field that a project removes is not loaded: Meltano shows the null in a variable only."""
+    """A removed field is not loaded, although Meltano shows the null only in a variable."""
     monkeypatch.setenv("MELTANO_EXTRACT_STREAM_MAPS", json.dumps(variable))
     assert from_file(tmp_path, stream_maps=in_file)["stream_maps"] == in_file
     monkeypatch.setenv("MELTANO_EXTRACTOR_NAME", "tap-bookio")

@@ -1,4 +1,4 @@
-"""The demo keeps to itself: one at a time, and no file that it did not make."""
+"""The demo runs once at a time, and touches only its own files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a record means: names and values in every way in which sources write them."""
+"""Records with names and values in every form that sources use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_column_means_the_field_that_it_obviously_is(column: str, field: str) 
 
 
 def test_two_spellings_of_one_field_must_agree() -> None:
-    """Where one record says two things of one field, nobody guesses which is meant."""
+    """If a record has two values for a field, neither is guessed."""
     assert read(dateFrom=EIGHT, date_from=EIGHT).values["dateFrom"] == EIGHT
     assert read(dateFrom=None, DATEFROM=EIGHT).values["dateFrom"] == EIGHT
     assert read(facilityId=3, facility_id="3").values["facilityId"] == 3
@@ -57,7 +57,7 @@ def test_two_spellings_of_one_field_must_agree() -> None:
         ("external", "externalId"), ("deleted_at", "_sdc_deleted_at"), ("mail", "email"),
     ],
 )  # fmt: skip
-def test_a_slip_in_a_name_is_a_reject_that_says_what_was_meant(column: str, meant: str) -> None:
+def test_a_misspelt_column_is_a_reject_that_suggests_the_field(column: str, meant: str) -> None:
     record = {"id": 5, column: "x"}
     with pytest.raises(RecordError, match=f"did you mean {meant}\\?") as caught:
         read_record("reservations", record)
@@ -73,7 +73,7 @@ def test_a_slip_in_a_name_is_a_reject_that_says_what_was_meant(column: str, mean
     ],
 )  # fmt: skip
 def test_other_columns_are_no_reason_to_reject(record: dict[str, Any]) -> None:
-    """Negative control: a column that says nothing, or is no slip, costs no booking."""
+    """Negative control: an empty or unrelated column does not cost a booking."""
     assert read(**record).key == "externalId:7"
 
 
@@ -111,7 +111,7 @@ def test_a_whole_number_is_one_however_it_is_written(value: object) -> None:
     "value",
     [17.5, "17.5", "17a", "1e3", True, float("nan"), float("inf"), 2**63, 1e300, [17], "٣"],
 )
-def test_what_is_no_whole_number_is_refused(value: object) -> None:
+def test_a_number_that_is_not_whole_is_refused(value: object) -> None:
     """No digit is lost, and nothing is rounded."""
     error = refused(serviceId=value)
     assert error.fields == ("serviceId",)
@@ -124,7 +124,7 @@ def test_large_numbers_keep_every_digit() -> None:
 
 
 @pytest.mark.parametrize("field", ["serviceId", "dateFrom", "status", "_sdc_deleted_at"])
-def test_a_blank_number_date_or_status_says_nothing(field: str) -> None:
+def test_a_blank_number_date_or_status_is_ignored(field: str) -> None:
     desired = read(**{field: " "})
     assert field not in desired.values
     assert not desired.deleted
@@ -165,7 +165,7 @@ def test_a_day_ends_at_24(text: str, wall: str) -> None:
         "2027-06-14T23:59:60", "infinity", "tomorrow", "1.12.2026", "now()", "2026-12-01T08:00:00X",
     ],
 )  # fmt: skip
-def test_what_is_no_date_is_refused_with_the_form_that_is_expected(text: str) -> None:
+def test_an_invalid_date_is_refused_with_the_expected_form(text: str) -> None:
     error = refused(dateFrom=text)
     assert "expected a date and time such as" in str(error)
     assert text not in str(error)
@@ -178,7 +178,7 @@ def test_a_date_that_the_facilitys_calendar_lacks_is_refused(text: str) -> None:
 
 
 def test_only_wall_times_are_taken_where_the_zone_is_not_known() -> None:
-    """An instant is never placed by a guess; a wall time needs none."""
+    """An instant is never converted by a guess; a wall time needs no conversion."""
     wall = read(dateFrom=EIGHT).in_zone(BRATISLAVA, is_known=False)
     assert wall.values["dateFrom"] == EIGHT
     for text in (f"{EIGHT}Z", f"{EIGHT}+01:00"):
@@ -191,7 +191,7 @@ def test_a_status_that_does_not_exist_is_refused_with_those_that_do() -> None:
 
 
 @pytest.mark.parametrize("mark", ["false", "0", 0, 1, False, True, "null", {}, 1725148800])
-def test_a_deletion_mark_that_is_no_time_deletes_nothing(mark: object) -> None:
+def test_an_invalid_deletion_mark_deletes_nothing(mark: object) -> None:
     error = refused(_sdc_deleted_at=mark)
     assert error.fields == ("_sdc_deleted_at",)
     assert "the time of the deletion" in str(error)
@@ -205,8 +205,8 @@ def test_a_deletion_mark_that_is_a_time_deletes(name: str, mark: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["object", "text", "folded"])
-def test_what_the_source_last_read_is_kept_apart(form: str) -> None:
-    """A stale source can be told from one that knows what Bookio has."""
+def test_the_values_that_the_source_last_read_are_separate(form: str) -> None:
+    """A stale source can be distinguished from one with Bookio's current values."""
     said: Any = {"dateFrom": "2026-12-01T07:00:00Z", "dateTo": None, "status": "CONFIRMED"}
     if form == "text":
         said = json.dumps(said)

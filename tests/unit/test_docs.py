@@ -1,4 +1,4 @@
-"""The docs' tables are what the code says, and the code says enough to make them."""
+"""The docs' generated parts are up to date, and their links and names are valid."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_every_message_in_the_error_pages_is_one_of_ours() -> None:
         for folder in ("bookio_api", "bookio_singer", "tap_bookio", "target_bookio")
         for text in ROOT.glob(f"{folder}/**/*.py")
     ]
-    code = re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources))  # a text goes on in the next line
+    code = re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources))  # a text continues on the next line
     pages = [(ROOT / page).read_text() for page in (ERRORS_PAGE, "docs/troubleshooting.md")]
     quoted = re.compile(r"^(?:\| |- )?`([^`]+)`(?:, `([^`]+)`)?(?: \||:)", re.MULTILINE)
     lines = [line for page in pages for found in quoted.findall(page) for line in found if line]

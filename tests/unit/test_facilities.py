@@ -1,4 +1,4 @@
-"""Which facilities a token sees, from servers that respond oddly."""
+"""Which facilities a token can see, from servers with odd responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal: what it keeps of a row, and what it forgets."""
+"""The journal: what it stores about a row, and what it forgets."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_an_entry_lasts_with_its_intent(path: Path) -> None:
     again.close()
 
 
-def test_what_was_forgotten_is_not_known(journal: Journal) -> None:
+def test_a_forgotten_entry_is_unknown(journal: Journal) -> None:
     journal.put(ENTRY)
     journal.forget(ENTRY)
     assert journal.get("reservations", "externalId:7") is None
@@ -62,8 +62,8 @@ def test_equal_records_in_a_row_are_one_of_the_past() -> None:
     assert ENTRY.settled("a").past == ("a", "b", "a")
 
 
-def test_what_is_agreed_with_again_is_seen(path: Path) -> None:
-    """Retention counts from when the source sent a row last, changed or not."""
+def test_an_entry_that_is_agreed_again_is_seen(path: Path) -> None:
+    """Retention counts from when the source last sent a row, changed or not."""
     journal = Journal(Database(path, ACCOUNT))
     journal.put(ENTRY)
     journal.commit()
@@ -89,7 +89,7 @@ def test_a_window_goes_on_in_the_next_one(journal: Journal) -> None:
 
 
 def test_distrust_is_for_good(journal: Journal) -> None:
-    """Rule 8: a list that was seen to miss a write is not trusted again."""
+    """Rule 8: a list that has missed a write is not trusted again."""
     for is_trusted in (True, False, True):
         journal.windows.trust("reservations", 1, "term", is_trusted=is_trusted)
     assert journal.windows.is_distrusted("reservations", 1)

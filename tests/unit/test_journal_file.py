@@ -1,4 +1,4 @@
-"""The journal's file: what it keeps, whom it lets in, and what it says when it cannot be used."""
+"""The journal's file: durability, access, and errors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def wal(path: Path) -> Path:
 
 
 def test_a_commit_survives_a_kill_and_nothing_else_does(killed: Path) -> None:
-    """What was committed is there after kill -9; what was not, is not."""
+    """After kill -9 committed data is there, and uncommitted data is not."""
     database = Database(killed, ACCOUNT)
     assert notes(database) == [f"note {n}" for n in range(10)]
     database.close()
@@ -140,7 +140,7 @@ def test_a_newer_format_is_refused(path: Path) -> None:
         Database(path, ACCOUNT)
 
 
-def test_a_damaged_file_is_named_and_no_other_file_advised(path: Path) -> None:
+def test_a_damaged_file_is_named_and_no_other_file_suggested(path: Path) -> None:
     """A page of zeros is reported as damage, whichever statement meets it."""
     database = Database(path, ACCOUNT)
     database.execute("CREATE TABLE notes (value)")
@@ -221,7 +221,7 @@ def test_each_fault_of_sqlite_has_its_line(path: Path, name: str, line: str) -> 
 
 
 def test_a_copy_without_its_wal_is_refused(killed: Path) -> None:
-    """Whoever copies the main file alone loses commits, and gets an error that says so."""
+    """A copy of the main file alone lacks commits, and an error says so."""
     wal(killed).unlink()
     with pytest.raises(FileError, match=r"journal\.sqlite3-wal is missing"):
         Database(killed, ACCOUNT)
@@ -230,7 +230,7 @@ def test_a_copy_without_its_wal_is_refused(killed: Path) -> None:
 
 
 def test_a_lost_wal_can_be_given_up(killed: Path) -> None:
-    """The line says how to go on without it: with an empty file in its place."""
+    """The message says how to continue without it: with an empty file in its place."""
     wal(killed).write_bytes(b"")
     database = Database(killed, ACCOUNT)
     assert database.execute("SELECT * FROM sqlite_master WHERE name = 'notes'") == []
@@ -300,10 +300,10 @@ def test_a_dry_run_with_a_renewed_token_changes_nothing(path: Path) -> None:
         (Account("https://other.example.org", "x", "token"), "another api_url; set api_url back"),
     ],
 )
-def test_another_account_is_refused_with_what_it_means(
+def test_another_account_is_refused_with_the_consequences(
     path: Path, other: Account, line: str
 ) -> None:
-    """The line says how to renew a token, and what a forgotten journal would do to patients."""
+    """The message says how to renew a token, and how a lost journal would affect patients."""
     Database(path, ACCOUNT).close()
     before = path.read_bytes()
     with pytest.raises(FileError, match=line) as refusal:
@@ -356,7 +356,7 @@ def entries(database: Database) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("renewed", [False, True])
 def test_a_journal_from_before_versions_is_migrated(old_path: Path, *, renewed: bool) -> None:
-    """Every entry means what the old code wrote, also where the token was renewed meanwhile."""
+    """Every entry keeps its meaning, even if the token was renewed in the meantime."""
     present = Account(OF_OLD.api_url, "new token", OF_OLD.auth_token) if renewed else OF_OLD
     for told in (present, present._replace(previous_auth_token=None)):
         database = Database(old_path, told)

@@ -44,7 +44,7 @@ def keys(database: Database) -> set[str]:
     return {key for (key,) in database.execute("SELECT key FROM entries")}
 
 
-def test_what_nobody_saw_for_long_is_forgotten(database: Database) -> None:
+def test_an_entry_that_was_not_seen_for_long_is_forgotten(database: Database) -> None:
     """An old entry that the list shows goes; a young one and one in doubt stay."""
     note(database, "externalId:1")
     note(database, "externalId:2", NOW_MS - DAY_MS)
@@ -56,8 +56,8 @@ def test_what_nobody_saw_for_long_is_forgotten(database: Database) -> None:
     assert keys(database) == {"externalId:2", "externalId:3"}
 
 
-def test_what_no_list_shows_is_never_forgotten(database: Database) -> None:
-    """The entry is the only guard where the row or its externalId is hidden or gone."""
+def test_a_row_that_no_list_shows_is_never_forgotten(database: Database) -> None:
+    """The entry is the only protection if the row or its externalId is hidden or gone."""
     note(database, "externalId:1")  # hidden, because it is cancelled, or removed
     note(database, "externalId:2")
     note(database, "id:3")

@@ -18,7 +18,7 @@ class ManualClock:
         return self.now_s
 
     def respond_after(self, latency: Latency, seconds: float) -> None:
-        """Measure one request that takes so long."""
+        """Measure one request of this duration."""
 
         def fetch(_offset: int) -> Page:
             self.now_s += seconds

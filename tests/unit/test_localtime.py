@@ -51,7 +51,7 @@ FORMS = [
     ("2018-12-31T24:00:00.000Z", "2019-01-01T00:00:00.000Z"),
     ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
 ]
-"""Forms in which databases and programs write datetimes, and what becomes of them."""
+"""Datetime formats of databases and programs, and the results."""
 IMPOSSIBLE = [
     "2026-02-29T00:00:00", "2026-13-01", "2026-01-01T24:00:01", "2026-01-01T24:30",
     "2026-01-01T25:00:00", "2026-01-01T10:60:00", "2026-01-01T10:00:60", "2026-01-01T10:00:61",
@@ -104,9 +104,7 @@ def test_impossible_datetimes_are_errors(text: str) -> None:
 
 
 @given(zones, st.lists(walls, min_size=1, max_size=20))
-def test_a_clock_that_remembers_says_what_a_new_one_says(
-    name: str, moments: list[datetime]
-) -> None:
+def test_a_caching_clock_agrees_with_a_new_one(name: str, moments: list[datetime]) -> None:
     clock = OffsetClock(zone(name))
     around = [moment + timedelta(minutes=m) for moment in moments for m in (0, 20, 60, 1439)]
     texts = [moment.isoformat() for moment in around + around]
@@ -159,7 +157,7 @@ def test_there_and_back(name: str, moment: datetime) -> None:
         ("2026-07-01T12:00:00+01:00", "2026-07-01T12:00:00"),
     ],
 )
-def test_what_was_converted_is_converted_back(text: str, wall: str) -> None:
+def test_conversion_to_wall_time_and_back_is_lossless(text: str, wall: str) -> None:
     assert to_wall(text, zone("Europe/London")) == wall
 
 
@@ -177,7 +175,7 @@ def test_a_day_that_changes_its_clock_is_not_remembered_as_one() -> None:
 
 
 @pytest.mark.parametrize("text", IMPOSSIBLE)
-def test_a_known_day_vouches_for_no_impossible_time(text: str) -> None:
+def test_an_impossible_time_on_a_known_day_is_refused(text: str) -> None:
     clock = OffsetClock(BRATISLAVA)
     clock.rfc3339("2026-01-01T09:00:00")
     assert clock.rfc3339(text) is None

@@ -1,4 +1,4 @@
-"""Bookings that a blocked time would cover, and terms with more of them than they have room for."""
+"""Bookings that a blocked time would cover, and terms beyond their capacity."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_blocked_time_covers_confirmed_reservations_of_its_facility(
     assert clinic.overlaps("blocked_times", "new", block(start, end)) == covered
 
 
-def test_a_blocked_time_over_many_days_covers_what_is_between(clinic: Occupancy) -> None:
+def test_a_blocked_time_over_many_days_covers_the_days_between(clinic: Occupancy) -> None:
     long = block("08:00", "08:00", dateFrom="2026-11-01T00:00:00", dateTo="2027-11-01T00:00:00")
     assert clinic.overlaps("blocked_times", "new", long) == ("id:1", "id:2", "id:3", "id:6")
 
@@ -64,7 +64,7 @@ def test_a_blocked_time_over_many_days_covers_what_is_between(clinic: Occupancy)
         (booking(7, "08:30", None), ()),  # id:1 is over
         (booking(7, "08:15", "08:20", serviceId=4), ()),  # of another service
         (booking(7, "11:10", "11:20", serviceId=4), ("id:6",)),
-        (booking(7, "11:10", "11:20", serviceId=5), ()),  # of which nothing is known
+        (booking(7, "11:10", "11:20", serviceId=5), ()),  # an unknown service
         (booking(7, "08:15", "08:20", status="CANCELLED"), ()),
         (booking(1, "08:05", "08:35"), ()),  # moves away from its own place
     ],
@@ -75,7 +75,7 @@ def test_a_term_has_room_for_its_services_capacity(
     assert clinic.overlaps("reservations", f"id:{new['id']}", new) == others
 
 
-def test_what_the_run_itself_books_counts(clinic: Occupancy) -> None:
+def test_bookings_of_the_run_itself_count(clinic: Occupancy) -> None:
     """Two new bookings of one run overlap with each other, and a cancelled one frees its place."""
     first, second = (booking(n, "11:00", "11:15", serviceId=4) for n in (7, 8))
     clinic.put("id:6", None)
@@ -86,7 +86,7 @@ def test_what_the_run_itself_books_counts(clinic: Occupancy) -> None:
     assert clinic.overlaps("reservations", "externalId:8", second) == ()
 
 
-def test_what_cannot_be_placed_overlaps_with_nothing(clinic: Occupancy) -> None:
+def test_a_row_without_a_known_term_overlaps_with_nothing(clinic: Occupancy) -> None:
     for term in ({"dateFrom": None}, {"dateTo": "2026-12-01T07:00:00"}, {"dateFrom": "soon"}):
         assert clinic.overlaps("blocked_times", "new", {**block("08:00", "09:00"), **term}) == ()
 

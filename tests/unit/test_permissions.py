@@ -25,7 +25,7 @@ def said(path: Path, token: str, *succeeded: str, previous: str | None = None) -
     return lines
 
 
-def test_what_succeeded_is_known_to_be_allowed(tmp_path: Path) -> None:
+def test_an_operation_that_succeeded_is_known_to_be_allowed(tmp_path: Path) -> None:
     """A success lasts in the journal; an operation without one is not said to be allowed."""
     path = tmp_path / "journal.sqlite3"
     said(path, "token-1", "create_reservation")

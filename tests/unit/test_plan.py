@@ -1,4 +1,4 @@
-"""What a record, a row and the journal lead to: every case, without a server."""
+"""Plans from a record, a row and the journal: every case, without a server."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_new_booking_is_created_with_wall_time_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(BOOKING) - {"externalId"}))
-def test_what_a_creation_lacks_is_named(name: str) -> None:
+def test_missing_fields_of_a_creation_are_named(name: str) -> None:
     made = planned({**BOOKING, name: None}, None)
     assert (made.kind, made.fields) == (REJECT, (name,))
 
@@ -81,7 +81,7 @@ TERMS = ("2026-12-01T08:00:00", OTHER_TERM)
     list(itertools.product((None, *STATUSES), TERMS, STATUSES, (False, True))),
 )
 def test_every_status_and_term(wanted: str | None, term: str, has: str, deleted: bool) -> None:  # noqa: FBT001
-    """What both sides agreed on before is changed, and once it is done nothing is left to do."""
+    """An agreed value is changed, and afterwards nothing is left to do."""
     record = {**BOOKING, "status": wanted, "dateFrom": term}
     record["_sdc_deleted_at"] = "2026-11-01" if deleted else None
     row = {**ROW, "status": has}
@@ -107,17 +107,17 @@ def test_the_reason_goes_only_with_a_cancellation() -> None:
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_what_is_not_there_is_created_only_as_confirmed(status: str) -> None:
+def test_a_row_is_created_only_as_confirmed(status: str) -> None:
     kinds = {"CONFIRMED": WRITE, "CANCELLED": UNCHANGED, "DID_NOT_COME": REJECT}
     assert planned({**BOOKING, "status": status}, None).kind == kinds[status]
 
 
-def test_what_is_gone_need_not_go_again() -> None:
+def test_a_removed_row_is_not_removed_again() -> None:
     assert planned({**BOOKING, "_sdc_deleted_at": "2026-11-01"}, None).kind == UNCHANGED
     assert planned({"id": 5, "_sdc_deleted_at": "2026-11-01"}, None).kind == UNCHANGED
 
 
-def test_an_id_that_is_not_there_is_no_creation() -> None:
+def test_an_unknown_id_is_not_created() -> None:
     assert planned({**BOOKING, "id": 5}, None).fields == ("id",)
 
 
@@ -162,7 +162,7 @@ BY_A_PERSON = {**ROW, "dateFrom": "2026-12-09T08:00:00"}
 
 
 def test_three_way_against_what_was_agreed() -> None:
-    """Rule 9: what is as agreed is changed, what somebody changed is a conflict."""
+    """Rule 9: an agreed value is changed; a value that somebody changed is a conflict."""
     assert planned(MOVED, ROW, entry=ours(ROW)).kind == WRITE
     assert planned(MOVED, BY_A_PERSON, entry=ours(ROW)).kind == CONFLICT
     assert planned(MOVED, BY_A_PERSON, entry=ours(ROW), source_wins=True).kind == WRITE
@@ -171,7 +171,7 @@ def test_three_way_against_what_was_agreed() -> None:
 
 
 def test_an_unknown_base_makes_every_difference_a_conflict() -> None:
-    """Rule 10: after a conflict nobody knows what is agreed, until source and list agree."""
+    """Rule 10: after a conflict the base is unknown until source and list agree."""
     entry = ours(ROW)
     disputed = entry._replace(agreed={**entry.agreed, "dateFrom": UNKNOWN})
     assert planned(MOVED, ROW, entry=disputed).kind == CONFLICT

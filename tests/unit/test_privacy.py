@@ -1,4 +1,4 @@
-"""What ``personal_data`` leaves of a row."""
+"""The effect of ``personal_data`` on rows."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def test_a_field_that_the_catalog_lists_passes() -> None:
 
 
 @pytest.mark.parametrize("hidden", [{"who": "Ján"}, ["Ján"], [{"who": "Ján"}]])
-def test_a_container_where_none_is_due_is_not_let_through(hidden: Any) -> None:
+def test_an_unexpected_container_is_not_emitted(hidden: Any) -> None:
     row = record_of({"id": 1, "status": hidden, "service": hidden}, mode="omit")
     assert "Ján" not in str(row)
 
 
 @pytest.mark.parametrize("mode", ["omit", "pseudonymise"])
-def test_a_value_where_only_a_container_is_due_is_not_let_through(mode: str) -> None:
+def test_a_value_in_place_of_a_container_is_not_emitted(mode: str) -> None:
     calendar = {"id": 1, "services": ["Ján", 5, ["Ján"], {"id": 2}], "intervals": ["Ján"]}
     row = record_of(calendar, "calendars", mode)
     assert row == {"id": 1, "services": [None, None, None, {"id": 2}], "intervals": [None]}
@@ -88,7 +88,7 @@ def test_a_nested_field_that_the_catalog_lists_passes() -> None:
     assert row == {"id": 1, "services": [{"id": 2, "extra": "x"}]}
 
 
-def test_what_a_mode_omits_a_catalog_cannot_list() -> None:
+def test_a_catalog_cannot_list_omitted_fields() -> None:
     for stream in ("reservations", "calendars", "blocked_times"):
         schema = stream_schema(stream)
         listed = json.loads(json.dumps(schema).replace("x-personal", "x-other"))
@@ -121,20 +121,20 @@ def test_a_name_that_may_be_a_persons_is_not_logged(caplog: pytest.LogCaptureFix
         assert name not in caplog.text
 
 
-def test_so_many_names_are_logged_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_number_of_logged_names_is_limited(caplog: pytest.LogCaptureFixture) -> None:
     builder_of("reservations", "omit").records([{f"field{n}": 1} for n in range(1000)], CLOCK)
     assert len(caplog.records) == 21
     assert "no more are shown" in caplog.text
 
 
 @pytest.mark.parametrize("value", [0, False, 0.0])
-def test_a_number_in_a_personal_field_is_no_absence(value: object) -> None:
+def test_a_number_in_a_personal_field_is_not_treated_as_missing(value: object) -> None:
     row = record_of({"id": 1, "note": value}, mode="pseudonymise")
     assert len(row["note"]) == 64
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "\t\n"])
-def test_what_is_blank_stays_blank(value: object) -> None:
+def test_blank_values_stay_blank(value: object) -> None:
     row = {"id": 1, "note": value}
     assert record_of(row, mode="pseudonymise") == row
 
@@ -192,7 +192,7 @@ def test_no_type_of_a_catalog_lets_personal_data_through(emitted: dict[str, Any]
 
 
 @pytest.mark.parametrize("mode", ["omit", "pseudonymise"])
-def test_text_of_what_contains_personal_fields_is_not_let_through(mode: str) -> None:
+def test_the_text_of_an_object_with_personal_fields_is_not_emitted(mode: str) -> None:
     listed = listing("calendars", services={"type": ["string", "null"]})
     row = {"id": 1, "services": [{"id": 2, "note": "for Ján"}]}
     assert record_of(row, "calendars", mode, emitted=listed) == {"id": 1, "services": None}

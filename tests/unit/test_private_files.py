@@ -1,4 +1,4 @@
-"""The target's own files: where they are, who may read them, and what is said when one fails."""
+"""The target's files: their place, their permissions, and the errors."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_two_of_the_files_must_not_be_one(
     assert not (tmp_path / "own").exists()
 
 
-def test_a_look_makes_no_file(tmp_path: Path) -> None:
+def test_looking_creates_no_file(tmp_path: Path) -> None:
     """Without create, as in a dry run, only what is there already is returned."""
     files = own_files(settings(tmp_path), create=False)
     assert (files.journal, files.rejects, files.results) == (None, None, None)
@@ -141,7 +141,7 @@ def public_folder() -> Iterator[Path]:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_another_users_file_is_named_with_both_users(public_folder: Path) -> None:
-    """A container that runs as another uid learns whose the files are."""
+    """A container that runs as another uid is told who owns the files."""
     own = public_folder / "own"
     PrivateFile(own / "r", SETTING).close()
     os.seteuid(1234)
@@ -189,7 +189,7 @@ def test_lines_are_appended_and_read(tmp_path: Path) -> None:
 
 
 def test_a_line_that_did_not_fit_is_taken_back(tmp_path: Path) -> None:
-    """What a limit cut off is removed, so the next line does not join a torn one."""
+    """A truncated line is removed, so that the next line does not join it."""
     path = tmp_path / "r"
     done = subprocess.run(
         [sys.executable, Path(__file__).parents[1] / "limited_writer.py", path],

@@ -1,4 +1,4 @@
-"""429 slows all threads down together, and the pace is kept; by a clock that needs no time."""
+"""429 slows all threads down together, and the pace is kept; with a manual clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 POLICY = RetryPolicy(min_pause_s=1, max_pause_s=30, max_wait_s=300)
 LEAST, MOST = 0.75, 1.25
-"""Of a pause, by how much chance spreads it."""
+"""Random spread of a pause."""
 QUICK = RetryPolicy(min_backoff_s=0.01, min_pause_s=0.01, max_pause_s=0.05, max_wait_s=0.5)
 
 
@@ -43,7 +43,7 @@ def passing(gate: RequestGate, clock: ManualClock) -> float:
     return clock.now - before
 
 
-def test_an_open_gate_costs_no_wait(clock: ManualClock) -> None:
+def test_without_a_limit_nothing_waits(clock: ManualClock) -> None:
     """Without a pace and without 429 nothing waits."""
     gate = gate_with(clock)
     assert [passing(gate, clock) for _ in range(5)] == [0] * 5
@@ -58,7 +58,7 @@ def test_requests_are_spaced_evenly(clock: ManualClock) -> None:
 
 
 def test_a_retry_after_holds_every_request(clock: ManualClock) -> None:
-    """What one thread learns holds for all, to the second."""
+    """A ``Retry-After`` that one thread gets applies to all, to the second."""
     gate = gate_with(clock)
     gate.refused(gate.wait(), 60)
     assert passing(gate, clock) == pytest.approx(60)
@@ -105,7 +105,7 @@ def test_a_success_from_before_the_refusal_does_not_open_the_gate(clock: ManualC
 
 
 def test_patience_counts_from_the_last_success_of_the_same_operation(clock: ManualClock) -> None:
-    """A list that gets on is not given up; one that never answers is, whatever others do."""
+    """A list that makes progress is not given up; one that never responds is."""
     gate = gate_with(clock)
     gate.refused(gate.wait(), None)
     first_refused = clock.now
@@ -150,12 +150,12 @@ NOW_MS = int(NOW.timestamp() * 1000)
 def test_retry_after_is_read_by_the_server_s_own_clock(
     header: str | None, seconds: float | None
 ) -> None:
-    """Seconds or a date; what asks for no time, or cannot be read, asks for nothing."""
+    """Seconds or a date; a zero, negative or invalid value is ignored."""
     assert parse_retry_after(header, NOW_MS) == seconds
 
 
 def test_many_refusals_are_borne_while_the_limit_lasts(sandbox: Sandbox) -> None:
-    """More refusals than attempts end well, and four threads do not send four times as many."""
+    """More refusals than attempts are survived; four threads do not send four times as many."""
     sandbox.script("list_calendars", {"status": 429, "times": 12})
     patient = replace(QUICK, max_wait_s=60)  # on a busy machine, too
     client = BookioClient(auth_token=sandbox.token, api_url=sandbox.url, retry_policy=patient)
@@ -171,7 +171,7 @@ def test_many_refusals_are_borne_while_the_limit_lasts(sandbox: Sandbox) -> None
 def test_a_limit_that_lasts_ends_the_run(
     sandbox: Sandbox, operation: str, header: dict[str, str]
 ) -> None:
-    """Patience has an end, whose message names the setting; 0 seconds is no busy loop."""
+    """It gives up eventually and names the setting; 0 seconds is not a busy loop."""
     sandbox.script(operation, {"status": 429, "headers": header, "times": 1000})
     client = BookioClient(auth_token=sandbox.token, api_url=sandbox.url, retry_policy=QUICK)
     with pytest.raises(RateLimitError, match=r"too many requests .*set requests_per_second"):

@@ -78,7 +78,7 @@ def test_each_kind_of_value(field: str, value: object, expected: object) -> None
 def test_integers_beyond_int64(
     field: str, value: object, expected: object, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What a loader's integer cannot hold is emitted as text where it may be, else as null."""
+    """An integer beyond int64 is emitted as text if allowed, otherwise as null."""
     made = record_of({"id": 1, field: value})
     assert made == {"id": 1, field: expected}
     assert type(made[field]) is type(expected)
@@ -185,7 +185,7 @@ def test_unknown_fields_inside_an_object_are_stored_with_it(
     assert caplog.records == []
 
 
-def test_what_the_vendor_documents_is_converted_without_a_warning(
+def test_documented_types_are_converted_without_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     record_of({"id": 1, "address": {"postcode": 82104}}, "facilities")

@@ -1,4 +1,4 @@
-"""What no log holds, however it got there."""
+"""Secrets and personal data stay out of logs, wherever they come from."""
 
 from __future__ import annotations
 

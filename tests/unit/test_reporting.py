@@ -1,4 +1,4 @@
-"""What a run says about its records: the reject file, the results, the limits."""
+"""The output about records: the reject file, the results, the limits."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_another_value_or_another_reason_is_another_reject(tmp_path: Path) -> No
     assert len(lines(path)) == 4
 
 
-def test_on_reject_stop_lets_nothing_pass_a_reject_that_is_known(tmp_path: Path) -> None:
+def test_on_reject_stop_stops_at_a_known_reject(tmp_path: Path) -> None:
     path = tmp_path / "rejects.jsonl"
     for _ in range(2):
         assert run(path, reject(1), on_reject="stop").over_limit
@@ -104,7 +104,7 @@ def test_a_conflict_is_in_the_file_and_is_not_a_reject(tmp_path: Path) -> None:
     assert not report.over_limit
 
 
-def test_a_last_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
+def test_a_truncated_last_line_does_not_spoil_the_next(tmp_path: Path) -> None:
     """After a kill or a full disk the next reject begins on its own line."""
     path = tmp_path / "rejects.jsonl"
     path.write_text('{"stream": "reserva')
@@ -113,7 +113,7 @@ def test_a_last_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
 
 
 def test_a_fingerprint_is_keyed(tmp_path: Path) -> None:
-    """Another journal makes another fingerprint, so nobody can look a patient up by it."""
+    """Another journal gives another fingerprint, so it cannot be used to look up a patient."""
     path = tmp_path / "rejects.jsonl"
     for key in "ab":
         rejects = Rejects(path, stamp=RunStamp(), digest=lambda value, k=key: k + digest(value))

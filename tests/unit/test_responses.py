@@ -54,10 +54,8 @@ def test_a_total_may_come_as_text_or_float(
 
 
 @pytest.mark.parametrize("total", [None, True, "", "many", "9" * 5000, 7.5, [7], {"7": 7}])
-def test_a_total_that_is_no_number_is_ignored(
-    sandbox: Sandbox, client: BookioClient, total: Any
-) -> None:
-    """A total that cannot be read is as good as none."""
+def test_a_non_numeric_total_is_ignored(sandbox: Sandbox, client: BookioClient, total: Any) -> None:
+    """An invalid total is treated as missing."""
     body = listing(reservations=[], pagination={"total": total})
     sandbox.script("list_reservations", {"body": body})
     assert client.list_page("list_reservations", {}).total is None
@@ -102,7 +100,7 @@ def test_an_error_code_counts_in_any_encoding(
 def test_a_status_that_is_sent_as_a_code_counts(
     sandbox: Sandbox, client: BookioClient, code: int, error: type[BookioError]
 ) -> None:
-    """HTTP 200 around the code 500 is no refusal: the write may have been applied."""
+    """HTTP 200 with code 500 is not a refusal: the write may have been applied."""
     body = json.dumps({"result": {"success": False, "errorCode": code}})
     sandbox.script("create_reservation", {"status": 200, "body": body, "times": 99})
     with pytest.raises(error):
@@ -114,7 +112,7 @@ def test_a_status_that_is_sent_as_a_code_counts(
 def test_a_read_that_the_server_gave_up_on_is_sent_again(
     sandbox: Sandbox, client: BookioClient, status: int, body: str
 ) -> None:
-    """Whatever a proxy answers when it gives up, a read is asked again."""
+    """Whatever a proxy responds when it gives up, a read is retried."""
     sandbox.script("list_facilities", {"status": status, "body": body})
     assert client.list_page("list_facilities", {}).rows
     assert len(sandbox.requests("list_facilities")) == 2
@@ -125,7 +123,7 @@ def test_a_read_that_the_server_gave_up_on_is_sent_again(
 def test_a_write_that_the_server_gave_up_on_is_sent_once(
     sandbox: Sandbox, client: BookioClient, status: int, body: str
 ) -> None:
-    """Only a look-up can tell what became of a write that nobody answered for."""
+    """Only a lookup can determine the outcome of a write without a response."""
     sandbox.script("create_reservation", {"status": status, "body": body})
     with pytest.raises(OutcomeUnknownError, match="create_reservation"):
         client.call("create_reservation", body={"externalId": 1})
@@ -135,7 +133,7 @@ def test_a_write_that_the_server_gave_up_on_is_sent_once(
 def test_a_body_that_cannot_be_encoded_is_refused_by_field(
     sandbox: Sandbox, client: BookioClient
 ) -> None:
-    """Half an emoji in a record rejects this record, and its text stays untold."""
+    """Half an emoji in a record rejects the record, and the message does not quote it."""
     with pytest.raises(ValidationError, match="note contains half a character") as refused:
         client.call("create_reservation", body={"externalId": 1, "note": "Jana \ud83d"})
     assert refused.value.fields == ("note",)

@@ -1,4 +1,4 @@
-"""Values that mean the same are the same, however Bookio and a source write them."""
+"""Values with the same meaning are equal, in whatever form they are written."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FRIDAY = {"day": "FRIDAY", "from": "08:00", "to": "12:00"}
         ("intervals", [{**MONDAY, "from": "08:00:00"}], [MONDAY]),
     ],
 )  # fmt: skip
-def test_what_means_the_same_is_the_same(field: str, ours: Any, theirs: Any) -> None:
+def test_values_with_the_same_meaning_are_equal(field: str, ours: Any, theirs: Any) -> None:
     """A difference in writing alone is no difference, whichever side writes which way."""
     assert means_the_same(field, ours, theirs)
     assert means_the_same(field, theirs, ours)
@@ -67,7 +67,7 @@ def test_what_means_the_same_is_the_same(field: str, ours: Any, theirs: Any) -> 
         ("services", [{"name": "RTG"}], [{"name": "RTG", "id": 5}]),
     ],
 )
-def test_what_means_another_thing_is_another(field: str, ours: Any, theirs: Any) -> None:
+def test_values_with_different_meanings_differ(field: str, ours: Any, theirs: Any) -> None:
     """The negative control: a real difference is seen from both sides."""
     assert not means_the_same(field, ours, theirs)
     assert not means_the_same(field, theirs, ours)

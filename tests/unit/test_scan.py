@@ -1,4 +1,4 @@
-"""Scans of lists that stand still or change a little, by servers that tell no lies."""
+"""Scans of lists that change little or not at all, on consistent servers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_overlap_costs_a_ninth_of_the_requests():
 
 
 def test_a_page_cap_below_the_limit_is_learned():
-    """Pages follow one another by the length that the server sends, not by the one asked for."""
+    """Offsets advance by the length of the server's pages, not by the requested limit."""
     server = ModelList(1000, page_cap=50)
     got, scan = read(server)
     assert got == ids(server)
@@ -70,8 +70,8 @@ def test_concurrency_does_not_change_the_rows(total, page_cap, size):
             assert scan.verdict.complete
 
 
-def test_the_total_bounds_what_is_fetched_ahead():
-    """Fetching ahead asks for no page that a scan without it would not ask for."""
+def test_the_total_limits_prefetching():
+    """Prefetching requests no page that a scan without it would not request."""
     server = ModelList(1005)
     alone = read(server)[1].requests
     with ThreadPoolExecutor(8) as executor:

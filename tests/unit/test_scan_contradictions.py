@@ -1,4 +1,4 @@
-"""Scans of lists by servers that contradict themselves: no row is lost, or the scan says so."""
+"""Scans on inconsistent servers: no row is lost, or the scan says so."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_an_implausible_total_is_not_repeated(total):
 
 
 def test_a_page_that_once_left_rows_out_is_incomplete():
-    """The rows are gone for good, but a constant total gives the loss away."""
+    """The rows are never shown, but a constant total reveals the loss."""
     mangle = on_third_response(lambda rows: rows[:50] + rows[57:])
     got, scan = read(ModelList(700, mangle=mangle))
     assert len(got) == 693

@@ -50,8 +50,8 @@ def test_a_page_without_anchors_is_not_used():
     assert (scan.state.phase, scan.state.asked) == (Phase.STEP_BACK, 32 - 4 * OVERLAP)
 
 
-def test_rows_that_are_no_longer_neighbours_are_no_anchors():
-    """PROOF 4: unchanged rows with new neighbours may have moved, so they prove no place."""
+def test_rows_that_are_no_longer_neighbours_are_not_anchors():
+    """PROOF 4: unchanged rows with new neighbours may have moved, so they prove no position."""
     scan = machine()
     strangers = rows(100, 109)
     apart = [row for pair in zip(rows(13, 20), strangers, strict=False) for row in pair]
@@ -120,7 +120,7 @@ def test_rows_that_followed_an_end_and_were_joined_confirm_the_next_end():
     assert scan.verdict.complete
 
 
-def test_an_empty_page_behind_two_rows_is_no_end():
+def test_an_empty_page_behind_two_rows_is_not_the_end():
     """The two pages share no row, so the list is read again from its start."""
     scan = machine()
     receive(scan, rows(1, 2), [])

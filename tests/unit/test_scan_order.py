@@ -60,7 +60,7 @@ def test_short_pages_do_not_hide_a_shuffled_order(page_size, total):
         assert set(got) == set(ids(server)) or not scan.verdict.complete, f"seed {seed}"
 
 
-def test_rows_of_one_date_in_random_order_are_no_anchors():
+def test_rows_of_one_date_in_random_order_are_not_anchors():
     """An order by date alone leaves rows of one day shuffled: all come, or the scan says so."""
     for seed in range(150):
         server = ModelList(60, order="dateFrom ties", days=1, total=None, seed=seed)
@@ -82,7 +82,7 @@ def test_a_shuffled_row_behind_the_first_page_is_not_missed():
 
 
 def test_filters_that_the_server_ignores_are_incomplete():
-    """Rows outside their window give it away."""
+    """Rows outside their window reveal it."""
     server = ModelList(600, order="random")
     scan = Scan(lambda offset, limit, _: server.fetch(offset, limit, {}))
     assert sum(map(len, scan.pages())) > 0

@@ -1,4 +1,4 @@
-"""The private names of singer-sdk that we build on are what they were when they were read."""
+"""The private names of singer-sdk that we use are unchanged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTINGS = {"auth_token": "token"}
 
 
 def problem_with(seam: Seam) -> str | None:
-    """Return a sentence if the name is gone or is called in another way than it was."""
+    """Return a message if the name is gone or its signature changed."""
     owner = getattr(seam.owner, "__name__", type(seam.owner).__name__)
     what = f"{owner}.{seam.name} of singer-sdk {version('singer-sdk')}"
     todo = f" ({seam.reason}): read what changed, then adapt bookio_singer/sdk.py"
@@ -40,8 +40,8 @@ def parameters_of(function: object) -> str:
 
 
 @pytest.mark.parametrize("seam", SEAMS, ids=lambda seam: seam.name)
-def test_a_private_name_is_what_it_was(seam: Seam) -> None:
-    """A release of singer-sdk that moves a name fails here, with what to do about it."""
+def test_a_private_name_is_unchanged(seam: Seam) -> None:
+    """A release of singer-sdk that moves a name fails here, with advice."""
     problem = problem_with(seam)
     assert problem is None, problem
 
@@ -94,7 +94,7 @@ def test_private_names_stay_in_one_module() -> None:
     assert not found
 
 
-def test_the_release_that_was_read_is_the_one_that_is_pinned() -> None:
+def test_the_reviewed_release_is_the_pinned_one() -> None:
     """``READ_IN`` is the release that a lock file installs, so the reasons are current."""
     pins = (ROOT / "requirements/runtime.txt").read_text(encoding="utf-8")
     assert f"singer-sdk=={READ_IN} " in pins

@@ -1,4 +1,4 @@
-"""Bookio's clock, as the target carries it on."""
+"""Bookio's clock, as the target tracks it."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_a_key_that_can_be_guessed_is_refused(key: str) -> None:
 
 @pytest.mark.parametrize("stream", ["reservations", "blocked_times"])
 def test_a_range_that_holds_no_day_is_refused(stream: str) -> None:
-    """``from`` after ``to`` would read nothing, run after run, without a word."""
+    """``from`` after ``to`` would silently read nothing in every run."""
     [problem] = problems(**{f"{stream}_from": "2026-02-01", f"{stream}_to": "2026-01-31"})
     assert f"{stream}_from 2026-02-01 is after {stream}_to 2026-01-31" in problem
     assert not problems(**{f"{stream}_from": "2026-02-01", f"{stream}_to": "2026-02-01"})
@@ -160,10 +160,10 @@ def test_a_range_that_holds_no_day_is_refused(stream: str) -> None:
     ],
 )
 def test_settings_that_cannot_go_together_are_refused(settings: dict[str, Any], named: str) -> None:
-    """What cannot be honoured together is refused before the first request."""
+    """Conflicting settings are refused before the first request."""
     assert any(named in problem for problem in problems(**settings))
 
 
 def test_detecting_deletions_of_blocked_times_leaves_reservations_filters_alone() -> None:
-    """``true`` means what it always meant."""
+    """``true`` keeps its meaning."""
     assert not problems(detect_deletions=True, reservations_to="2026-01-01", only_unsynced=True)

@@ -1,4 +1,4 @@
-"""Moving bookmarks to another number of shards: nothing is lost, and nothing moves on."""
+"""Moving bookmarks to another number of shards: none is lost, and none advances."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_of_two_bookmarks_of_a_facility_the_older_is_taken() -> None:
 
 
 def test_the_laxest_mode_of_personal_data_is_kept() -> None:
-    """The warning of what is still in the warehouse must not go lost with a shard."""
+    """The warning about data still in the warehouse must not be lost with a shard."""
     states = {
         "a": state(partition(1), personal_data="omit"),
         "b": state(partition(2), personal_data="pseudonymise"),
@@ -113,7 +113,7 @@ def test_the_laxest_mode_of_personal_data_is_kept() -> None:
 
 
 class Store:
-    """States as Meltano keeps them in a folder: one after another, and killed when we like."""
+    """States as Meltano stores them in a folder: one after another, killed on demand."""
 
     def __init__(self, states: dict[str, Any], steps: int | None = None) -> None:
         self.states = copy.deepcopy(states)
@@ -167,7 +167,7 @@ def test_killed_anywhere_it_loses_nothing_and_can_be_repeated(steps: int) -> Non
     assert bookmarks_in(store.states) == bookmarks_in(STATES)
 
 
-def test_repeated_it_changes_nothing() -> None:
+def test_repeating_the_move_changes_nothing() -> None:
     store = Store(STATES)
     apply_plan(plan(store.read()), store)
     again = plan(store.read())
@@ -180,7 +180,7 @@ def test_repeated_it_changes_nothing() -> None:
 
 
 def test_new_shards_that_have_gone_on_are_not_set_back_unasked() -> None:
-    """A move that is repeated after the new shards ran would cost a reading; so it is refused."""
+    """Repeating a move after the new shards ran would lose progress, so it is refused."""
     store = Store(STATES)
     apply_plan(plan(store.read()), store)
     partitions = store.states["shard-03of08"]["bookmarks"]["reservations"]["partitions"]
@@ -235,7 +235,7 @@ def test_old_states_remain_unless_all_is_written_and_at_rest(store: Store, line:
         ),
     ],
 )
-def test_what_cannot_be_moved_is_refused(states: dict[str, Any], line: str) -> None:
+def test_an_unmovable_state_is_refused(states: dict[str, Any], line: str) -> None:
     with pytest.raises(SettingsError, match=line):
         plan(states)
     with pytest.raises(SettingsError, match="among the old states and the new ones"):

@@ -20,7 +20,7 @@ TEN_THOUSAND = range(1000, 11_000)
     ("facility_id", "of_16", "of_64"), [(1, 3, 51), (17, 15, 15), (8675, 9, 41), (8712, 8, 40)]
 )
 def test_the_hash_never_changes(facility_id: int, of_16: int, of_64: int) -> None:
-    """Another value would have every facility of every user read in full again."""
+    """A different value would make every user read every facility in full again."""
     assert shard_of(facility_id, 16) == Shard(of_16, 16)
     assert shard_of(facility_id, 64) == Shard(of_64, 64)
 

@@ -1,4 +1,4 @@
-"""What the transport makes of settings and of headers."""
+"""How the transport handles settings and headers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_numbers_may_be_decimals(sandbox: Sandbox) -> None:
 def test_an_invalid_retry_after_is_ignored(
     sandbox: Sandbox, client: BookioClient, header: str
 ) -> None:
-    """A header that says nothing leaves the pause to us."""
+    """Without a usable header, the pause is ours to choose."""
     headers = {"Retry-After": header}
     sandbox.script("list_facilities", {"status": 429, "headers": headers})
     client.call("list_facilities")
@@ -66,7 +66,7 @@ def test_a_date_from_a_clock_that_was_never_set_is_ignored(
 
 
 def test_attempts_have_an_end(sandbox: Sandbox, client: BookioClient) -> None:
-    """A server that stays broken is asked as often as the policy says."""
+    """A server that stays broken is tried as often as the policy allows."""
     sandbox.script("list_facilities", {"status": 503, "body": "", "times": 99})
     with pytest.raises(ServerError, match=r"^list_facilities .*HTTP 503.*; try again later$"):
         client.call("list_facilities")

@@ -1,4 +1,4 @@
-"""Whole pages and the SDK's own way write the same bytes; where the SDK has a say, it has it."""
+"""Whole pages and the SDK write the same bytes; the SDK is used when it must be."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_records_are_counted_by_facility(
 
 
 def test_a_page_without_records_writes_nothing(clinic: Sandbox) -> None:
-    """A facility without calendars is no line, and not half a one."""
+    """A facility without calendars writes nothing."""
     for calendar in clinic.rows("calendars"):
         clinic.remove("calendars", calendar["id"])
     messages = [json.loads(line) for line in sync(clinic).splitlines()]
