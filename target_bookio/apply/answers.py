@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bookio_api.errors import (
@@ -25,26 +26,16 @@ if TYPE_CHECKING:
     from target_bookio.refresh.refresher import Refresher
 
 
+@dataclass(frozen=True, kw_only=True)
 class Answers:
     """Notes the answers of one run, in the books and in the row's queue."""
 
-    def __init__(
-        self,
-        *,
-        queues: RowQueues,
-        keeper: Bookkeeper,
-        mirror: Mirror,
-        refresher: Refresher,
-        reporter: Reporter,
-        source_wins: bool,
-    ) -> None:
-        """Take what an answer changes."""
-        self._queues = queues
-        self._keeper = keeper
-        self._mirror = mirror
-        self._refresher = refresher
-        self._reporter = reporter
-        self._source_wins = source_wins
+    queues: RowQueues
+    keeper: Bookkeeper
+    mirror: Mirror
+    refresher: Refresher
+    reporter: Reporter
+    source_wins: bool
 
     def note(self, queue: RowQueue, entry: Entry, result: Result) -> None:
         """Note what came of a row's request.
@@ -65,9 +56,9 @@ class Answers:
         effect = queue.step.effect if queue.step is not None else None
         removes, creates = effect is Effect.REMOVE, effect is Effect.CREATE
         if not result.was_sent:
-            self._keeper.take_back(entry)
+            self.keeper.take_back(entry)
         elif isinstance(error, OutcomeUnknownError):
-            self.watch(self._keeper.doubt(entry))
+            self.watch(self.keeper.doubt(entry))
             queue.doubt()
         elif error is None or (removes and isinstance(error, NotFoundError)):
             self.carried_out(queue, entry, result.row_id)
@@ -77,25 +68,25 @@ class Answers:
             self.watch(entry)
             queue.verify(error)
         elif isinstance(error, NotFoundError) and not creates:
-            self._keeper.removed(entry, forget_id=self._source_wins)
+            self.keeper.removed(entry, forget_id=self.source_wins)
             if queue.current.id is not None:
-                self._reporter.refused(queue, error)
-            self._queues.make_ready(queue)
+                self.reporter.refused(queue, error)
+            self.queues.make_ready(queue)
         else:
-            self._keeper.take_back(entry)
+            self.keeper.take_back(entry)
             if not isinstance(error, RefusedError):
                 raise error
-            self._reporter.refused(queue, error)
-            self._queues.make_ready(queue)
+            self.reporter.refused(queue, error)
+            self.queues.make_ready(queue)
 
     def note_last(self, queue: RowQueue, entry: Entry, result: Result) -> None:
         """Note what came of a request that was on its way when the run was stopped."""
         if result.error is None and result.was_sent:
             self.carried_out(queue, entry, result.row_id)
         elif isinstance(result.error, OutcomeUnknownError):
-            self._keeper.doubt(entry)
+            self.keeper.doubt(entry)
         else:
-            self._keeper.take_back(entry)
+            self.keeper.take_back(entry)
 
     def carried_out(self, queue: RowQueue, entry: Entry, row_id: int | None) -> None:
         """Note a request that was carried out; its record is done if it was the last."""
@@ -103,15 +94,15 @@ class Answers:
         assert step is not None, "only what was started can be answered"
         assert desired is not None, "only what was planned can be answered"
         is_creation = step.effect is Effect.CREATE
-        old = None if is_creation or row_id is None else self._mirror.get(queue.stream, row_id)
+        old = None if is_creation or row_id is None else self.mirror.get(queue.stream, row_id)
         changes = changes_of(step, old.row if old else {})
-        confirmed = self._keeper.answered(entry, step, row_id, desired)
+        confirmed = self.keeper.answered(entry, step, row_id, desired)
         is_last = queue.has_last_step
         queue.step_done(changes)
         if is_last:
-            self._keeper.settle(confirmed, queue.current.wish)
-            self._reporter.done(queue, row_id)
-        self._queues.make_ready(queue)
+            self.keeper.settle(confirmed, queue.current.wish)
+            self.reporter.done(queue, row_id)
+        self.queues.make_ready(queue)
 
     def found(self, queue: RowQueue, row_id: int | None) -> None:
         """Note for the record, if this run has it, that a list shows its request carried out."""
@@ -119,10 +110,10 @@ class Answers:
             is_last = queue.has_last_step
             queue.step_done(())
             if is_last:
-                self._reporter.done(queue, row_id)
-        self._queues.make_ready(queue)
+                self.reporter.done(queue, row_id)
+        self.queues.make_ready(queue)
 
     def watch(self, entry: Entry) -> None:
         """Keep what lists show of a row whose request has no clear answer."""
         if entry.remote_id is not None:
-            self._refresher.rows.watch(entry.stream, entry.remote_id)
+            self.refresher.rows.watch(entry.stream, entry.remote_id)

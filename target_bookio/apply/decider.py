@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from bookio_api.contract import CALENDARS
@@ -38,32 +39,19 @@ class NextRequest(NamedTuple):
     """Keys of the bookings with which the request overlaps."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Decider:
     """Decides for the rows of one run; it sends nothing."""
 
-    def __init__(
-        self,
-        *,
-        facilities: Facilities,
-        freshness: Freshness,
-        refresher: Refresher,
-        locator: Locator,
-        planner: Planner,
-        overlaps: Overlaps,
-        keeper: Bookkeeper,
-        reporter: Reporter,
-        dry_run: bool,
-    ) -> None:
-        """Take what a decision depends on."""
-        self._facilities = facilities
-        self._freshness = freshness
-        self._refresher = refresher
-        self._locator = locator
-        self._planner = planner
-        self._overlaps = overlaps
-        self._keeper = keeper
-        self._reporter = reporter
-        self._dry_run = dry_run
+    facilities: Facilities
+    freshness: Freshness
+    refresher: Refresher
+    locator: Locator
+    planner: Planner
+    overlaps: Overlaps
+    keeper: Bookkeeper
+    reporter: Reporter
+    dry_run: bool
 
     def next_request(self, queue: RowQueue, *, is_at_end: bool) -> NextRequest | None:
         """Settle a row's records until one needs a request; ``None`` if none does, or it waits.
@@ -74,16 +62,16 @@ class Decider:
         4. Planned: settled as unchanged, a conflict or a reject, or a request is returned.
         """
         while queue.waiting:
-            located = self._locator.locate(queue.current)
+            located = self.locator.locate(queue.current)
             is_last = len(queue.waiting) == 1
             if _is_past(queue, located) and not (is_at_end and is_last):
                 if is_last:
                     queue.park()
                     return None
-                self._reporter.done(queue)
+                self.reporter.done(queue)
             elif located.entry and located.entry.intent is not None:
                 # The only guard against a second creation: no list tells whether it arrived.
-                self._reporter.reject(queue, messages.IN_DOUBT, reason=Reason.IN_DOUBT)
+                self.reporter.reject(queue, messages.IN_DOUBT, reason=Reason.IN_DOUBT)
             elif hold := self._hold_of(queue, located):
                 if located.seen is None and queue.looks == 0:
                     queue.unlisted()
@@ -98,14 +86,14 @@ class Decider:
         """Return why a row must wait for a list (rules 6 and 14)."""
         entry, seen = located.entry, located.seen
         row_id = seen.id if seen else entry.remote_id if entry else None
-        if self._dry_run:
+        if self.dry_run:
             return None
-        if row_id is not None and (hold := self._refresher.holds.of(queue.stream, row_id)):
+        if row_id is not None and (hold := self.refresher.holds.of(queue.stream, row_id)):
             return hold
         if seen is None and entry is not None and entry.was_created_here:
             # It was created, and no list shows it: within its window the lists may be late.
-            until = entry.written_at + self._refresher.resend_after_ms
-            if self._refresher.full_scan_at(queue.stream, None) < until:
+            until = entry.written_at + self.refresher.resend_after_ms
+            if self.refresher.full_scan_at(queue.stream, None) < until:
                 return Hold(entry.facility_id, until, needs_full_scan=True)
         return None
 
@@ -115,25 +103,25 @@ class Decider:
         try:
             desired = self._in_its_zone(queue.current, row)
         except RecordError as error:
-            self._reporter.reject(queue, str(error), fields=error.fields)
+            self.reporter.reject(queue, str(error), fields=error.fields)
             return None
         if located.duplicates and not desired.deleted:
             self._reject_duplicates(queue, desired)
             return None
-        plan = self._planner.plan(desired, row, located.entry)
+        plan = self.planner.plan(desired, row, located.entry)
         queue.note_plan(plan, desired)
         match plan.kind:
             case PlanKind.WRITE:
                 return self._checked(queue, NextRequest(desired, located, plan.steps[0]))
             case PlanKind.CONFLICT:
-                self._keeper.dispute(desired, located.entry, row, plan)
-                self._reporter.conflict(queue, plan, row)
+                self.keeper.dispute(desired, located.entry, row, plan)
+                self.reporter.conflict(queue, plan, row)
             case PlanKind.REJECT if not queue.operations:
-                self._reporter.reject(queue, plan.message, fields=plan.fields)
+                self.reporter.reject(queue, plan.message, fields=plan.fields)
             case PlanKind.UNCHANGED | PlanKind.REJECT:
                 # A reject after a request is about what no operation changes: the rest is done.
-                self._keeper.agree(desired, located.entry, row, plan)
-                self._reporter.done(queue, (row or {}).get("id"))
+                self.keeper.agree(desired, located.entry, row, plan)
+                self.reporter.done(queue, (row or {}).get("id"))
         return None
 
     def _reject_duplicates(self, queue: RowQueue, desired: Desired) -> None:
@@ -141,16 +129,16 @@ class Decider:
         name, message = "externalId", messages.TWO_ROWS
         if queue.stream == CALENDARS:
             name, message = "name", messages.TWO_CALENDARS
-        self._freshness.reported_twice(queue.stream, desired.external_id)
-        self._reporter.reject(queue, message, fields=(name,), reason=Reason.DUPLICATE)
+        self.freshness.reported_twice(queue.stream, desired.external_id)
+        self.reporter.reject(queue, message, fields=(name,), reason=Reason.DUPLICATE)
 
     def _in_its_zone(self, desired: Desired, row: Row | None) -> Desired:
         """Return a record with the wall times of its facility, or raise ``RecordError``."""
         if desired.facility_id is not None or row is None:
             return desired  # it has them, or it is nowhere and the planner refuses it
         facility = row.get("facilityId")
-        is_known = self._facilities.knows_zone(facility)
-        return desired.in_zone(self._facilities.time_zone(facility), is_known=is_known)
+        is_known = self.facilities.knows_zone(facility)
+        return desired.in_zone(self.facilities.time_zone(facility), is_known=is_known)
 
     def _checked(self, queue: RowQueue, request: NextRequest) -> NextRequest | None:
         """Return a request if nothing but the row itself speaks against it.
@@ -161,18 +149,18 @@ class Decider:
         desired, located, step = request.desired, request.located, request.step
         row = located.seen.row if located.seen else None
         row_id = located.seen.id if located.seen else None
-        if step.effect is Effect.SYNC and self._locator.holder(desired, row_id) is not None:
-            self._reporter.reject(queue, messages.HELD, fields=("externalId",))
+        if step.effect is Effect.SYNC and self.locator.holder(desired, row_id) is not None:
+            self.reporter.reject(queue, messages.HELD, fields=("externalId",))
             return None
         if step.effect is Effect.CREATE and not self._may_create(queue, request):
             return None
         if queue.sent >= messages.MAX_SENT:
-            self._reporter.reject(queue, messages.FAILING, reason=Reason.REFUSED)
+            self.reporter.reject(queue, messages.FAILING, reason=Reason.REFUSED)
             return None
-        found = self._overlaps.of(desired, row, step)
-        if found and self._overlaps.on_overlap is OnOverlap.REJECT:
+        found = self.overlaps.of(desired, row, step)
+        if found and self.overlaps.on_overlap is OnOverlap.REJECT:
             reason = Reason.OVERLAP
-            self._reporter.reject(queue, messages.OVERLAP, reason=reason, overlaps=found)
+            self.reporter.reject(queue, messages.OVERLAP, reason=reason, overlaps=found)
             return None
         return request._replace(overlaps=found)
 
@@ -184,16 +172,16 @@ class Decider:
         3. Lists hide our numbers, and a row without an owner is this very booking (rule 24).
         """
         desired, entry = request.desired, request.located.entry
-        is_blind = self._locator.is_blind(queue.stream)
+        is_blind = self.locator.is_blind(queue.stream)
         if is_blind and entry is not None and entry.was_created_here:
-            self._reporter.reject(queue, messages.UNSEEN)
+            self.reporter.reject(queue, messages.UNSEEN)
             return False
-        is_new = self._freshness.look_elsewhere(queue.stream)
-        if is_new and self._locator.locate(queue.current).seen is not None:
+        is_new = self.freshness.look_elsewhere(queue.stream)
+        if is_new and self.locator.locate(queue.current).seen is not None:
             return False
-        twin = self._locator.unowned_twin(desired) if is_blind else None
+        twin = self.locator.unowned_twin(desired) if is_blind else None
         if twin is not None:
-            self._keeper.adopt(queue.current, twin)
+            self.keeper.adopt(queue.current, twin)
         return twin is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bookio_api.errors import DuplicateError
@@ -26,42 +27,28 @@ if TYPE_CHECKING:
     from target_bookio.refresh.server_clock import ServerClock
 
 
+@dataclass(frozen=True, kw_only=True)
 class Judge:
     """Applies what the resolver finds: rules 14 to 16 of docs/design/write-back.md."""
 
-    def __init__(
-        self,
-        *,
-        queues: RowQueues,
-        keeper: Bookkeeper,
-        freshness: Freshness,
-        refresher: Refresher,
-        locator: Locator,
-        resolver: Resolver,
-        answers: Answers,
-        reporter: Reporter,
-        clock: ServerClock,
-        dry_run: bool,
-    ) -> None:
-        """Take where to look, and what a finding changes."""
-        self._queues = queues
-        self._keeper = keeper
-        self._freshness = freshness
-        self._refresher = refresher
-        self._locator = locator
-        self._resolver = resolver
-        self._answers = answers
-        self._reporter = reporter
-        self._clock = clock
-        self._dry_run = dry_run
+    queues: RowQueues
+    keeper: Bookkeeper
+    freshness: Freshness
+    refresher: Refresher
+    locator: Locator
+    resolver: Resolver
+    answers: Answers
+    reporter: Reporter
+    clock: ServerClock
+    dry_run: bool
 
     def wake_at(self, queue: RowQueue) -> int:
         """Return Bookio's time from when a look can bring a decision."""
         if queue.state is not RowState.IN_DOUBT:
             return queue.wake_at
-        entry = self._keeper.entry(queue.stream, queue.key)
+        entry = self.keeper.entry(queue.stream, queue.key)
         assert entry.intent is not None, "a queue in doubt has an intent"
-        return self._resolver.deadline(entry.intent)
+        return self.resolver.deadline(entry.intent)
 
     def look(self, queues: Iterable[RowQueue]) -> bool:
         """Refresh what these rows wait for, and judge; True if a write was found to be done.
@@ -69,7 +56,7 @@ class Judge:
         A list is read in full where a row can be decided by nothing less: its time has come, or
         Bookio's own answer about it must be verified.
         """
-        now = self._clock.now_ms()
+        now = self.clock.now_ms()
         needs_full_scan: dict[str, bool] = {}
         for queue in queues:
             queue.looked()
@@ -77,54 +64,54 @@ class Judge:
             is_asked = queue.state is RowState.VERIFYING or is_due
             needs_full_scan[queue.stream] = needs_full_scan.get(queue.stream, False) or is_asked
         for stream, full in needs_full_scan.items():
-            self._freshness.again(stream, full=full)
+            self.freshness.again(stream, full=full)
         return self.judge_all()
 
     def judge_all(self) -> bool:
         """Judge every row that waits for a list; True if a write was found to be done."""
         found = False
-        for queue in self._queues:
+        for queue in self.queues:
             match queue.state:
                 case RowState.IN_DOUBT:
                     found |= self._judge_doubt(queue)
                 case RowState.VERIFYING:
                     self._judge_answer(queue)
                 case RowState.HELD | RowState.UNLISTED:
-                    self._queues.make_ready(queue)
+                    self.queues.make_ready(queue)
                 case RowState.READY | RowState.SENDING | RowState.PARKED:
                     pass  # these wait for no list
         return found
 
     def _judge_doubt(self, queue: RowQueue) -> bool:
         """Decide by what the lists show of a write in doubt; True if it was done."""
-        entry = self._keeper.entry(queue.stream, queue.key)
-        verdict = self._resolver.resolve(entry)
+        entry = self.keeper.entry(queue.stream, queue.key)
+        verdict = self.resolver.resolve(entry)
         match verdict.finding:
             case Finding.LANDED:
                 self._landed(queue, entry, verdict)
                 return True
-            case Finding.OPEN if not self._dry_run:
+            case Finding.OPEN if not self.dry_run:
                 pass
             case Finding.OPEN | Finding.NOT_LANDED:  # a dry run shows what comes of the wait
-                self._keeper.take_back(entry)
+                self.keeper.take_back(entry)
                 if queue.waiting and queue.step is not None:
-                    self._reporter.retried()
-                self._queues.make_ready(queue)  # planned afresh (rule 16)
+                    self.reporter.retried()
+                self.queues.make_ready(queue)  # planned afresh (rule 16)
             case Finding.UNTELLABLE:
-                self._keeper.untellable(entry)
+                self.keeper.untellable(entry)
                 if queue.waiting:
-                    self._reporter.reject(queue, messages.IN_DOUBT, reason=Reason.IN_DOUBT)
-                self._queues.make_ready(queue)
+                    self.reporter.reject(queue, messages.IN_DOUBT, reason=Reason.IN_DOUBT)
+                self.queues.make_ready(queue)
         return False
 
     def _landed(self, queue: RowQueue, entry: Entry, verdict: Verdict) -> None:
         """Note that a write in doubt was done, or that a person did the same (rule 14)."""
         row_id, intent = verdict.row_id, entry.intent
-        self._keeper.found(entry, row_id, by_value=verdict.by_value)
+        self.keeper.found(entry, row_id, by_value=verdict.by_value)
         if verdict.by_value and row_id is not None and intent is not None:
             facility_id, ended_at = entry.facility_id, intent.ended_at
-            self._refresher.holds.quarantine(queue.stream, row_id, facility_id, ended_at)
-        self._answers.found(queue, row_id)
+            self.refresher.holds.quarantine(queue.stream, row_id, facility_id, ended_at)
+        self.answers.found(queue, row_id)
 
     def _judge_answer(self, queue: RowQueue) -> None:
         """Decide by the lists whether an answer told the truth.
@@ -133,15 +120,15 @@ class Judge:
         2. An unknown path to a row that the lists do not show any more: it was removed.
         3. An unknown path to a row that is there: the path is wrong, for all rows.
         """
-        entry, error = self._keeper.entry(queue.stream, queue.key), queue.error
+        entry, error = self.keeper.entry(queue.stream, queue.key), queue.error
         assert error is not None, "what is verified is an answer"
         if isinstance(error, DuplicateError):
-            self._keeper.take_back(entry)
-            if self._locator.locate(queue.current).seen is None:
-                self._reporter.reject(queue, messages.DUPLICATE, error=error)
-            self._queues.make_ready(queue)
-        elif self._resolver.is_gone(entry):
-            self._answers.carried_out(queue, entry, entry.remote_id)
+            self.keeper.take_back(entry)
+            if self.locator.locate(queue.current).seen is None:
+                self.reporter.reject(queue, messages.DUPLICATE, error=error)
+            self.queues.make_ready(queue)
+        elif self.resolver.is_gone(entry):
+            self.answers.carried_out(queue, entry, entry.remote_id)
         else:
-            self._keeper.take_back(entry)
+            self.keeper.take_back(entry)
             raise error
