@@ -1,7 +1,7 @@
 """The state machine of a scan: what a page means, and what to ask for next.
 
-It does no I/O: `Scan` fetches the page at ``asked`` and passes it to `receive`. What
-"PROOF n" and "A n" refer to is in PROOF.md.
+It does no I/O: `Scan` fetches the page at ``asked`` and passes it to `receive`.
+"PROOF n" and "A n" refer to PROOF.md.
 
     phase             what came                             next phase
     ────────────────  ────────────────────────────────────  ───────────────
