@@ -17,7 +17,7 @@ ERRORS_PAGE = "docs/errors.md"
 
 
 class ErrorKind(StrEnum):
-    """What a user has to look at; the value is the anchor of a section of ``ERRORS_PAGE``."""
+    """What a user should check; the value is the anchor of a section of ``ERRORS_PAGE``."""
 
     SETTINGS = "settings"
     ACCESS = "access"
@@ -38,7 +38,7 @@ class ErrorKind(StrEnum):
     UNEXPECTED = "unexpected"
 
     def with_page(self, line: str) -> str:
-        """Return a line for the user that ends with the section that explains it."""
+        """Return a line with a reference to the section that explains it."""
         return f"{line} ({ERRORS_PAGE}#{self})"
 
 

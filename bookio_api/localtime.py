@@ -44,7 +44,7 @@ _MAX_OFFSET = timedelta(hours=15, minutes=59)
 _LAST_MINUTE, _LAST_SECOND = 59, 59
 
 _PLAIN = r".{10}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
-"""A possible time of day, behind what may be a day."""
+"""A valid time of day, after something like a date."""
 _PLAIN_LENGTH = len("2018-06-29T12:00:00")
 _is_plain = re.compile(_PLAIN, re.ASCII).fullmatch
 _are_plain = re.compile(rf"{_PLAIN}(?:\n{_PLAIN})*", re.ASCII).fullmatch
@@ -161,7 +161,7 @@ class OffsetClock:
         """Make a clock for the zone of a facility."""
         self.tz = tz
         self._days: dict[str, str | None] = {}
-        """The offset of each day met, ``YYYY-MM-DD``; none if the clock changes on it."""
+        """The offset of each day seen, ``YYYY-MM-DD``; none if the clock changes on it."""
 
     def rfc3339(self, text: str) -> str | None:
         """Return a datetime text as RFC 3339, or ``None`` if it is not a possible datetime.
@@ -197,7 +197,7 @@ class OffsetClock:
         return str(moment)
 
     def _offset_of(self, wall: datetime) -> str:
-        """Return the offset of a wall time, and remember whether all of its day has the same."""
+        """Return the offset of a wall time, and cache whether it is the same all day."""
         offset = _offset_at(wall, self.tz)
         day = wall.date().isoformat()
         if day not in self._days:

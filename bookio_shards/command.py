@@ -30,7 +30,7 @@ logger = logging.getLogger("bookio-shards")
 @click.group(
     "bookio-shards",
     cls=OneLineGroup,
-    help="Cut the facilities of a token into shards, for one process and one state each.",
+    help="Split a token's facilities into shards, each with its own process and state.",
 )
 def shards() -> None:
     """Log as the plugins do."""
@@ -42,7 +42,7 @@ def shards() -> None:
     help="Print a line of JSON for each shard that has facilities: its name and their numbers, "
     "which are the setting facility_ids of the process that reads it.",
 )
-@click.option("--of", "count", type=int, required=True, help="How many shards there are, 1 to 64.")
+@click.option("--of", "count", type=int, required=True, help="Number of shards, 1 to 64.")
 @click.option(
     "--config",
     multiple=True,
@@ -62,8 +62,8 @@ def list_shards(count: int, config: tuple[str, ...]) -> None:
     help="Move bookmarks to another number of shards, so that nothing is read in full again. It "
     "shows what it would do and asks before it writes. No run of the tap may be under way.",
 )
-@click.option("--from", "old_count", type=int, help="How many shards there are now, 1 to 64.")
-@click.option("--to", "new_count", type=int, help="How many there will be, 1 to 64.")
+@click.option("--from", "old_count", type=int, help="Current number of shards, 1 to 64.")
+@click.option("--to", "new_count", type=int, help="New number of shards, 1 to 64.")
 @click.option("--from-state-id", help="The state of a run without shards, instead of --from.")
 @click.option("--to-state-id", help="A state for all facilities, instead of --to.")
 @click.option(
@@ -73,14 +73,16 @@ def list_shards(count: int, config: tuple[str, ...]) -> None:
     "--project",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="The folder of meltano.yml; the present one unless given.",
+    help="The folder of meltano.yml; by default the current one.",
 )
-@click.option("--meltano", default="meltano", help="Meltano's program; meltano unless given.")
+@click.option("--meltano", default="meltano", help="Meltano's program; by default meltano.")
 @click.option("--environment", help="The Meltano environment, where it decides on the states.")
 @click.option("--overwrite", is_flag=True, help="Replace states of the new shards that differ.")
-@click.option("--delete-old", is_flag=True, help="Delete the old states once all is written.")
-@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option("--yes", is_flag=True, help="Agree where nobody can be asked.")
+@click.option(
+    "--delete-old", is_flag=True, help="Delete the old states after everything is written."
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan, and change nothing.")
+@click.option("--yes", is_flag=True, help="Confirm in advance, for use without a terminal.")
 def move(
     *,
     old_count: int | None,

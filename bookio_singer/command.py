@@ -32,7 +32,7 @@ _INVALID = re.compile(r"(?s).*\b((?:is|does|has|should) .*) in config\['(\w+)'.*
 
 
 class ReaderStoppedError(BookioError):
-    """Nobody reads our output any more: a loader died, or ``head`` has seen enough."""
+    """The program that reads our output stopped: a loader died, or ``head`` has read enough."""
 
     kind = ErrorKind.STOPPED
 

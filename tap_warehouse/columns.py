@@ -1,4 +1,4 @@
-"""A column of a query: its JSON Schema, and the SQL that makes of it what JSON can hold."""
+"""A column of a query: its JSON Schema, and SQL that converts it to JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bookio_api.contract import RESOURCES
 from bookio_api.schemas import stream_schema, write_schema
 
 AS_TEXT = "{0}::VARCHAR"
-"""SQL for a value of which the database makes text."""
+"""SQL for a value that the database converts to text."""
 ANY_JSON = ("object", "array", "string", "number", "boolean")
 
 
@@ -32,7 +32,7 @@ class Column(NamedTuple):
 
     @property
     def field(self) -> str:
-        """Bookio's own name of a field that equals the column's but for case, else the column's."""
+        """Bookio's name of a field that matches the column's, ignoring case, or the column's."""
         return _FIELDS.get(self.name.lower(), self.name)
 
 

@@ -1,4 +1,4 @@
-"""What a query is run on."""
+"""The interface of a warehouse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tap_warehouse.columns import Column
 
 BLOCK_ROWS = 1000
-"""How many rows are fetched at once, and so are in memory."""
+"""How many rows are fetched at once, and held in memory."""
 
 
 class WarehouseError(BookioError):
@@ -22,10 +22,10 @@ class WarehouseError(BookioError):
 
 
 class Database(Protocol):
-    """A warehouse. Both methods raise ``WarehouseError``, in whose text is no row or password."""
+    """A warehouse. Both methods raise ``WarehouseError``, without rows or passwords."""
 
     def columns(self, query: str) -> list[Column]:
-        """Return the columns of a query, which is not carried out."""
+        """Return the columns of a query, without running it."""
 
     def rows(self, select: str) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a SELECT, a block at a time."""

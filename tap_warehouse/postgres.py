@@ -23,7 +23,7 @@ _QUOTING_ONLY_SQL = frozenset({"08", "25", "28", "3D", "3F", "40", "42", "53", "
 """Classes of SQLSTATE whose text quotes the query, a role or a table, never a row."""
 _SESSION = b"SET TimeZone = 'UTC'; SET DateStyle = 'ISO'"
 _AS_JSON = "to_json({0})::VARCHAR"
-# Of numbers PostgreSQL makes text that is JSON, and keeps every digit, but for these three.
+# PostgreSQL's text of a number is JSON with every digit, except for these three.
 _NUMBER = "CASE WHEN {0}::VARCHAR NOT IN ('NaN', 'Infinity', '-Infinity') THEN {0}::VARCHAR END"
 
 _TEXT = (("string",), AS_TEXT, False)
@@ -117,7 +117,7 @@ def _parts_of(url: str) -> dict[str, str]:
 
 
 def _reason(error: psycopg.Error) -> str:
-    """Return what went wrong, without a row that the server may quote."""
+    """Return the error, without a row that the server may quote."""
     if error.sqlstate is not None and error.sqlstate[:2] in _QUOTING_ONLY_SQL:
         return error.diag.message_primary or type(error).__name__
     if error.sqlstate is None and isinstance(error, psycopg.OperationalError):

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from tap_warehouse.database import Database
 
 EXPECTED = "_bookio_expected"
-"""The field in which target-bookio takes what the source last read."""
+"""The field in which target-bookio expects what the source last read."""
 EXPECTED_FIELDS = ("dateFrom", "dateTo", "status")
 FACILITY = "facilityid"
 """The column that ``facility_ids`` limits, without case and underscores."""
 
 
 class Query(SingerStream):
-    """The rows of one query. Full table each time: target-bookio knows what is done already."""
+    """The rows of one query. Always a full table: target-bookio skips what is done."""
 
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # the columns' types are the schema
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # the schema is made from the columns' types
 
     def __init__(self, tap: SingerTap, name: str, query: str, database: Database) -> None:
         """Describe the query's columns; ``BookioError`` if it cannot be run."""
@@ -91,7 +91,7 @@ def _select(
 ) -> str:
     """Return SQL for the columns as they are emitted, by number, for names may occur twice.
 
-    Rows without a facility come along, to be counted.
+    Rows without a facility are included, to be counted.
     """
     numbers = [f"c{number}" for number in range(len(columns))]
     values = ", ".join(c.sql.format(n) for n, c in zip(numbers, columns, strict=True))

@@ -37,7 +37,7 @@ class TapWarehouse(SingerTap):
     }
 
     def settings_problems(self) -> list[str]:
-        """Return whether there is nothing to read from."""
+        """Return a problem if no warehouse is set."""
         if self.config.get("filepath") or self.config.get("database_url"):
             return []
         missing = (
@@ -53,7 +53,7 @@ class TapWarehouse(SingerTap):
         return [Query(self, name, query, database) for name, query in queries.items()]
 
     def _database(self) -> Database:
-        """Return the database if one is set: Meltano always sets the file, by its default."""
+        """Return the database if one is set, because Meltano always sets the file by default."""
         naive_is_utc = self.config["naive_timestamps"] == "utc"
         if url := self.config.get("database_url"):
             return Postgres(url, naive_is_utc=naive_is_utc)
@@ -61,5 +61,5 @@ class TapWarehouse(SingerTap):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the command line, whose every failure is one line."""
+        """Return the command line, which reports every failure in one line."""
         return OneLineCommand.like(super().get_singer_command(), cls.logger)

@@ -1,8 +1,8 @@
-"""Ends exchanges that take too long, whatever a server does to keep them alive.
+"""Ends exchanges that take too long, whatever the server does to keep them alive.
 
-A socket's own timeout starts again with every byte, so a server that sends one byte now and then
+A socket's own timeout restarts with every byte, so a server that sends one byte now and then
 is never late. Here every exchange has one deadline; when it passes, the socket is shut down under
-whichever thread reads from it.
+the thread that reads from it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Exchange:
     """One request and its response, on one thread."""
 
     socket: Any = None
-    """A socket or what wraps one, once there is one."""
+    """A socket or its wrapper, once there is one."""
     due: float = 0
     """In ``time.monotonic()``."""
     is_late: bool = False
@@ -40,16 +40,16 @@ class Exchange:
 
 
 class Deadlines:
-    """Knows every socket that carries an exchange, and shuts down those that are late.
+    """Tracks every socket with an exchange, and shuts down those that are late.
 
-    One thread watches all of them. As they all have the same time, it sleeps until the oldest is
-    due: none that begins meanwhile can be due before it.
+    One thread watches all of them. They all have the same time limit, so it sleeps until the oldest
+    expires: one that starts later cannot expire earlier.
     """
 
     def __init__(self, timeout_s: float) -> None:
-        """Give each exchange so many seconds from its request on."""
+        """Give each exchange this many seconds from its request on."""
         self.stopped = threading.Event()
-        """Nothing new is sent once it is set."""
+        """Once set, nothing new is sent."""
         self._timeout_s = timeout_s
         # The next two change under _lock. It is reentrant because a signal handler may call
         # close() on a thread that holds it.
@@ -61,10 +61,10 @@ class Deadlines:
 
     @contextmanager
     def exchange(self) -> Iterator[None]:
-        """Carry one request and its response, on this thread.
+        """Run one request and its response, on this thread.
 
         Raises:
-            TransportTimeout: the response was not whole in time, whatever else went wrong then.
+            TransportTimeout: the response was not complete in time.
         """
         this = self._current.exchange = Exchange()
         try:
@@ -74,14 +74,14 @@ class Deadlines:
                 raise
         finally:
             with self._lock:
-                # A connection that was given back may carry another thread's exchange by now.
+                # A returned connection may already carry another thread's exchange.
                 if self._carried.get(this.socket) is this:
                     del self._carried[this.socket]
         if this.is_late:
             raise TransportTimeout
 
     def start(self, carrier: Any) -> None:  # noqa: ANN401 - a socket, or what wraps one
-        """Start the time of this thread's exchange, which goes over this socket.
+        """Start the time limit of this thread's exchange on this socket.
 
         Raises:
             StoppedError: nothing may be sent any more.
@@ -109,7 +109,7 @@ class Deadlines:
             pass
 
     def _shut_down_late(self) -> float:
-        """Shut down what is late; return the seconds until anything else can be."""
+        """Shut down late exchanges; return the seconds until the next one can be late."""
         with self._lock:
             now = time.monotonic()
             for late in [this for this in self._carried.values() if this.due <= now]:
@@ -123,7 +123,7 @@ def with_deadlines(kind: type[HTTPConnection], deadlines: Deadlines) -> type[HTT
     """Return a class of connections whose exchanges have a deadline."""
 
     class TimedConnection(kind):  # type: ignore[misc, valid-type]
-        """A connection that starts the time of an exchange when it is made or used again.
+        """A connection that starts an exchange's time limit when it is opened or reused.
 
         It sends a request in one piece. urllib3 sends head and body one after the other, which
         wakes the server for half a request, and gives up the interpreter twice.

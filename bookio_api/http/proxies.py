@@ -1,4 +1,4 @@
-"""How a host is reached from here: the proxies and certificates that the environment names."""
+"""Proxies and certificates, as the environment configures them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ BAD_ADDRESS = f"api_url is not a valid address; write one such as {PRODUCTION_UR
 
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""In the order in which requests reads them."""
+"""In the same order as in requests."""
 
 
 def pool_for(adapter: HTTPAdapter, api_url: str) -> Any:  # noqa: ANN401 - an urllib3 pool
-    """Return the adapter's pool of connections to a host, TLS always verified.
+    """Return a connection pool for a host, with TLS always verified.
 
     Certificates are trusted in this order: the bundle of a variable, the system's store (which
-    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` move), certifi where the system has no store.
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` move), certifi if the system has no store.
 
-    Raises ``SettingsError``, which names the variable, but not its proxy: that may be a password.
+    Raises ``SettingsError``, which names the variable but not its value: it may have a password.
     """
     settings = requests.Session().merge_environment_settings(api_url, {}, True, True, None)  # noqa: FBT003
     tls = api_url.startswith("https:")

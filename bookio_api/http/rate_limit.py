@@ -1,9 +1,9 @@
-"""When the next request may start: one gate for all threads of a client.
+"""Decides when the next request may start: one gate for all threads of a client.
 
-Three things keep it closed, and the last to end counts:
+Three things close it; the one that ends last counts:
 
 1. the pace of ``requests_per_second``;
-2. a ``Retry-After``, which speaks for the whole server and so holds every thread;
+2. a ``Retry-After``, which applies to the whole server and therefore to every thread;
 3. a pause of our own after 429 without one. It doubles with each refusal and halves with each
    success, and while it lasts one request starts at a time, so that a full window is not met by
    every thread at once.
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from bookio_api.http.retries import RetryPolicy
 
 MAX_SLEEP_S = 1.0
-"""How long a waiting thread sleeps before it looks again: a success may have shortened its wait."""
+"""Longest sleep of a waiting thread: a success may have shortened its wait."""
 MAX_RETRY_AFTER_S = 366 * 86400
-"""A server that asks for more is read as asking for a year: later times may not be printable."""
+"""Longer waits count as a year, because later times may not be printable."""
 
 logger = logging.getLogger(__name__)
 
 
 class RequestGate:
-    """Lets requests start, one after another where it must. Safe to use from several threads."""
+    """Lets requests start, one at a time if necessary. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -45,12 +45,12 @@ class RequestGate:
         stopped: Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Stand open; without ``per_second`` there is no pace. ``stopped`` ends every wait."""
+        """Start open; without ``per_second`` there is no pace. ``stopped`` ends every wait."""
         self._interval_s = 1 / per_second if per_second else 0.0
         self._policy = policy
         self._stopped = stopped
         self._clock = clock
-        # What follows changes under _lock, by the thread that starts or ends a request.
+        # Changed under _lock, by the thread that starts or ends a request.
         self._lock = Lock()
         self._last_start = self._held_until = -math.inf  # by the clock, as is the next
         self._succeeded: dict[str, float] = {}  # last success by operation, since the first 429
@@ -66,7 +66,7 @@ class RequestGate:
             StoppedError: the client has been stopped.
         """
         if not (self._interval_s or self._closings):
-            return 0  # no pace, and nothing was ever refused: no lock is worth it
+            return 0  # no pace and no refusal so far: skip the lock
         with self._turnstile:
             while not self._stopped.is_set():
                 with self._lock:
@@ -82,8 +82,8 @@ class RequestGate:
     def refused(self, ticket: int, retry_after_s: float | None) -> None:
         """Close the gate after a 429, for every thread.
 
-        Requests that were under way when it closed say nothing new, so only one of them makes the
-        pause longer; but the latest ``Retry-After`` counts, whoever brings it.
+        Requests in flight when it closed are no new information, so only one of them makes the
+        pause longer; but the latest ``Retry-After`` counts, from any request.
         """
         with self._lock:
             is_news = ticket == self._closings
@@ -105,7 +105,7 @@ class RequestGate:
             self._held_until = max(self._held_until, self._clock() + seconds)
 
     def succeeded(self, ticket: int, operation: str) -> None:
-        """Note a success, which halves the pause if it began after the last refusal."""
+        """Record a success, which halves the pause if it began after the last refusal."""
         if not self._closings:
             return
         with self._lock:
@@ -115,10 +115,10 @@ class RequestGate:
                 self._pause_s = halved if halved >= self._policy.min_pause_s / 8 else 0.0
 
     def is_hopeless(self, operation: str, first_refused: float) -> bool:
-        """Whether 429 has been borne for long enough.
+        """Whether 429 has lasted too long.
 
-        Another thread's success with the same operation counts: the list gets on, and it would be
-        chance alone that keeps this request waiting.
+        Another thread's success with the same operation counts: the list makes progress, and only
+        chance keeps this request waiting.
         """
         with self._lock:
             since = max(first_refused, self._succeeded.get(operation, 0.0))
@@ -126,7 +126,7 @@ class RequestGate:
 
 
 def parse_retry_after(header: str | None, server_time_ms: int | None) -> float | None:
-    """Return the seconds that a server asks to wait, or ``None`` for what asks for no time.
+    """Return the seconds that a server asks to wait, or ``None`` if it does not.
 
     A date counts from ``server_time_ms``, the response's own ``Date``: our clock may be wrong.
     """

@@ -1,4 +1,4 @@
-"""How long a client tries, and what a failed exchange means for the request that it carried."""
+"""Retry policy, and what a failed exchange means for its request."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ _CERTIFICATE_ADVICE = {9: _CLOCK_ADVICE, 10: _CLOCK_ADVICE, 62: _NAME_ADVICE, 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """Durations in seconds, and how often a request is sent."""
+    """Durations in seconds, and the number of attempts."""
 
     max_attempts: int = 6
-    """For everything but 429, which ends by time."""
+    """For everything except 429, which is limited by time."""
     min_backoff_s: float = 0.6
-    """Bound of the first random wait; it doubles with each attempt."""
+    """Upper bound of the first random wait; it doubles with each attempt."""
     max_backoff_s: float = 30
     min_pause_s: float = 0.25
     """Pause of all threads after the first 429 without a ``Retry-After``; it doubles, too."""
     max_pause_s: float = 30
     max_wait_s: float = 300
-    """How long 429 is borne without a success, and the longest ``Retry-After`` that is obeyed."""
+    """Longest time of 429 without a success, and longest ``Retry-After`` that is obeyed."""
 
     def max_backoff_after(self, attempts: int) -> float:
         """Return the upper bound of the random wait after so many attempts."""
@@ -60,7 +60,7 @@ class RetryPolicy:
 
 
 def transport_error(op: Operation, error: Exception) -> TransportError:
-    """Return an exception of urllib3 as ours; its own text may quote an address with a query."""
+    """Return a urllib3 exception as ours; its own text may quote an address with a query."""
     rejected = _rejected_certificate(error)
     if rejected is not None:
         advice = _CERTIFICATE_ADVICE.get(rejected.verify_code, _AUTHORITY_ADVICE)
@@ -85,13 +85,13 @@ def transport_error(op: Operation, error: Exception) -> TransportError:
 
 
 def is_certainly_unsent(error: Exception) -> bool:
-    """Whether no byte of the request left, for no connection was made or its server trusted."""
+    """Whether no byte was sent, because there was no connection or the server is not trusted."""
     unsent = NewConnectionError | ConnectTimeoutError | StoppedError | ClosedPoolError | ProxyError
     return isinstance(error, unsent) or _rejected_certificate(error) is not None
 
 
 def may_repeat(op: Operation, failure: BookioError, *, sent: bool) -> bool:
-    """Whether a request may be sent again, as the table in ``transport`` says."""
+    """Whether a request may be sent again, by the table in ``transport``."""
     if isinstance(failure, UntrustedServerError):
         return False
     if isinstance(failure, RateLimitError) or not sent:
@@ -100,7 +100,7 @@ def may_repeat(op: Operation, failure: BookioError, *, sent: bool) -> bool:
 
 
 def as_outcome(op: Operation, failure: BookioError, *, sent: bool) -> BookioError:
-    """Turn an unclear failure of a write into what it is: an unknown outcome."""
+    """Turn an unclear failure of a write into an ``OutcomeUnknownError``."""
     is_unclear = isinstance(failure, TransportError | ContractError)
     if op.retry_safe or not sent or not is_unclear:
         return failure
@@ -112,7 +112,7 @@ def as_outcome(op: Operation, failure: BookioError, *, sent: bool) -> BookioErro
 
 
 def _rejected_certificate(error: Exception) -> ssl.SSLCertVerificationError | None:
-    """Return why OpenSSL refused a certificate, if that is what an exception wraps."""
+    """Return why OpenSSL refused a certificate, if an exception wraps such an error."""
     inner = error.original_error if isinstance(error, ProxyError) else error
     found = inner.args[0] if isinstance(inner, SSLError) and inner.args else inner
     return found if isinstance(found, ssl.SSLCertVerificationError) else None

@@ -1,4 +1,4 @@
-"""Sends requests, within bounds of time and size, and sends again what may be sent again.
+"""Sends requests, with limits on time and size, and retries what may be retried.
 
 | signal | read | write |
 |---|---|---|
@@ -53,12 +53,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-"""Bound of one decompressed body; a page of 100 rows is some 70 KiB."""
+"""Limit for a decompressed body; a page of 100 rows has about 70 KiB."""
 CHUNK_BYTES = 256 * 1024
 NO_RETRIES = Retry(total=False, redirect=False)
 """What urllib3 makes of ``retries=False``, for every request again."""
 MISDIRECTED = 421
-"""The server does not want this request on this connection, so the next one gets another."""
+"""The server refused this request on this connection, so the retry uses another one."""
 
 logger = logging.getLogger(__name__)
 
@@ -75,19 +75,19 @@ class Request(NamedTuple):
 
 @dataclass(slots=True)
 class _Tries:
-    """How one request fared so far. Lives in one call of ``send``, on its thread."""
+    """The history of one request, within one call of ``send``, on its thread."""
 
     failed: int = 0
-    """Attempts that ended otherwise than with 429."""
+    """Attempts that did not end with 429."""
     first_refused: float | None = None
-    """When 429 came first, in ``time.monotonic()``."""
+    """Time of the first 429, in ``time.monotonic()``."""
 
 
 class Transport:
     """One connection pool to one host. Safe to use from several threads.
 
-    Each request goes straight to urllib3, which is what keeps it fast. The state that changes is
-    the pool's, the deadlines' and the gate's, each of which has its own lock.
+    Each request goes straight to urllib3, which keeps it fast. The mutable state belongs to
+    the pool, the deadlines and the gate, each with its own lock.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Transport:
                     raw = self._exchange(op, request)
                 response = parse(op, raw)
             except StoppedError as error:
-                # What failed before was worth a retry, so it says more than that we stopped.
+                # The earlier failure says more than that we stopped.
                 raise failure or transport_error(op, error) from None
             except BookioError as error:
                 failure = error
@@ -140,16 +140,16 @@ class Transport:
             self._prepare_retry(op, failure, raw, ticket, tries)
 
     def stop(self) -> None:
-        """Send nothing more and end every wait; what is on its way may still land."""
+        """Send nothing more and end every wait; requests in flight may still arrive."""
         self._stopped.set()
 
     def close(self) -> None:
-        """Stop, and end what is on its way."""
+        """Stop, and abort the requests in flight."""
         self._deadlines.close()
         self._adapter.close()
 
     def _exchange(self, op: Operation, request: Request) -> RawResponse:
-        """Send a request once, and read the response within the bounds of time and size."""
+        """Send a request once, and read the response within the limits of time and size."""
         with self._deadlines.exchange():
             if self._stopped.is_set():
                 raise StoppedError
@@ -204,7 +204,7 @@ class Transport:
     def _retry_after_s(
         self, op: Operation, failure: BookioError, raw: RawResponse | None
     ) -> float | None:
-        """Return the seconds that the server asks to wait; ``RateLimitError`` if they are many."""
+        """Return the seconds that the server asks to wait; ``RateLimitError`` if too many."""
         if raw is None:
             return None
         server_time_ms = parse_http_date(raw.headers.get("Date"))
@@ -220,7 +220,7 @@ class Transport:
 
 
 def _body(op: Operation, response: BaseHTTPResponse) -> bytearray:
-    """Return the whole body, and give its connection back to the pool."""
+    """Return the whole body, and return the connection to the pool."""
     is_packed = "Content-Encoding" in response.headers
     body = bytearray()
     is_reusable = False

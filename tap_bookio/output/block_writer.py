@@ -10,7 +10,7 @@ BLOCK_BYTES = 64 * 1024
 
 
 class BlockWriter(MsgSpecWriter):
-    """Holds records back until a block is full; any other message goes out at once, after them."""
+    """Buffers records until a block is full; any other message flushes them first."""
 
     def __init__(self) -> None:
         """Start with an empty block."""
@@ -31,7 +31,7 @@ class BlockWriter(MsgSpecWriter):
             self.flush()
 
     def flush(self) -> None:
-        """Write out what is held back."""
+        """Write the buffered records."""
         block, self._block = self._block, bytearray()
         sys.stdout.buffer.write(block)
         sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""Writes a page of records at once where nothing of the SDK would touch them.
+"""Writes a page of records at once if the SDK would not change them.
 
 The SDK masks, maps, wraps and serialises record by record. Where all fields are selected and no
 stream map, flattening, batch or record limit is in force, that changes nothing, so a page goes
@@ -33,7 +33,7 @@ class WholePages(SingerStream):
             yield from page
 
     def sync_partition(self, context: Mapping[str, Any] | None) -> Iterator[Row]:
-        """Write the pages of one partition, or leave its records to the SDK, which has a say."""
+        """Write the pages of one partition, or leave its records to the SDK if it must see them."""
         writer = self._page_writer()
         if writer is None:
             yield from super().sync_partition(context)
@@ -46,7 +46,7 @@ class WholePages(SingerStream):
                 counter.increment(len(page))
 
     def _page_writer(self) -> BlockWriter | None:
-        """Return the writer for whole pages, or ``None`` if the SDK has a say."""
+        """Return the writer for whole pages, or ``None`` if the SDK must see the records."""
         writer = self.message_writer
         if self.is_writing and self.passes_records_unchanged and isinstance(writer, BlockWriter):
             return writer
@@ -58,6 +58,6 @@ class WholePages(SingerStream):
         version = "" if self.record_version is None else f'"version":{self.record_version},'
         head = f'{{"type":"RECORD","stream":"{self.name}","record":'.encode()
         tail = f',{version}"time_extracted":"{now}"}}\n'.encode()
-        rows: bytes = encoder.encode_lines(page)  # JSON text holds no raw line break
+        rows: bytes = encoder.encode_lines(page)  # JSON text contains no raw line break
         lines = rows.replace(b"\n", tail + head, len(page) - 1)
         return head, memoryview(lines)[:-1], tail

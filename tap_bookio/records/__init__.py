@@ -1,1 +1,1 @@
-"""From a row as Bookio lists it to the record that is emitted."""
+"""Converts listed rows into records."""

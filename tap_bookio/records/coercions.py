@@ -1,4 +1,4 @@
-"""Converts values of an unexpected type, where that loses nothing."""
+"""Converts values of an unexpected type, if that is lossless."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def to_text(value: object) -> str:
 
 
 def to_integer(value: object) -> int | None:
-    """Return a whole number within int64, also if it came as text or as ``30.0``."""
+    """Return a whole number within int64, even if sent as text or as ``30.0``."""
     integer = None
     if type(value) is int or (isinstance(value, float) and value.is_integer()):
         integer = int(value)
@@ -40,7 +40,7 @@ def to_integer(value: object) -> int | None:
 
 
 def to_number(value: object) -> float | None:
-    """Return a finite float64, also if the number came as text or is beyond int64."""
+    """Return a finite float64, even if sent as text or beyond int64."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
@@ -51,7 +51,7 @@ def to_number(value: object) -> float | None:
 
 
 def to_boolean(value: object) -> bool | None:
-    """Return a boolean, also if it came as ``"true"``, ``"1"`` or ``1``."""
+    """Return a boolean, even if sent as ``"true"``, ``"1"`` or ``1``."""
     return _BOOLEANS.get(str(value).lower()) if isinstance(value, str | int) else None
 
 
@@ -61,4 +61,4 @@ COERCIONS: dict[str, Callable[[Any], object]] = {
     "number": to_number,
     "boolean": to_boolean,
 }
-"""By the JSON Schema type that is expected; nothing becomes an object or an array."""
+"""Converters by expected JSON Schema type; nothing is converted to an object or array."""

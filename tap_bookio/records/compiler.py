@@ -20,7 +20,7 @@ Schema = dict[str, Any]
 
 
 def record_builder(emitted: Schema, own: Schema, policy: Policy) -> RecordBuilder:
-    """Return what makes records of a stream's rows."""
+    """Return the builder of a stream's records."""
     return _object("", emitted, own, policy)
 
 
@@ -37,7 +37,7 @@ def _object(path: str, emitted: Schema, own: Schema | None, policy: Policy) -> R
 def _field(path: str, emitted: Schema, own: Schema | None, policy: Policy) -> FieldRule:
     """Return the rule for a field that is in one of the schemas, or in both."""
     if own is None:
-        # Only the user's catalog lists it: the user vouches that it is not personal.
+        # Only the user's catalog lists it: the user has declared that it is not personal.
         policy = policy._replace(personal_data=PersonalData.KEEP)
     facts = own or {}
     kinds = _kinds(emitted) or _kinds(facts)
@@ -61,7 +61,7 @@ def _field(path: str, emitted: Schema, own: Schema | None, policy: Policy) -> Fi
 
 
 def _kinds(schema: Schema) -> tuple[str, ...]:
-    """Return the JSON types that a schema allows but for null; none if it allows any value."""
+    """Return the JSON types that a schema allows, except null; none if it allows any value."""
     named = schema.get("type", ())
     kinds = [named] if isinstance(named, str) else [*named]
     for choice in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):

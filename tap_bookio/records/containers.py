@@ -1,4 +1,4 @@
-"""Quick looks at values, to see whether a slow one is needed."""
+"""Quick checks of values, to avoid slow ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONTAINERS = frozenset({dict, list})
 MAX_LEVELS = 100
 """Levels of containers in a field; Python recurses a thousand times, loaders too."""
 MIN_DATETIME_LENGTH = len("2018-06-29T12:00")
-"""A date alone is left as it is where no schema says that a datetime is expected."""
+"""A date alone is left unchanged unless the schema expects a datetime."""
 
 
 def is_like_datetime(text: str) -> bool:
@@ -22,7 +22,7 @@ def is_like_datetime(text: str) -> bool:
 
 
 def is_plain(container: Container) -> bool:
-    """Whether a container holds nothing but null, booleans, floats, and texts without datetimes."""
+    """Whether a container has only null, booleans, floats, and texts without datetimes."""
     for item in container.values() if isinstance(container, dict) else container:
         kind = item.__class__
         if kind is str:

@@ -1,4 +1,4 @@
-"""What becomes of the values of one field: types, time zone and privacy, decided together.
+"""Converts the values of one field: types, time zone and privacy, decided together.
 
 For a Python type, a rule gives the function that converts values of it, or none where they stay as
 they are. It converts all of a column at once (record_builder.py), for that is what makes it fast.
@@ -53,7 +53,7 @@ _KINDS: dict[type, str] = {
 
 
 class Policy(NamedTuple):
-    """What applies to all fields of a stream."""
+    """Settings that apply to all fields of a stream."""
 
     personal_data: PersonalData
     pseudonyms: Pseudonyms | None
@@ -62,12 +62,12 @@ class Policy(NamedTuple):
 
     @property
     def is_private(self) -> bool:
-        """Whether nothing may pass that could be personal."""
+        """Whether to omit everything that could be personal."""
         return self.personal_data is not PersonalData.KEEP
 
 
 class FieldRule(Protocol):
-    """Decides about the values of one field."""
+    """Decides what to do with the values of one field."""
 
     @property
     def is_omitted(self) -> bool:
@@ -81,11 +81,11 @@ class ObjectRule(Protocol):
     """Makes records of the objects in one place of a schema."""
 
     def records(self, objects: list[Row], clock: OffsetClock) -> list[Row]:
-        """Return what is emitted for objects; those given stay as they are."""
+        """Return the emitted objects; the given ones are not changed."""
 
 
 class _Field:
-    """What all rules know: where their field is, and how to warn about it."""
+    """Base of all rules: the field's path, and warnings about it."""
 
     def __init__(self, path: str, policy: Policy) -> None:
         """Make a rule for the field at ``path``, whose names are joined by dots."""
@@ -114,7 +114,7 @@ class PersonalField(_Field):
     """A field that a schema calls personal, while ``personal_data`` is not ``keep``."""
 
     def __init__(self, path: str, personal: str, policy: Policy, *, takes_text: bool) -> None:
-        """Take the kind of personal data; a field that takes no text cannot take a pseudonym."""
+        """Take the kind of personal data; only a text field can have a pseudonym."""
         super().__init__(path, policy)
         self._personal = personal
         self._pseudonyms = policy.pseudonyms if takes_text else None
@@ -140,7 +140,7 @@ class DatetimeField(_Field):
     is_omitted = False
 
     def converter(self, kind: type) -> Convert | None:
-        """Return what makes RFC 3339, or null where that is impossible."""
+        """Return the function that converts to RFC 3339, or to null if that is impossible."""
         if kind is NoneType:
             return None
         return self._moments if kind is str else self._emptied
@@ -156,7 +156,7 @@ class DatetimeField(_Field):
 
 
 class TypedField(_Field):
-    """A field that a schema describes, and that is neither personal nor a datetime."""
+    """A described field that is neither personal nor a datetime."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class TypedField(_Field):
     is_omitted = False
 
     def converter(self, kind: type) -> Convert | None:
-        """Return what makes the best of values of a type; what fits in no way becomes null."""
+        """Return the best conversion for values of a type; null if there is none."""
         # 1. Any field may be null.
         if kind is NoneType:
             return None
@@ -220,7 +220,7 @@ class TypedField(_Field):
         if kind not in {dict, list}:
             coercions = [COERCIONS[name] for name in self._kinds if name in COERCIONS]
             return lambda values: [_first_fitting(coercions, value) for value in values]
-        # Only as JSON text, and nobody knows what it contains, so not with privacy.
+        # Only as JSON text, whose content is unknown, so not with privacy.
         if "string" in self._kinds and not self._policy.is_private:
             return to_json
         return lambda values: [None] * len(values)
@@ -238,7 +238,7 @@ class UnknownField(_Field):
         return self._policy.is_private
 
     def converter(self, kind: type) -> Convert | None:
-        """Return what puts offsets on datetimes, however deep, and keeps the rest."""
+        """Return the function that adds offsets to datetimes at any depth."""
         if kind is str:
             return self._texts
         if kind is int:

@@ -1,4 +1,4 @@
-"""Warnings about fields, whose names a server chooses: few, and none that may be a person's."""
+"""Warnings about fields: few, and without names that may be personal data."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ MAX_NAME_LENGTH, MAX_PATH_LENGTH = 40, 100
 UNUSUAL = "with an unusual name"
 
 _LONG_NUMBER = re.compile(r"\d{5}")
-"""Not found in field names, but in phone numbers, birth numbers and ids of persons."""
+"""Typical of phone numbers, birth numbers and ids of persons, not of field names."""
 
 
 class FieldWarnings:
-    """Warns about each problem of a field once, and of ``MAX_WARNINGS`` of a stream."""
+    """Warns about each problem of a field once, up to ``MAX_WARNINGS`` per stream."""
 
     def __init__(self, stream: str, logger: logging.Logger) -> None:
         """Start without any warning given."""
         self._stream = stream
         self._logger = logger
         self._warned: set[tuple[str, str]] = set()
-        """Fields as they were shown, with their problems; `warn` alone adds to it."""
+        """Fields as shown, with their problems; only `warn` adds to it."""
 
     def warn(self, path: str, problem: str) -> None:
-        """Log what is the matter with a field; ``path`` has dots between the names."""
+        """Log a problem of a field; ``path`` has dots between the names."""
         if (path, problem) in self._warned or len(self._warned) > MAX_WARNINGS:
             return  # first, because every row may have the problem
         shown = path if _is_usual(path) else UNUSUAL
@@ -41,7 +41,7 @@ class FieldWarnings:
 
 
 def _is_usual(path: str) -> bool:
-    """Whether a path looks like names from a program."""
+    """Whether all parts of a path look like identifiers."""
     return len(path) <= MAX_PATH_LENGTH and all(
         name.isascii()
         and name.isidentifier()

@@ -1,7 +1,7 @@
-"""Patients' data on its way out: all of it, keyed pseudonyms, or none.
+"""What is emitted of patients' data: all of it, keyed pseudonyms, or none.
 
 Which fields are personal, and of which kind, is in ``schemas/`` as ``x-personal``: ``name``,
-``email``, ``phone`` or ``text``, for whatever a person typed may name a person. A field in no
+``email``, ``phone`` or ``text``, because free text may name a person. A field in no
 schema may contain anything, so it passes only with ``keep``, or if the catalog lists it.
 """
 
@@ -29,13 +29,13 @@ class PersonalData(StrEnum):
 
 
 MIN_KEY_LENGTH = 32
-"""Characters; as many random ones cannot be guessed, so a pseudonym cannot be looked up."""
+"""This many random characters cannot be guessed, so a pseudonym cannot be looked up."""
 MIN_KEY_CHARACTERS = 8
 """How many different characters a key must have; a random one of 32 has more."""
 HOME_REGION = "SK"
-"""Where a phone number without country code is dialled."""
+"""The country of a phone number without a country code."""
 MAX_REMEMBERED = 10_000
-"""Pseudonyms: names repeat, and a patient comes more than once."""
+"""Cached pseudonyms: names repeat, and patients return."""
 
 _HOME_NUMBER = re.compile(r"\+421[2-689]\d{8}", re.ASCII)
 """A number of the home region as E.164 writes it, which phonenumbers would return as it is."""
@@ -49,13 +49,13 @@ class Pseudonyms:
     def __init__(self, key: str) -> None:
         """Take ``personal_data_key``."""
         self._mac = hmac.new(key.encode(), digestmod="sha256")
-        """What every pseudonym begins with: a copy of it saves hashing the key each time."""
+        """The keyed start of every pseudonym; copying it saves hashing the key each time."""
         self._of_text = lru_cache(MAX_REMEMBERED)(self._made)
 
     def of(self, kind: str, value: object) -> object:
-        """Return the HMAC-SHA-256 of a personal value as 64 hex digits; a blank stays as it is.
+        """Return the HMAC-SHA-256 of a personal value as 64 hex digits; a blank is unchanged.
 
-        Values that mean the same person are normalised first, so that they are one pseudonym.
+        Values are normalised first, so that spellings of the same value give one pseudonym.
         """
         if isinstance(value, str):
             return self._of_text(kind, value)
@@ -74,7 +74,7 @@ class Pseudonyms:
 
 
 def pseudonyms_from(settings: Mapping[str, Any]) -> Pseudonyms | None:
-    """Return the pseudonyms of the settings, or ``None`` where none are wanted."""
+    """Return the pseudonyms of the settings, or ``None`` in other modes."""
     if settings.get("personal_data") != PersonalData.PSEUDONYMISE:
         return None
     return Pseudonyms(settings["personal_data_key"])
@@ -98,7 +98,7 @@ def without_omitted(listed: Schema, schema: Schema, mode: str) -> Schema:
 
 
 def published(schema: Schema, mode: str) -> Schema:
-    """Return a stream's schema as this mode fills it: without the fields that it omits."""
+    """Return a stream's schema without the fields that this mode omits."""
     return without_omitted(schema, schema, mode)
 
 
@@ -130,7 +130,7 @@ def _normal(kind: str, value: str) -> str:
 
 
 def _visible(value: str) -> str:
-    """Return a text without case, composed as Unicode composes it, and without invisible signs."""
+    """Return a text in lower case and composed form, without invisible characters."""
     text = unicodedata.normalize("NFKC", value).casefold()
     if text.isprintable():
         return text
@@ -138,13 +138,13 @@ def _visible(value: str) -> str:
 
 
 def _normal_email(text: str) -> str:
-    """Return the address alone, of ``<mailto:jan@example.org.>`` too."""
+    """Return only the address, for instance of ``<mailto:jan@example.org.>``."""
     inside = _IN_BRACKETS.search(text)
     return (inside[1] if inside else text).removeprefix("mailto:").rstrip(".")
 
 
 def _normal_phone(text: str) -> str:
-    """Return the number in the form +421905123456, or what digits there are."""
+    """Return the number in the form +421905123456, or its digits."""
     if _HOME_NUMBER.fullmatch(text):
         return text
     import phonenumbers  # noqa: PLC0415 - 30 ms that only pseudonyms cost

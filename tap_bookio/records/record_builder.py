@@ -1,4 +1,4 @@
-"""From rows to records in one walk: types, time zone and privacy together.
+"""Converts rows into records in one walk: types, time zone and privacy together.
 
 Rows of one list look alike, so a page is walked column by column: what must be done is decided
 once for the *kinds* of a column, which are the types of its values, and most columns need nothing
@@ -29,7 +29,7 @@ HOW_TO_GET_A_COLUMN = (
 
 
 class Plan(NamedTuple):
-    """What is done with a column."""
+    """The conversion of a column."""
 
     is_omitted: bool
     converters: Mapping[type, Convert]
@@ -42,7 +42,7 @@ class RecordBuilder:
     _MAX_REMEMBERED, _MAX_NAME_LENGTH = 2_000, 100
 
     def __init__(self, path: str, fields: Mapping[str, FieldRule], policy: Policy) -> None:
-        """Take the rules of the known fields; ``path`` is that of the object and ends in a dot."""
+        """Take the rules of the known fields; ``path`` is the object's path with a final dot."""
         self._path = path
         self._fields = fields
         self._policy = policy
@@ -80,7 +80,7 @@ class RecordBuilder:
         if name not in self._fields:
             self._warn_of_unknown(name)
         plan = plan_for(self._rule(name), kinds)
-        # A server chooses the names, so what is remembered of them has bounds.
+        # The server chooses the names, so the cache is limited.
         if len(self._plans) >= self._MAX_REMEMBERED:
             self._plans.clear()
         if len(name) <= self._MAX_NAME_LENGTH:
@@ -104,7 +104,7 @@ class RecordBuilder:
 
 
 def plan_for(rule: FieldRule, kinds: Kinds) -> Plan:
-    """Return what a rule wants done with a column of these kinds."""
+    """Return a rule's conversion of a column of these kinds."""
     return Plan(rule.is_omitted, {} if rule.is_omitted else converters_of(rule, kinds))
 
 

@@ -1,4 +1,4 @@
-"""What Bookio's answer to a request means for its row."""
+"""What Bookio's response to a request means for its row."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """Notes the answers of one run, in the books and in the row's queue."""
+    """Records the responses of one run, in the books and in the row's queue."""
 
     queues: RowQueues
     keeper: Bookkeeper
@@ -38,19 +38,19 @@ class Answers:
     source_wins: bool
 
     def note(self, queue: RowQueue, entry: Entry, result: Result) -> None:
-        """Note what came of a row's request.
+        """Record the result of a row's request.
 
-        1. It never left: the intent is taken back, and the queue stays as it is.
-        2. No answer: it is in doubt.
-        3. Done; so is a removal that finds nothing to remove.
-        4. An answer that may be wrong (a duplicate, an unknown path to what may be gone): a look
-           must confirm it.
-        5. Not found: somebody removed the row. Nobody but the list can see that, so this is how
-           it is noticed (rule 17).
+        1. It was never sent: the intent is withdrawn, and the queue does not change.
+        2. No response: it is in doubt.
+        3. Done; so is a removal of a row that is already gone.
+        4. A response that may be wrong (a duplicate, an unknown path to a row that may be gone):
+           a lookup must confirm it.
+        5. Not found: somebody removed the row. Only a list could show that otherwise, so
+           this is how it is noticed (rule 17).
         6. Refused: a reject.
 
         Raises:
-            BookioError: anything else, for it fails for every record.
+            BookioError: anything else, because it fails for every record.
         """
         error = result.error
         effect = queue.step.effect if queue.step is not None else None
@@ -80,7 +80,7 @@ class Answers:
             self.queues.make_ready(queue)
 
     def note_last(self, queue: RowQueue, entry: Entry, result: Result) -> None:
-        """Note what came of a request that was on its way when the run was stopped."""
+        """Record the result of a request that was in flight when the run was stopped."""
         if result.error is None and result.was_sent:
             self.carried_out(queue, entry, result.row_id)
         elif isinstance(result.error, OutcomeUnknownError):
@@ -89,7 +89,7 @@ class Answers:
             self.keeper.take_back(entry)
 
     def carried_out(self, queue: RowQueue, entry: Entry, row_id: int | None) -> None:
-        """Note a request that was carried out; its record is done if it was the last."""
+        """Record a successful request; its record is done if it was the last one."""
         step, desired = queue.step, queue.desired
         assert step is not None, "only what was started can be answered"
         assert desired is not None, "only what was planned can be answered"
@@ -105,7 +105,7 @@ class Answers:
         self.queues.make_ready(queue)
 
     def found(self, queue: RowQueue, row_id: int | None) -> None:
-        """Note for the record, if this run has it, that a list shows its request carried out."""
+        """Record that a list shows a request as carried out, if this run has its record."""
         if queue.step is not None and queue.waiting:
             is_last = queue.has_last_step
             queue.step_done(())
@@ -114,6 +114,6 @@ class Answers:
         self.queues.make_ready(queue)
 
     def watch(self, entry: Entry) -> None:
-        """Keep what lists show of a row whose request has no clear answer."""
+        """Keep the listings of a row whose request has no clear response."""
         if entry.remote_id is not None:
             self.refresher.rows.watch(entry.stream, entry.remote_id)

@@ -1,4 +1,4 @@
-"""Puts the reconciler of a run together from its parts."""
+"""Assembles the reconciler of a run."""
 
 from __future__ import annotations
 

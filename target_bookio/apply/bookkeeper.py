@@ -1,7 +1,7 @@
-"""Notes what is sent and what came of it: journal, mirror and windows in one transaction.
+"""Records requests and their results: journal, mirror and windows in one transaction.
 
-Rule 20 of docs/design/write-back.md: an answer's entry, row and window last together, from the
-next commit on.
+Rule 20 of docs/design/write-back.md: a response's entry, row and window become durable together,
+with the next commit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Bookkeeper:
-    """Keeps the books of one run."""
+    """Keeps the books of one run: journal, mirror and windows."""
 
     def __init__(self, journal: Journal, mirror: Mirror, clock: ServerClock) -> None:
         """Take the books."""
@@ -48,7 +48,7 @@ class Bookkeeper:
         self.digest = journal.digest
 
     def wish_of(self, desired: Desired) -> str:
-        """Return the digest of what a record asks for."""
+        """Return the digest of a record."""
         values: dict[str, Any] = dict(desired.values)
         return self.digest([values, desired.deleted])
 
@@ -61,7 +61,7 @@ class Bookkeeper:
     def intend(
         self, desired: Desired, entry: Entry | None, row: Row | None, step: Step, who: Identity
     ) -> Entry:
-        """Note a request. Commit before its first byte is sent (rule 12).
+        """Record an intent. Commit before its first byte is sent (rule 12).
 
         ``who`` is what identifies a new booking.
         """
@@ -93,7 +93,7 @@ class Bookkeeper:
         return noted
 
     def doubt(self, entry: Entry) -> Entry:
-        """Note that an attempt ended without an answer, now (rule 2)."""
+        """Record that an attempt has just ended without a response (rule 2)."""
         assert entry.intent is not None, "only what was sent can be in doubt"
         state, now = IntentState.IN_DOUBT, self._clock.now_ms()
         doubtful = entry._replace(intent=entry.intent._replace(state=state, ended_at=now))
@@ -101,7 +101,7 @@ class Bookkeeper:
         return doubtful
 
     def take_back(self, entry: Entry) -> None:
-        """Note that a request was not carried out."""
+        """Record that a request was not carried out."""
         closed = entry._replace(intent=None)
         if closed.agreed or closed.past or closed.remote_id is not None:
             self._journal.put(closed)
@@ -109,8 +109,10 @@ class Bookkeeper:
             self._journal.forget(closed)
 
     def answered(self, entry: Entry, step: Step, row_id: int | None, desired: Desired) -> Entry:
-        """Note a request that was answered with success: entry, row, window and trial."""
-        is_creation = step.effect is Effect.CREATE  # then no row is mirrored: do not look for one
+        """Record a successful request: entry, row, window and trial."""
+        is_creation = (
+            step.effect is Effect.CREATE
+        )  # then no row is mirrored, so do not look for one
         old = None if row_id is None or is_creation else self._mirror.get(entry.stream, row_id)
         row = operations.after(step, old and old.row, row_id)
         assert entry.intent is not None, "only what was sent can be answered"
@@ -118,18 +120,18 @@ class Bookkeeper:
             self._mirror.remove(entry.stream, row_id)
             self._open_window(entry, entry.intent, row_id, {REMOVED: ("",)})
         elif old is None and row_id is not None and step.effect is not Effect.CREATE:
-            # No list has shown it: the next refresh brings the row.
+            # No list has shown it yet: the next refresh will.
             self._open_window(entry, entry.intent, row_id, {})
         elif row is not None and row_id is not None:
             self._write_through(entry, entry.intent, step, row, old)
         return self._confirmed(entry, entry.intent, row_id, step, desired)
 
     def found(self, entry: Entry, row_id: int | None, *, by_value: bool) -> Entry:
-        """Note a request that a list showed to have been carried out."""
+        """Record a request that, according to a list, was carried out."""
         intent = entry.intent
         assert intent is not None, "only what was sent can be found"
         if by_value and row_id is not None:
-            # A person may have done the same, and ours still flies: no write until then (rule 14).
+            # A person may have done the same while ours is in flight: no write until then (14).
             before = {name: (digest,) for name, digest in intent.before.items()}
             self._open_window(entry, intent, row_id, before, quarantined=True)
         seen = None if row_id is None else self._mirror.get(entry.stream, row_id)
@@ -142,11 +144,11 @@ class Bookkeeper:
         return self._confirmed(entry, intent, row_id, None, None)
 
     def give_number(self, stream: str, seen: Seen, external_id: int) -> None:
-        """Note the ``externalId`` of a row that lists do not show."""
+        """Record the ``externalId`` of a row if lists do not show it."""
         self._mirror.put(stream, seen._replace(row={**seen.row, "externalId": external_id}))
 
     def adopt(self, desired: Desired, seen: Seen) -> None:
-        """Note that a row without a number is the one of this record (rule 24)."""
+        """Record that a row without ``externalId`` belongs to this record (rule 24)."""
         assert desired.external_id is not None, "a row is adopted for its number"
         self.give_number(desired.stream, seen, desired.external_id)
         facility, row_id = seen.row.get("facilityId"), seen.id
@@ -154,7 +156,7 @@ class Bookkeeper:
         self._journal.put(entry)
 
     def agree(self, desired: Desired, entry: Entry | None, row: Row | None, plan: Plan) -> None:
-        """Note that Bookio holds what a record asks for (rule 9)."""
+        """Record that Bookio agrees with a record (rule 9)."""
         if row is None:
             if entry is not None:
                 gone = entry._replace(agreed={}) if desired.deleted else entry
@@ -175,11 +177,11 @@ class Bookkeeper:
         self._journal.put_if_changed(agreed_entry.settled(desired.wish))
 
     def settle(self, entry: Entry, wish: str) -> None:
-        """Note that a record was carried out."""
+        """Record that a record was carried out."""
         self._journal.put_if_changed(entry.settled(wish))
 
     def dispute(self, desired: Desired, entry: Entry | None, row: Row | None, plan: Plan) -> None:
-        """Note that nobody knows what is agreed about some fields (rule 10)."""
+        """Record that the agreed values of some fields are unknown (rule 10)."""
         if not plan.disputed:
             return
         entry = entry or Entry(desired.stream, desired.key)
@@ -193,7 +195,7 @@ class Bookkeeper:
         )
 
     def untellable(self, entry: Entry) -> None:
-        """Note that no list can tell what became of a request.
+        """Record that no list can show the outcome of a request.
 
         A creation stays in the journal as it is, the only guard against a second one. Of a changed
         row nobody knows any more what is agreed (rule 10).
@@ -205,14 +207,14 @@ class Bookkeeper:
             self._journal.put(entry._replace(agreed=agreed, intent=None))
 
     def removed(self, entry: Entry, *, forget_id: bool) -> None:
-        """Note that Bookio has the row no more: it answered so (rule 17)."""
+        """Record that Bookio no longer has the row, according to its response (rule 17)."""
         if entry.remote_id is not None:
             self._mirror.remove(entry.stream, entry.remote_id)
         remote_id = None if forget_id else entry.remote_id
         self._journal.put(entry._replace(intent=None, remote_id=remote_id))
 
     def _intended_creation(self, desired: Desired, step: Step) -> dict[str, str]:
-        """Return what is agreed once a row is created."""
+        """Return the agreed values of a new row."""
         row = operations.after(step, None, None) or {}
         names = ("externalId", "dateFrom", "dateTo", "status")
         held = {name: self.digest(row[name]) for name in names if row.get(name) is not None}
@@ -250,7 +252,7 @@ class Bookkeeper:
         is_new: bool = False,
         quarantined: bool = False,
     ) -> None:
-        """Open the window of a row: from the attempt's end if that is known, else from now."""
+        """Open the window of a row, from the attempt's end if it is known, or from now."""
         answered_at = intent.ended_at or self._clock.now_ms()
         window = Window(entry.facility_id, intent.sent_at, answered_at, before, quarantined)
         self._journal.windows.open(entry.stream, row_id, window, is_new=is_new)

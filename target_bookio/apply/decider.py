@@ -1,4 +1,4 @@
-"""Decides what a row's first record needs: a request, a wait, or nothing any more."""
+"""Decides what a row's first record needs: a request, a wait, or nothing."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class Decider:
     def next_request(self, queue: RowQueue, *, is_at_end: bool) -> NextRequest | None:
         """Settle a row's records until one needs a request; ``None`` if none does, or it waits.
 
-        1. The record is the row's past: passed over, or parked if it is the last so far (rule 11).
-        2. A creation whose outcome nobody can tell: a reject (rules 15 and 23).
-        3. Nobody can tell what the row is now: it waits for a list (rules 6 and 14).
+        1. The record is the row's history: skipped, or parked if it is the last so far (rule 11).
+        2. A creation whose outcome is unknown: a reject (rules 15 and 23).
+        3. The row's current state is unknown: it waits for a list (rules 6 and 14).
         4. Planned: settled as unchanged, a conflict or a reject, or a request is returned.
         """
         while queue.waiting:
@@ -70,7 +70,7 @@ class Decider:
                     return None
                 self.reporter.done(queue)
             elif located.entry and located.entry.intent is not None:
-                # The only guard against a second creation: no list tells whether it arrived.
+                # The only protection against a second creation: no list shows whether it arrived.
                 self.reporter.reject(queue, messages.IN_DOUBT, reason=Reason.IN_DOUBT)
             elif hold := self._hold_of(queue, located):
                 if located.seen is None and queue.looks == 0:
@@ -119,7 +119,7 @@ class Decider:
             case PlanKind.REJECT if not queue.operations:
                 self.reporter.reject(queue, plan.message, fields=plan.fields)
             case PlanKind.UNCHANGED | PlanKind.REJECT:
-                # A reject after a request is about what no operation changes: the rest is done.
+                # A reject after a request is about fixed fields: the rest is done.
                 self.keeper.agree(desired, located.entry, row, plan)
                 self.reporter.done(queue, (row or {}).get("id"))
         return None
@@ -135,13 +135,13 @@ class Decider:
     def _in_its_zone(self, desired: Desired, row: Row | None) -> Desired:
         """Return a record with the wall times of its facility, or raise ``RecordError``."""
         if desired.facility_id is not None or row is None:
-            return desired  # it has them, or it is nowhere and the planner refuses it
+            return desired  # it already has them, or it has no facility and the planner refuses it
         facility = row.get("facilityId")
         is_known = self.facilities.knows_zone(facility)
         return desired.in_zone(self.facilities.time_zone(facility), is_known=is_known)
 
     def _checked(self, queue: RowQueue, request: NextRequest) -> NextRequest | None:
-        """Return a request if nothing but the row itself speaks against it.
+        """Return a request, unless something about the row prevents it.
 
         After a reject, and where a look brought the row that was to be created, there is none;
         the row's first record is then another one, or planned afresh.
@@ -165,10 +165,10 @@ class Decider:
         return request._replace(overlaps=found)
 
     def _may_create(self, queue: RowQueue, request: NextRequest) -> bool:
-        """Whether a row is really not there.
+        """Whether a row really does not exist.
 
         1. It was created from here, and lists that hide our numbers do not show its id: a reject.
-        2. It is in a facility out of scope: that is looked at once, before anything is created.
+        2. It is in a facility out of scope: those are checked once, before anything is created.
         3. Lists hide our numbers, and a row without an owner is this very booking (rule 24).
         """
         desired, entry = request.desired, request.located.entry

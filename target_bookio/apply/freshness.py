@@ -1,4 +1,4 @@
-"""Brings the mirror up to date once a run, and again where a row waits for a list."""
+"""Refreshes the mirror once per run, and again when a row waits for a list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NUMBERED_STREAMS = (RESERVATIONS, BLOCKED_TIMES)
 
 
 class Freshness:
-    """What was read of each stream. Changed by the reconciler's thread alone."""
+    """What was read of each stream. Changed only by the reconciler's thread."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Freshness:
         self._refreshed: set[str] = set()
         self._looked_elsewhere: set[str] = set()
         self._twice: dict[str, set[int]] = {}
-        """Numbers that two rows have, and that no record was rejected for yet (rule 19)."""
+        """``externalId`` values of two rows that no record was rejected for yet (rule 19)."""
 
     def ensure(self, stream: str) -> None:
         """Refresh a stream unless this run has done so."""
@@ -53,7 +53,7 @@ class Freshness:
         self._locator.refreshed(stream)
 
     def look_elsewhere(self, stream: str) -> bool:
-        """Read the facilities out of scope, once; False if that brought nothing new."""
+        """Read the facilities out of scope, once; False if there was nothing new."""
         others = self._facilities.out_of_scope
         if not others or stream in self._looked_elsewhere:
             return False

@@ -1,4 +1,4 @@
-"""Reads records, and rejects those that cannot be understood."""
+"""Reads records, and rejects those that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Intake:
-    """Where the records of a run come in."""
+    """The entry of a run's records."""
 
     def __init__(self, facilities: Facilities, keeper: Bookkeeper, reporter: Reporter) -> None:
         """Take the facilities in scope, what digests a record, and what reports a reject."""
@@ -30,7 +30,7 @@ class Intake:
         self._places = count()
 
     def read(self, stream: str, records: Iterable[Mapping[str, Any]]) -> list[Desired]:
-        """Return what records ask for, less those that are rejected for how they say it.
+        """Return the parsed records, without those that are invalid.
 
         Those that name their facility have its wall times.
         """

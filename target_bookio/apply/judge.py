@@ -1,4 +1,4 @@
-"""Looks at the lists for rows that wait for one, and applies what the lists show."""
+"""Refreshes lists for rows that wait, and applies what they show."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Judge:
                 case RowState.HELD | RowState.UNLISTED:
                     self.queues.make_ready(queue)
                 case RowState.READY | RowState.SENDING | RowState.PARKED:
-                    pass  # these wait for no list
+                    pass  # these do not wait for a list
         return found
 
     def _judge_doubt(self, queue: RowQueue) -> bool:
@@ -92,7 +92,7 @@ class Judge:
                 return True
             case Finding.OPEN if not self.dry_run:
                 pass
-            case Finding.OPEN | Finding.NOT_LANDED:  # a dry run shows what comes of the wait
+            case Finding.OPEN | Finding.NOT_LANDED:  # a dry run shows the result of the wait
                 self.keeper.take_back(entry)
                 if queue.waiting and queue.step is not None:
                     self.reporter.retried()
@@ -114,7 +114,7 @@ class Judge:
         self.answers.found(queue, row_id)
 
     def _judge_answer(self, queue: RowQueue) -> None:
-        """Decide by the lists whether an answer told the truth.
+        """Decide by the lists whether a response was true.
 
         1. A duplicate: the row is planned as what the list shows, or rejected if it shows none.
         2. An unknown path to a row that the lists do not show any more: it was removed.

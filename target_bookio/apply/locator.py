@@ -1,4 +1,4 @@
-"""Finds which row of Bookio a record is about, and what the journal knows of it."""
+"""Finds the row of a record in Bookio, and its journal entry."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Located(NamedTuple):
-    """A record's row and entry, as far as they are known."""
+    """A record's row and entry, if they are known."""
 
     seen: Seen | None
     entry: Entry | None
     duplicates: tuple[int, ...] = ()
-    """Ids of the rows if there is more than one that the record may mean."""
+    """Ids of the rows if the record may refer to more than one."""
 
 
 class Locator:
-    """Reads journal and mirror; the one thing it notes is that an entry's row was found."""
+    """Reads journal and mirror; it only records that an entry's row was found."""
 
     def __init__(self, journal: Journal, mirror: Mirror) -> None:
         """Take where to look."""
@@ -34,18 +34,18 @@ class Locator:
         self._mirror = mirror
         self._shows_numbers: dict[str, bool] = {}
         self._identities: dict[int, Identity] = {}
-        """What identifies the bookings of the records loaded last, by their place in the input."""
+        """Identities of the bookings loaded last, by their position in the input."""
 
     def refreshed(self, stream: str) -> None:
         """Take note that the mirror of a stream is new."""
         self._shows_numbers[stream] = self._mirror.shows_our_numbers(stream)
 
     def is_blind(self, stream: str) -> bool:
-        """Whether no list has shown yet that it shows our ``externalId``."""
+        """Whether no list has shown our ``externalId`` yet."""
         return stream == RESERVATIONS and not self._shows_numbers.get(stream, False)
 
     def load(self, stream: str, records: Iterable[Desired]) -> None:
-        """Read what is known of many records at once."""
+        """Read the rows and entries of many records at once."""
         records = list(records)
         self._identities.clear()
         names = {name for record in records for name in (record.key, *record.names)}
@@ -84,7 +84,7 @@ class Locator:
         return Located(seen, entry, duplicates)
 
     def names(self, desired: Desired) -> set[str]:
-        """Return every name of a record's row that is known by now."""
+        """Return every known name of a record's row."""
         located = self.locate(desired)
         names = {desired.key, *desired.names}
         if located.entry is not None:
@@ -92,7 +92,7 @@ class Locator:
         if located.seen is not None:
             names.update(names_of(located.seen))
         elif desired.stream == RESERVATIONS and self.is_blind(desired.stream):
-            # One creation at a time for one booking: its twin waits (rule 22).
+            # One creation at a time for one identity: its twin waits (rule 22).
             names.add(f"booking:{self.identity_of(desired)}")
         return names
 

@@ -1,4 +1,4 @@
-"""Looks for overlaps before a request is sent: `plan.overlap` with the mirror's rows."""
+"""Checks for overlaps before a request is sent: `plan.overlap` with the mirror's rows."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _NEEDED = {RESERVATIONS: (RESERVATIONS, CALENDARS), BLOCKED_TIMES: (RESERVATIONS
 _MAX_PLANNED = 10_000
 """So many terms of this run are kept before what is booked is read from the mirror again."""
 _PLACING = frozenset({Effect.CREATE, Effect.TERM, Effect.STATUS})
-"""What may put a row where others are."""
+"""Operations that can cause an overlap."""
 
 
 class Overlaps:
-    """What is booked at the times that a run writes. Changed by the reconciler's thread alone."""
+    """Bookings at the times that a run writes. Changed only by the reconciler's thread."""
 
     def __init__(
         self, mirror: Mirror, refresh: Callable[[str], None], on_overlap: OnOverlap
@@ -45,7 +45,7 @@ class Overlaps:
         self._loaded: set[tuple[int | None, str]] = set()
         """The facilities and months whose reservations were read from the mirror."""
         self._planned: set[str] = set()
-        """The keys of rows that this run wrote lately: the mirror may not have them yet."""
+        """Keys of rows that this run just wrote: the mirror may not have them yet."""
 
     def of(self, desired: Desired, row: Row | None, step: Step) -> tuple[str, ...]:
         """Return the keys of the reservations with which a request would overlap."""
@@ -54,7 +54,7 @@ class Overlaps:
             return ()
         key = f"id:{row['id']}" if row else desired.key
         planned = after(step, row, None) or {}
-        if planned.get("status") not in {None, "CONFIRMED"}:  # it frees its place
+        if planned.get("status") not in {None, "CONFIRMED"}:  # it frees its term
             self._planned.add(key)
             if self._occupancy is not None:
                 self._occupancy.put(key, planned)

@@ -1,10 +1,10 @@
 """Carries records out, effectively once: start here.
 
-A batch is refreshed (once a run), planned row by row, committed, sent, and noted. Records of one
-row go one after another, each planned on what the one before it left; rows go in parallel. A row
-that cannot go on yet (its write is in doubt, lists may be late, its record may be its past) waits,
-the others go on, and the run waits at its end, STATE with it. docs/design/write-back.md has the
-rules that the comments name.
+A batch is refreshed (once per run), planned row by row, committed, sent, and recorded. The records
+of a row run one after another, each planned on the result of the previous one; rows run in
+parallel. A row that cannot continue yet (its write is in doubt, lists may be late, its record may be
+history) waits while the others continue; the run and STATE wait at the end. The comments cite the
+rules of docs/design/write-back.md.
 
     intake -> row_queues -> decider -> (commit) -> sender -> answers -> the row's next record
                                ^                                |
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_SILENCE = 10
-"""So many writes in a row without a clear answer, and no more is sent until a look tells."""
+"""After this many writes in a row without a clear response, sending waits for a lookup."""
 MAX_PAUSE_S = 30
-"""The longest pause between two looks at a doubt."""
+"""The longest pause between two lookups of a doubt."""
 
 
 class Books(NamedTuple):
@@ -59,13 +59,13 @@ class Books(NamedTuple):
     keeper: Bookkeeper
     report: Report
     commit: Callable[[], None]
-    """Puts the report and the journal on the disk."""
+    """Flushes the report and the journal to the disk."""
     commit_then: Callable[[Callable[[bool], None]], None]
     """The same on another thread, which then calls what it is given: `Database.commit_then`."""
 
 
 class Reconciler:
-    """Delivers the records of one run. All its state is changed by the run's thread."""
+    """Delivers the records of one run. Only the run's thread changes its state."""
 
     def __init__(
         self,
@@ -95,10 +95,10 @@ class Reconciler:
         self._clock = clock
         self._pause = pause
         self._in_flight: dict[int, tuple[RowQueue, Entry]] = {}
-        """What was committed and has no result yet, by ticket."""
+        """Committed requests without a result, by ticket."""
         self._tickets = count(1)
         self._silence = 0
-        """How many writes in a row had no clear answer."""
+        """How many writes in a row had no clear response."""
         self._commit_s = 0.0
         """How long the last commit lasted. Set by the thread that commits."""
         self._is_at_end = False
@@ -109,7 +109,7 @@ class Reconciler:
         return not self._queues
 
     def start(self) -> None:
-        """Look what became of the writes that an earlier run left without an outcome."""
+        """Resolve the writes that an earlier run left without an outcome."""
         left_over = self._journal.in_doubt()
         if not left_over:
             return
@@ -117,7 +117,7 @@ class Reconciler:
         for known in left_over:
             entry = known
             assert entry.intent is not None, "the journal returns doubts only"
-            # A kill left no end of the attempt, and a clock that went back a wrong one (rule 2).
+            # A kill left no end time, and a clock that went back left a wrong one (rule 2).
             if not 0 < entry.intent.ended_at <= now or not self._clock.is_known:
                 entry = self._keeper.doubt(entry)
             self._answers.watch(entry)
@@ -149,7 +149,7 @@ class Reconciler:
         self._report.check_limits()
 
     def finish(self) -> None:
-        """Carry out what waited for the end of the input, and wait for what is in doubt.
+        """Carry out what waited for the end of the input, and wait for writes in doubt.
 
         Raises:
             BookioError: the run cannot go on; what was not settled is in the journal.
@@ -169,13 +169,13 @@ class Reconciler:
         self._report.check_limits()
 
     def land(self, results: Iterable[Result]) -> None:
-        """Note what came of requests that were on their way when the run was stopped."""
+        """Record the results of requests that were in flight when the run was stopped."""
         for result in results:
             queue, entry = self._in_flight.pop(result.ticket)
             self._answers.note_last(queue, entry, result)
 
     def _wait(self, longest_s: float) -> None:
-        """Pause until a look can bring a decision."""
+        """Pause until a lookup can decide."""
         wake_at = min(map(self._judge.wake_at, self._queues))
         pause_s = min(max(0, wake_at - self._clock.now_ms()) / 1000, longest_s)
         logger.info(
@@ -187,7 +187,7 @@ class Reconciler:
         self._pause(pause_s)
 
     def _work(self) -> None:
-        """Plan, send and note, until every row is done or waits for something."""
+        """Plan, send and record, until every row is done or waits for something."""
         while True:
             self._send_ready()
             fresh = [queue for queue in self._queues if queue.needs_look]
@@ -198,7 +198,7 @@ class Reconciler:
         self._queues.drop_done()
 
     def _send_ready(self) -> None:
-        """Send what can be sent now; all answers are in when this returns."""
+        """Send what can be sent now; all responses have arrived when this returns."""
         while self._queues.has_ready or self._in_flight:
             if len(self._in_flight) <= self._low_water:
                 self._stage()
@@ -211,7 +211,7 @@ class Reconciler:
 
     @property
     def _low_water(self) -> int:
-        """With how many requests in flight the next ones are committed.
+        """The number of requests in flight at which the next ones are committed.
 
         Half of those that may be: then threads always have one to send while the next are
         committed. Where all answers come sooner than a commit lasts, none: it is commits that are
@@ -262,7 +262,7 @@ class Reconciler:
             self._sender.withdraw(staged)
 
     def _commit_to(self, queue: RowQueue, request: NextRequest) -> Shipment:
-        """Note the intent of a request; it lasts from the next commit on."""
+        """Record an intent; the next commit makes it durable."""
         desired, (seen, known, _), step, overlaps = request
         row = seen.row if seen else None
         who = self._locator.identity_of(desired) if step.effect is Effect.CREATE else Identity()
@@ -273,21 +273,23 @@ class Reconciler:
         return Shipment(ticket, queue.stream, step, entry.remote_id, desired.external_id)
 
     def _note(self, result: Result) -> None:
-        """Note what came of a request.
+        """Record the result of a request.
 
         Raises:
-            BookioError: what fails here fails for every record.
+            BookioError: the failure concerns every record.
         """
         queue, entry = self._in_flight.pop(result.ticket)
         self._clock.hear(result.server_time_ms)
         if isinstance(result.error, OutcomeUnknownError):
-            self._silence += queue.sent == 0  # a row that fails again and again is no silence
+            self._silence += (
+                queue.sent == 0
+            )  # a row that fails again and again does not count as silence
         elif result.was_sent:
             self._silence = 0
         self._answers.note(queue, entry, result)
 
     def _end_silence(self, *, found: bool) -> None:
-        """Send again after a silence if a look shows that writes arrive; else end the run."""
+        """Continue after a silence if a lookup shows that writes arrive; otherwise end the run."""
         if self._silence < MAX_SILENCE:
             return
         if not found:

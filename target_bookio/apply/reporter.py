@@ -1,4 +1,4 @@
-"""Turns what became of a row's first record into an outcome for the report."""
+"""Reports the outcome of a row's first record."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Reporter:
         self._report = report
 
     def unreadable(self, stream: str, record: Mapping[str, Any], error: RecordError) -> None:
-        """Reject a record for how it says what it says."""
+        """Reject an invalid record."""
         self._report.add(
             Outcome(
                 kind=OutcomeKind.REJECTED,
@@ -40,7 +40,7 @@ class Reporter:
         )
 
     def done(self, queue: RowQueue, row_id: int | None = None) -> None:
-        """Report the first record as done, with what was done for it."""
+        """Report the first record as done, with its operations."""
         operations, fixed = tuple(queue.operations), queue.fixed
         changes = tuple(Change(*change) for change in queue.changes)
         sent_fields = dict(queue.sent_fields)
@@ -70,7 +70,7 @@ class Reporter:
             )
 
     def conflict(self, queue: RowQueue, plan: Plan, row: Mapping[str, Any] | None) -> None:
-        """Report the first record as one that would undo what somebody did in Bookio."""
+        """Report the first record as a conflict."""
         changes = [change for step in plan.steps for change in changes_of(step, row or {})]
         self._report.add(
             Outcome.of(
@@ -115,11 +115,11 @@ class Reporter:
         self.reject(queue, str(error), fields=error.fields, error=error)
 
     def retried(self) -> None:
-        """Count a request that is made again, because it is known not to have arrived."""
+        """Count a request that is repeated because it is known not to have arrived."""
         self._report.retried()
 
     def two_rows(self, stream: str, external_id: int) -> None:
-        """Report a number of ours that two rows have, though no record came for it (rule 19)."""
+        """Report an ``externalId`` of two rows for which there was no record (rule 19)."""
         self._report.add(
             Outcome(
                 kind=OutcomeKind.REJECTED,

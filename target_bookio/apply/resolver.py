@@ -1,4 +1,4 @@
-"""Tells what became of a write whose outcome is unknown, from what the lists show by now.
+"""Determines the outcome of a write in doubt, from what the lists show.
 
 It reads mirror and lists and returns a verdict; it changes nothing and writes nothing.
 Rules 14 to 16 and 21 to 23 of docs/design/write-back.md.
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 class Finding(StrEnum):
-    """What is known of a write in doubt."""
+    """What is known about a write in doubt."""
 
     LANDED = "landed"
     NOT_LANDED = "not landed"
-    """Proven: the row is planned afresh (rule 16)."""
+    """Proven: the row is planned from scratch (rule 16)."""
     OPEN = "open"
-    """It may land yet, or a list may be late."""
+    """It may still land, or a list may be late."""
     UNTELLABLE = "untellable"
-    """No list can tell. It is never sent again."""
+    """No list can show it. It is never sent again."""
 
 
 class Verdict(NamedTuple):
-    """What became of a write."""
+    """The outcome of a write."""
 
     finding: Finding
     row_id: int | None = None
@@ -89,7 +89,7 @@ class Resolver:
             return Verdict(finding)
         # The lists may hide externalId, of all rows or only of ours (rules 21 to 23).
         if intent.person is None and intent.place is None:
-            # A journal of the first format did not note what identifies the booking.
+            # A journal of the first format did not store the booking's identity.
             return Verdict(Finding.UNTELLABLE if self.is_final(entry) else Finding.OPEN)
         alike = [
             seen
@@ -145,7 +145,7 @@ class Resolver:
             return Verdict(Finding.LANDED if cancelled else Finding.NOT_LANDED, row_id)
         if not self._shows(shown, intent.before):
             return Verdict(Finding.UNTELLABLE, row_id)
-        # The value from before: it never landed, or it did and a person undid it (rule 15). Only
+        # The earlier value: it never landed, or it did and a person undid it (rule 15). Only
         # lastSync tells these apart. Without it a second e-mail is the greater harm.
         touched = self._refresher.was_touched(
             entry.stream, entry.facility_id, row_id, intent.sent_at
@@ -155,7 +155,7 @@ class Resolver:
         return Verdict(Finding.NOT_LANDED, row_id)
 
     def _shows(self, shown: Shown, values: Mapping[str, str]) -> bool:
-        """Whether a listed row has all these values; what Bookio decides (empty) is not asked."""
+        """Whether a listed row has all these values, except for those that Bookio decides."""
         wanted = {name: digest for name, digest in values.items() if digest}
         return bool(wanted) and all(
             name in shown.row and self._journal.digest(without_ids(shown.row[name])) == digest

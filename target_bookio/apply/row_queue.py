@@ -1,4 +1,4 @@
-"""The records that wait for one row of Bookio, and how far the first of them has come."""
+"""The records that wait for one row of Bookio, and the state of the first of them."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 
 class RowState(StrEnum):
-    """What a row's queue is at."""
+    """The state of a row's queue."""
 
     READY = "ready"
     """The first record can be planned; a queue without records is done."""
     SENDING = "sending"
-    """A request is committed, and perhaps on its way. Nothing else is planned (rule 12)."""
+    """A request is committed, and perhaps in flight. Nothing else is planned (rule 12)."""
     IN_DOUBT = "in doubt"
-    """A request got no answer; a look must tell what became of it (rules 14 to 16)."""
+    """A request got no response; a lookup must resolve it (rules 14 to 16)."""
     VERIFYING = "verifying"
-    """Bookio says that the row is there, or gone, already; a look must confirm it."""
+    """Bookio responded that the row exists, or is gone; a lookup must confirm it."""
     UNLISTED = "unlisted"
-    """It was created and its id is not known; a list must show it before its next record."""
+    """It was created but its id is unknown; a list must show it before its next record."""
     HELD = "held"
-    """Lists may be late, so nobody can tell what the row is (rule 6)."""
+    """Lists may be late, so the row's state is unknown (rule 6)."""
     PARKED = "parked"
-    """The record equals an earlier one of the row: its past, unless no other follows (rule 11)."""
+    """The record equals an earlier one of the row: history, unless it is the last (rule 11)."""
 
 
 class RowQueue:
-    """One row's records in the order of the input. Its state is changed by its own methods only.
+    """One row's records in the order of the input. Only its own methods change its state.
 
     All of them are called by the thread of the reconciler.
     """
@@ -49,25 +49,25 @@ class RowQueue:
         self.key = ""
         """The key of its entry in the journal, once a request was committed."""
         self.error: BookioError | None = None
-        """Bookio's answer that is being verified."""
+        """Bookio's response that is being verified."""
         self.wake_at = 0
-        """Bookio's time in ms before which a look brings no decision."""
+        """Bookio's time in ms before which a lookup cannot decide."""
         self.looks = 0
-        """How often lists were read for the state that it is in."""
+        """How often lists were read in the current state."""
         self._reset()
 
     def _reset(self) -> None:
-        """Forget what belongs to one record alone."""
+        """Reset what belongs to one record."""
         self.desired: Desired | None = None
         """The first record with its facility's wall times."""
         self.plan: Plan | None = None
-        """What was planned for it last."""
+        """Its latest plan."""
         self.step: Step | None = None
         """The request that is in flight or in doubt."""
         self.sent = 0
         """How often it was sent without a clear outcome."""
         self.operations: list[str] = []
-        """What was done for it."""
+        """The operations carried out for it."""
         self.sent_fields: dict[str, tuple[str, ...]] = {}
         """The names of the fields that each operation sent."""
         self.fixed: tuple[str, ...] = ()
@@ -84,12 +84,12 @@ class RowQueue:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing waits, not even for a look."""
+        """Whether nothing waits, not even for a lookup."""
         open_ends = {RowState.SENDING, RowState.IN_DOUBT, RowState.VERIFYING}
         return not self.waiting and self.state not in open_ends
 
     def add(self, desired: Desired, names: Iterable[str]) -> None:
-        """Let one more record wait."""
+        """Add a record."""
         self.waiting.append(desired)
         self.names.update(names)
 
@@ -111,14 +111,14 @@ class RowQueue:
         self.looks += 1
 
     def finish(self) -> Desired:
-        """Take off the first record, whatever became of it."""
+        """Remove the first record, whatever its outcome."""
         self.ready()
         self._reset()
         self.looks = 0
         return self.waiting.popleft()
 
     def note_plan(self, plan: Plan, desired: Desired) -> None:
-        """Take note of what was planned for the first record."""
+        """Store the plan of the first record."""
         self.plan, self.desired = plan, desired
         self.fixed = plan.fixed or self.fixed
 
@@ -144,23 +144,23 @@ class RowQueue:
         self.ready()
 
     def ready(self) -> None:
-        """Let the first record be planned afresh."""
+        """Plan the first record from scratch."""
         self.error = None
         self.state = RowState.READY
 
     def doubt(self) -> None:
-        """Take note that no answer came."""
+        """Record that there was no response."""
         self.sent += 1
         self.state = RowState.IN_DOUBT
 
     def inherit_doubt(self, key: str) -> None:
         """Take note that an earlier run left a request without an outcome."""
         self.key = key
-        self.looks = 1  # the run looks for all of them when it starts
+        self.looks = 1  # the run resolves all of them when it starts
         self.state = RowState.IN_DOUBT
 
     def verify(self, error: BookioError) -> None:
-        """Take note of an answer that must be confirmed by a look."""
+        """Record a response that a lookup must confirm."""
         self.error = error
         self.state = RowState.VERIFYING
 

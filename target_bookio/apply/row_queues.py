@@ -24,10 +24,10 @@ class RowQueues:
         self._by_name: dict[tuple[str, str], RowQueue] = {}
         """The queue of each name of a row, such as ``id:17``, by stream and name."""
         self._ready: OrderedDict[RowQueue, None] = OrderedDict()
-        """Those whose first record can be planned, in their order; each of them once."""
+        """Those whose first record can be planned, in order, each once."""
 
     def __iter__(self) -> Iterator[RowQueue]:
-        """Return the queues as they are now: the loop may end some, or begin others."""
+        """Return a copy of the queues: the loop may end some, or begin others."""
         return iter(list(self._live))
 
     def __len__(self) -> int:
@@ -45,7 +45,7 @@ class RowQueues:
         return queue
 
     def enqueue(self, desired: Desired, names: Collection[str]) -> None:
-        """Let a record wait behind those of its row, which has all these names.
+        """Queue a record behind those of its row, which has all these names.
 
         1. No queue has one of the names: the record begins a queue.
         2. One has: the record joins it.
@@ -65,7 +65,7 @@ class RowQueues:
                 self.drop(other)
         queue.add(desired, names)
         self._register(queue)
-        # What is parked turns out to be the row's past: a later record came (rule 11).
+        # The parked record turns out to be history: a later record came (rule 11).
         if queue.state in {RowState.READY, RowState.PARKED}:
             self.make_ready(queue)
 
@@ -76,18 +76,18 @@ class RowQueues:
         self._register(queue)
 
     def make_ready(self, queue: RowQueue) -> None:
-        """Let a row's first record be planned afresh."""
+        """Plan a row's first record from scratch."""
         queue.ready()
         self._ready[queue] = None
 
     def unpark(self) -> None:
-        """Let what waited for a later record go on, for none can come any more (rule 11)."""
+        """Release records that waited for a later one, because none can come now (rule 11)."""
         for queue in self._live:
             if queue.state is RowState.PARKED:
                 self.make_ready(queue)
 
     def drop(self, queue: RowQueue) -> None:
-        """Forget a queue; its names may belong to another one by now."""
+        """Forget a queue; its names may already belong to another one."""
         self._live.pop(queue, None)
         self._ready.pop(queue, None)
         for name in queue.names:

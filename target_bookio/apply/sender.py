@@ -1,4 +1,4 @@
-"""Sends requests on threads, and returns what came of them. Decides and notes nothing."""
+"""Sends requests on threads, and returns the results. Decides and records nothing."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class Shipment(NamedTuple):
     step: Step
     row_id: int | None
     external_id: int | None
-    """The clinic's number, to tell whether an answer is about this row."""
+    """The ``externalId``, to check whether a response is about this row."""
 
 
 class Result(NamedTuple):
-    """What came of one request."""
+    """The result of one request."""
 
     ticket: int
     row_id: int | None
-    """The row's id; of a new row only if the answer told it (U)."""
+    """The row's id; of a new row only if the response contains it (U)."""
     error: BookioError | None = None
     server_time_ms: int | None = None
     was_sent: bool = True
-    """Whether anything may have left at all."""
+    """Whether anything may have been sent."""
 
 
 class Sender:
-    """Sends what it is given, on its own threads."""
+    """Sends requests on its own threads."""
 
     def __init__(self, client: BookioClient, concurrency: int) -> None:
         """Take the client, and how many requests may be in flight at once."""
@@ -55,9 +55,9 @@ class Sender:
         self._is_stopped = False
         """Set by the owner's thread, read by all: what has not begun is not sent."""
         self.max_ahead = 2 * concurrency
-        """So many requests are committed at most: a kill leaves no more of them in doubt."""
+        """Maximum committed requests, which a kill can leave in doubt."""
         self.answer_s = 0.0
-        """How long the last answer took to come. Set by the threads."""
+        """Time to the last response. Set by the threads."""
 
     def start(self) -> None:
         """Start the threads, unless they run."""
@@ -76,11 +76,11 @@ class Sender:
             self._results.put(Result(shipment.ticket, shipment.row_id, was_sent=False))
 
     def receive(self) -> list[Result]:
-        """Wait for a result, and return all that have come."""
+        """Wait for a result, and return all that have arrived."""
         return [self._results.get(), *self._rest()]
 
     def stop(self) -> list[Result]:
-        """Send nothing more, let what is on its way land, and return its results."""
+        """Send nothing more, wait for requests in flight, and return their results."""
         self._is_stopped = True
         for _ in self._threads:
             self._shipments.put(None)
@@ -124,7 +124,7 @@ class Sender:
 
 
 class DryRunSender(Sender):
-    """Answers as if all had been carried out, and sends nothing. New rows get ids below zero."""
+    """Simulates success without sending anything. New rows get negative ids."""
 
     _last_id = 0
 
@@ -142,7 +142,7 @@ class DryRunSender(Sender):
 
 
 def new_id(answered_as: str, data: Mapping[str, Any], external_id: int | None) -> int | None:
-    """Return the id that a creation answers, if it does (U), and is about our row."""
+    """Return the id in the response to a creation, if it has one (U) and is about our row."""
     row = data.get(answered_as, data)
     if not isinstance(row, dict) or type(row.get("id")) is not int:
         return None

@@ -1,1 +1,1 @@
-"""Remembers every write before its first byte is sent."""
+"""Records every write before its first byte is sent."""

@@ -1,6 +1,6 @@
-"""Whose journal it is: the key of its digests, locked with the account's token.
+"""The journal's owner: the key of its digests, locked with the account's token.
 
-The digests of what was written are keyed, so that nobody who finds the file can test a name or a
+The digests are keyed, so that nobody who finds the file can test a name or a
 phone number against it. They cannot be made again from the file, so their key must outlive the
 token: it is random, and lies in the file locked with the token. A renewed token locks it again.
 """
@@ -20,7 +20,7 @@ _TAG_BYTES = 16
 
 
 class Account(NamedTuple):
-    """Who writes, and where."""
+    """The account that writes, and its address."""
 
     api_url: str
     auth_token: str
@@ -34,7 +34,7 @@ class Account(NamedTuple):
 
 
 def keyed_digest(key: bytes, value: object) -> str:
-    """Return a keyed hash of a JSON value; another key makes another."""
+    """Return a keyed hash of a JSON value; a different key gives a different hash."""
     text = msgspec.json.encode(value, order="sorted")
     return blake2b(text, key=key, digest_size=16).hexdigest()
 

@@ -1,8 +1,7 @@
 """The journal's SQLite file: opened, locked, brought up to date, committed and closed.
 
-What stands in its tables is for ``store`` and its neighbours; this module sees to it that what
-was committed is there after a crash, that one process at a time has it, and that whatever goes
-wrong with the file is one clear line.
+Its tables belong to ``store`` and its neighbours; this module ensures that commits survive a crash,
+that only one process at a time uses the file, and that every fault of it is one clear line.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from target_bookio.private_files import FileError
 
 APPLICATION_ID = 0x424B4A33
-"""What SQLite's header says of whose file it is."""
+"""Identifies our files in SQLite's header."""
 
 LOCK_TIMEOUT_S = 5.0
 MAX_WAL_BYTES = 4 << 20
@@ -81,8 +80,8 @@ class Database:
         self.path = path
         self._keep = keep
         self._fault: FileError | None = None
-        """The first thing that went wrong. After it nothing is committed any more: what was
-        noted since may be half of what belongs together."""
+        """The first fault. After it nothing more is committed, because what was
+        executed since may be half of a group."""
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._pending: Future[None] | None = None
         """The commit that is under way. Set and waited for by the owner's thread."""
@@ -90,7 +89,7 @@ class Database:
         if path is not None:
             _check_locks(path)
         with self._in_one_line():
-            # Transactions are ours alone: sqlite3 would begin and commit some by itself.
+            # We control transactions: sqlite3 would begin and commit some by itself.
             self._db = sqlite3.connect(
                 path or ":memory:",
                 timeout=lock_timeout_s,
@@ -138,7 +137,7 @@ class Database:
         return self._digest_text(value) if type(value) is str else self._digest_any(value)
 
     def warn_if_only_guard(self, stream: str) -> None:
-        """Say loudly that this new journal will be all that keeps a hidden row from doubling.
+        """Warn that only this new journal prevents duplicates of hidden rows.
 
         For whoever finds that the list of a stream shows no ``externalId``.
         """
@@ -153,7 +152,7 @@ class Database:
             )
 
     def commit(self) -> None:
-        """Put on the disk all that was executed since the last commit."""
+        """Flush everything executed since the last commit to the disk."""
         self._settle()
         self._commit()
 
@@ -176,7 +175,7 @@ class Database:
             if self._fault is None and self._keep and self._db.in_transaction:
                 with self._in_one_line():
                     self._db.execute("COMMIT")
-            elif self._db.in_transaction:  # else SQLite has ended it with the fault
+            elif self._db.in_transaction:  # otherwise SQLite has ended it with the fault
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
         finally:
@@ -212,7 +211,7 @@ class Database:
             return self._db.execute(sql, values).fetchall()
 
     def _claim(self) -> bool:
-        """Lock the file, and look whose it is; true if it is new."""
+        """Lock the file, and check its owner; true if it is new."""
         with self._in_one_line():
             # The lock is taken with the first transaction, and kept until the file is closed.
             # SQLite then also does without shared memory, which network shares lack.
@@ -332,7 +331,7 @@ class Database:
                 self._db.execute("BEGIN")
 
     def _about(self, name: str) -> Any:  # noqa: ANN401 - bytes, or a number
-        """Return a fact about the file itself, or ``None`` if it does not stand there."""
+        """Return a fact about the file itself, or ``None`` if it is missing."""
         if not self._number("SELECT count(*) FROM sqlite_master WHERE name = 'about'"):
             return None
         found = self._execute("SELECT value FROM about WHERE name = ?", (name,))
@@ -346,7 +345,7 @@ class Database:
 
     @contextmanager
     def _in_one_line(self) -> Iterator[None]:
-        """Turn what SQLite raises into a line, and let nothing more happen to the file then."""
+        """Turn an SQLite error into a one-line error, and leave the file alone afterwards."""
         if self._fault is not None:
             raise self._fault
         try:
@@ -370,7 +369,10 @@ def _check_locks(path: Path) -> None:
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _PROBE_BYTE)
     except OSError as error:
-        if error.errno not in {errno.EACCES, errno.EAGAIN}:  # another run is just trying it, too
+        if error.errno not in {
+            errno.EACCES,
+            errno.EAGAIN,
+        }:  # another run is trying it at the same time
             raise no_locks(path) from error
     finally:
         os.close(descriptor)

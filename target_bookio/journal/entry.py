@@ -1,4 +1,4 @@
-"""What the journal keeps for one row of Bookio, and for the write that is on its way to it."""
+"""The journal's entry for one row of Bookio, and for a write in flight."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 UNKNOWN = ""
-"""In `Entry.agreed`: nobody knows what was last agreed, so every difference is a conflict."""
+"""In `Entry.agreed`: the agreed value is unknown, so every difference is a conflict."""
 
 EXISTS = "create"
 """In `Entry.agreed`: the row was created from here; the digest is that of its fixed fields."""
@@ -20,12 +20,12 @@ PERSON, PLACE = "person", "place"
 
 
 class IntentState(StrEnum):
-    """How far a write has come. A settled one leaves no intent."""
+    """The state of a write. A settled one leaves no intent."""
 
     SENT = "SENT"
     """Committed before its first byte is sent."""
     IN_DOUBT = "IN_DOUBT"
-    """Its connection ended without an answer."""
+    """Its connection ended without a response."""
 
 
 class Intent(NamedTuple):
@@ -49,7 +49,7 @@ class Intent(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What the journal knows of one row, whichever of its numbers a record has."""
+    """What the journal knows about one row, under any of its numbers."""
 
     stream: str
     key: str
@@ -68,7 +68,7 @@ class Entry(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every key under which a record may name this row."""
+        """Every key under which a record may refer to this row."""
         names = [self.key]
         if self.remote_id is not None and (name := f"id:{self.remote_id}") != self.key:
             names.append(name)
@@ -78,7 +78,7 @@ class Entry(NamedTuple):
 
     @property
     def was_created_here(self) -> bool:
-        """Whether Bookio is known to have held the row because of us."""
+        """Whether the row is known to have existed in Bookio because of us."""
         return EXISTS in self.agreed
 
     def settled(self, wish: str) -> Entry:

@@ -1,7 +1,7 @@
-"""How the journal's file can fail: one line for each way, with what to do next.
+"""How the journal's file can fail: a one-line error for each way.
 
-No line advises another file: a journal that is left behind takes its memory with it, and what it
-remembers keeps patients from being e-mailed twice.
+No error suggests using another file: what a journal records keeps patients from being e-mailed
+twice, and a new file lacks that.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def fault(path: Path | None, what: str, advice: str) -> FileError:
 
 
 def sqlite_fault(path: Path | None, error: sqlite3.Error) -> FileError:
-    """Return the line about an error of SQLite, whose own words may be anything."""
+    """Return the line about an SQLite error, without its text, which may contain anything."""
     code = getattr(error, "sqlite_errorcode", 0)
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     unknown = (f"SQLite reports {name}", "please report this line")

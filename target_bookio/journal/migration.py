@@ -1,4 +1,4 @@
-"""Brings a journal's tables to the format of this version.
+"""Migrates a journal's tables to this version's format.
 
 There is one format before: a single table ``writes``, at ``user_version`` 0. Its rows become
 entries. All of it runs in the transaction in which the file is opened, so a kill leaves the old
@@ -86,7 +86,7 @@ def _text(value: object) -> str:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """Split a script, for ``executescript`` would commit the transaction that is open."""
+    """Split a script, because ``executescript`` would commit the open transaction."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

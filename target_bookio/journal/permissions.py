@@ -1,7 +1,7 @@
-"""Which writes the token is known to be allowed: those that Bookio accepted in earlier runs.
+"""Which writes the token is known to allow: those that Bookio accepted in earlier runs.
 
-Bookio cannot be asked for a token's rights, and a write that only tries would be a write. So each
-operation that succeeded is noted in the journal, and ``--test`` reports them.
+Bookio cannot be asked for a token's permissions, and a trial write would be a write. So each
+operation that succeeds is recorded in the journal, and ``--test`` reports them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Success(msgspec.Struct, array_like=True):
 
 
 class Permission(NamedTuple):
-    """What is known of one operation that writes."""
+    """What is known about one write operation."""
 
     operation: str
     day: str | None
@@ -61,7 +61,7 @@ class Permissions:
         self._token = database.digest(["token", auth_token])
 
     def note(self, operations: Iterable[str]) -> None:
-        """Note that these operations succeeded; it lasts from the journal's next commit on."""
+        """Record that these operations succeeded; the next commit makes it durable."""
         success = _Success(time.strftime("%Y-%m-%d", time.gmtime()), self._token)
         value = msgspec.json.encode(success)
         self._database.executemany(

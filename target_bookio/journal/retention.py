@@ -1,4 +1,4 @@
-"""When the journal forgets a row: once nobody has referred to it for long, and a list shows it.
+"""Retention: the journal forgets a row that was not used for long and that a list shows.
 
 What no list shows is kept whatever its age: a row whose ``externalId`` the lists hide, one that
 was cancelled where they hide that, one that was removed. Its entry is the only guard against
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DAY_MS = 86_400_000
 SEEN_RESOLUTION_MS = DAY_MS
-"""An entry's time is moved on once a day: to note each look would cost a write for each."""
+"""An entry's time is updated once a day, because each update costs a write."""
 
 _TOUCH = (
     "UPDATE entries SET noted_at = ? WHERE (stream, key) IN "
@@ -40,11 +40,11 @@ def is_stale(noted_at: int, now_ms: int) -> bool:
 
 
 def touch(database: Database, keys: Sequence[tuple[str, str]], now_ms: int) -> None:
-    """Note that these entries, by stream and key, were seen; it lasts from the next commit on."""
+    """Record that these entries were seen, by stream and key; durable with the next commit."""
     if keys:
         database.execute(_TOUCH, (now_ms, msgspec.json.encode(keys).decode()))
 
 
 def forget_unseen(database: Database, days: int, now_ms: int) -> None:
-    """Forget what was seen last more than so many days ago; lasts from the next commit on."""
+    """Forget entries last seen more than so many days ago; durable with the next commit."""
     database.execute(_FORGET, (now_ms - days * DAY_MS,))

@@ -1,4 +1,4 @@
-"""The tables of the journal's file: what is kept of each row, and the mirror beside it.
+"""The tables of the journal's file: an entry for each row, and the mirror.
 
 Nothing here holds a patient's words. ``digest`` means a keyed hash of a value (`Journal.digest`).
 Times are epoch milliseconds of Bookio's clock (`refresh.server_clock`), never of this machine's.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from target_bookio.journal.database import Database
 
 MAX_KNOWN = 10_000
-"""Entries that are held in memory before they are read again."""
+"""Maximum entries in memory."""
 _NUMBERS = {"id": "remote_id", "externalId": "external_id"}
 """The column of each number that a key may be."""
 _COLUMNS = ("stream", "key", "facility_id", "remote_id", "external_id", "agreed", "asked", "past",
@@ -39,23 +39,23 @@ class Journal:
         self._stale: set[tuple[str, str]] = set()
         """Entries that were loaded and not noted as seen for a day."""
         self._seen: list[tuple[str, str]] = []
-        """Entries that were agreed with again and are to be touched."""
+        """Entries that were agreed again, and whose time must be updated."""
         self.database = database
         self.digest = database.digest
         self._known: dict[tuple[str, str], Entry | None] = {}
-        """What was looked up or noted lately, under each of its names."""
+        """Recently used entries, under each of their names."""
         self._table = Table(database, "entries", _COLUMNS, _row)
         self.windows = Windows(database)
         self._flushes: list[Callable[[], None]] = [self._table.flush, self.windows.flush]
 
     def get(self, stream: str, name: str) -> Entry | None:
-        """Return what is known of a row under any of its names."""
+        """Return a row's entry, under any of its names."""
         if (stream, name) not in self._known:
             self._look_up(stream, [name])
         return self._known[stream, name]
 
     def load(self, stream: str, names: Iterable[str]) -> None:
-        """Look many names up at once; what was looked up before may be forgotten."""
+        """Look up many names at once, and drop earlier lookups."""
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
         self._look_up(stream, names)
@@ -79,7 +79,7 @@ class Journal:
         return [_entry(row) for row in self._table.select("intent IS NOT NULL")]
 
     def put(self, entry: Entry) -> None:
-        """Note an entry; it lasts from the next ``commit`` on."""
+        """Store an entry; the next ``commit`` makes it durable."""
         for name in entry.names:
             self._known[entry.stream, name] = entry
         self._table.put(entry.stream, entry.key, entry)
@@ -93,7 +93,7 @@ class Journal:
             self._seen.append(key)
 
     def forget(self, entry: Entry) -> None:
-        """Note that nothing is known of a row after all."""
+        """Remove a row's entry."""
         self._known.update(dict.fromkeys((entry.stream, name) for name in entry.names))
         self._table.delete(entry.stream, entry.key)
 
@@ -108,7 +108,7 @@ class Journal:
         self._flushes.append(flush)
 
     def commit(self) -> None:
-        """Put all that was noted on the disk, in one transaction."""
+        """Flush everything to the disk, in one transaction."""
         self._flush()
         self.database.commit()
 

@@ -1,4 +1,4 @@
-"""A table whose changes are collected and handed over in one statement for many.
+"""A table whose changes are collected and written in one statement.
 
 While a statement runs, SQLite lets the threads that send have the interpreter and then waits for
 it: a statement a row would cost more than the row.
@@ -43,18 +43,18 @@ class Table:
             "(SELECT value ->> 0, value ->> 1 FROM json_each(?))"
         )
         self._changed: dict[tuple[Any, Any], Any] = {}
-        """What waits to be written, by key; ``None`` is to be deleted."""
+        """Pending changes, by key; ``None`` is a deletion."""
 
     def put(self, first: Any, second: Any, row: Any) -> None:  # noqa: ANN401 - values of columns
-        """Note a row by its key; it lasts from the next commit on."""
+        """Store a row by its key; the next commit makes it durable."""
         self._changed[first, second] = row
 
     def delete(self, first: Any, second: Any) -> None:  # noqa: ANN401 - values of columns
-        """Note that a row goes."""
+        """Delete a row."""
         self._changed[first, second] = None
 
     def flush(self) -> None:
-        """Hand over what was noted; it is on the disk once the transaction is."""
+        """Write pending changes; they are durable when the transaction is."""
         changed, self._changed = self._changed, {}
         gone = [key for key, row in changed.items() if row is None]
         rows = [self._as_row(row) for row in changed.values() if row is not None]

@@ -1,4 +1,4 @@
-"""Rows that changed so lately that a list may still show an older value, and trust in lastSync.
+"""Rows that changed so recently that a list may show an older value; trust in lastSync.
 
 docs/design/write-back.md, rules 4 to 8. None of this is part of the mirror, so that dropping or
 renewing the mirror leaves it.
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 ANYWHERE = -1
 """Stands for the facility where the token may not list any."""
 MAX_KNOWN = 10_000
-"""Windows that are held in memory before they are read again."""
+"""Maximum windows in memory."""
 MAX_TRIALS = 20
-"""So many writes of one kind are waited for in a facility: one that is missing tells enough."""
+"""Maximum trials per kind and facility: one missing write is enough."""
 
 
 class Window(NamedTuple):
-    """The time in which a list may show what a row was before."""
+    """The time in which a list may show an earlier value of a row."""
 
     facility_id: int | None
     sent_at: int
@@ -91,7 +91,7 @@ class Windows:
             self._known.clear()
 
     def open(self, stream: str, row_id: int, window: Window, *, is_new: bool = False) -> None:
-        """Note that a row changed; an earlier window of it goes on in this one.
+        """Record that a row changed; an earlier window of it is merged into this one.
 
         A row that was just created has none, which spares looking.
         """
@@ -114,7 +114,7 @@ class Windows:
         return found
 
     def close_before(self, stream: str, facility_id: int | None, answered_at: int) -> None:
-        """Close the windows of a facility that a refresh has seen the end of."""
+        """Close the windows of a facility that ended before a refresh."""
         self._table.flush()
         self._db.execute(
             "DELETE FROM windows WHERE stream = ? AND facility_id IS ? AND answered_at <= ?",
@@ -123,7 +123,7 @@ class Windows:
         self._known.clear()
 
     def restart(self, now_ms: int) -> None:
-        """Let every window run from now: Bookio's clock went back, or is not known (rule 1)."""
+        """Restart every window: Bookio's clock went back, or is unknown (rule 1)."""
         self.flush()
         self._db.execute("UPDATE windows SET answered_at = ?, sent_at = min(sent_at, ?)",
                          (now_ms, now_ms))  # fmt: skip
@@ -137,7 +137,7 @@ class Windows:
         return found or 0
 
     def add_trial(self, stream: str, facility_id: int | None, trial: Trial, now_ms: int) -> None:
-        """Note a write that a later incremental list must show (rule 8)."""
+        """Record a write that a later incremental list must show (rule 8)."""
         place = (stream, facility_id, trial.kind)
         if self._trials_noted[place] < MAX_TRIALS:
             self._trials_noted[place] += 1
@@ -157,14 +157,14 @@ class Windows:
         ]
 
     def end_trials(self, stream: str, trials: Iterable[Trial]) -> None:
-        """Forget trials that came to an end, whichever."""
+        """Forget trials that ended."""
         keys = [(stream, trial.row_id, trial.kind) for trial in trials]
         self._db.executemany(
             "DELETE FROM trials WHERE stream = ? AND row_id = ? AND kind = ?", keys
         )
 
     def trust(self, stream: str, facility_id: int | None, kind: str, *, is_trusted: bool) -> None:
-        """Note whether ``lastSync`` brings writes of this kind; distrust is for good."""
+        """Record whether ``lastSync`` returns writes of this kind; distrust is permanent."""
         self._db.execute(
             "INSERT INTO trust VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
             "SET is_trusted = min(is_trusted, excluded.is_trusted)",
@@ -172,13 +172,13 @@ class Windows:
         )
 
     def is_distrusted(self, stream: str, facility_id: int | None) -> bool:
-        """Whether ``lastSync`` was seen to miss something in a facility."""
+        """Whether ``lastSync`` has missed a write in a facility."""
         query = "SELECT count(*) FROM trust WHERE stream = ? AND facility_id = ? AND is_trusted = 0"
         facility = ANYWHERE if facility_id is None else facility_id
         return bool(self._db.execute(query, (stream, facility))[0][0])
 
     def flush(self) -> None:
-        """Hand over what was noted."""
+        """Write pending changes."""
         self._table.flush()
         self._flush_trials()
 

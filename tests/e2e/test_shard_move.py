@@ -128,7 +128,7 @@ def test_a_plan_is_shown_and_agreed_to_before_anything_is_written(
     assert "Plan: 2 to create, 0 to replace, 0 there already, 0 to delete." in shown.stdout
     unasked = project.move(*move)
     assert (unasked.code, unasked.stdout) == (1, shown.stdout)
-    assert unasked.stderr.endswith("move needs --yes where nobody can be asked\n")
+    assert unasked.stderr.endswith("move needs --yes if there is no terminal\n")
     assert project.states() == {"clinics": whole}
 
 
