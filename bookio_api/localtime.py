@@ -101,7 +101,7 @@ class Moment(NamedTuple):
         return f"{self.wall.isoformat()}{self.fraction}{self.offset or ''}"
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=1_000)
 def parse_moment(text: str) -> Moment:
     """Read a date or datetime in any form that databases and programs write.
 
@@ -209,7 +209,7 @@ class OffsetClock:
         return offset
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=1_000)
 def to_wall(text: str, tz: ZoneInfo) -> str:
     """Return the facility's wall time ``YYYY-MM-DDTHH:MM:SS`` of a datetime text.
 

@@ -36,6 +36,8 @@ class Desired(NamedTuple):
     """Its position in the input."""
     wish: str = ""
     """Digest of what it asks for, as the source wrote it."""
+    fixed: Mapping[str, str] = {}
+    """Digests of its personal fields, as the mirror keeps them."""
     expected: Mapping[str, Any] = {}
     """Term and status as the source last read them, from ``_bookio_expected``; may be empty.
 

@@ -218,6 +218,7 @@ class TargetBookio(SingerTarget):
         # Records and rows form no cycles, and thousands are pending at a time: a collection
         # every 700 objects, the default, would scan all of them again and again.
         gc.set_threshold(10_000, 20, 50)
+        gc.freeze()  # what was imported stays, and need not be gone through
         with target.open_run(read_only=test) as run:
             if test:
                 for permission in run.permissions.known():

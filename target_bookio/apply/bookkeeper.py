@@ -123,6 +123,8 @@ class Bookkeeper:
             # No list has shown it yet: the next refresh will.
             self._open_window(entry, entry.intent, row_id, {})
         elif row is not None and row_id is not None:
+            if is_creation:
+                row = mirrored_creation(entry.stream, row, desired.fixed)
             self._write_through(entry, entry.intent, step, row, old)
         return self._confirmed(entry, entry.intent, row_id, step, desired)
 
@@ -225,7 +227,6 @@ class Bookkeeper:
     ) -> None:
         shown, first_seen_at = (old.shows_external_id, old.first_seen_at) if old else (False, 0)
         if step.effect is Effect.CREATE:
-            row = mirrored_creation(entry.stream, row, self.digest)
             first_seen_at = intent.sent_at
             who = Identity(intent.person, intent.place)
         else:

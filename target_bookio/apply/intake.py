@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from target_bookio.apply import messages
 from target_bookio.desired import RecordError
 from target_bookio.record_reader import read_record
+from target_bookio.refresh.listed_row import fixed_digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,8 +45,11 @@ class Intake:
 
     def _placed(self, desired: Desired) -> Desired:
         self._checked(desired)
-        wish, place = self._keeper.wish_of(desired), next(self._places)
-        desired = desired._replace(wish=wish, place=place)
+        desired = desired._replace(
+            place=next(self._places),
+            wish=self._keeper.wish_of(desired),
+            fixed=fixed_digests(desired.stream, desired.values, self._keeper.digest),
+        )
         facility = desired.facility_id
         if facility is None:
             return desired

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bookio_api.contract import RESERVATIONS
 from target_bookio.journal.entry import PERSON, PLACE, Entry
-from target_bookio.refresh.listed_row import FIXED, Identity, fixed_digests, identity
+from target_bookio.refresh.listed_row import FIXED, Identity, identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,9 +107,9 @@ class Locator:
         """Return the digests of the person and of the place that a record asks for."""
         known = self._identities.get(desired.place)
         if known is None:
-            digest = self._journal.digest
-            row = {**desired.values, FIXED: fixed_digests(desired.stream, desired.values, digest)}
-            known = self._identities[desired.place] = identity(desired.stream, row, digest)
+            row = {**desired.values, FIXED: desired.fixed}
+            known = identity(desired.stream, row, self._journal.digest)
+            self._identities[desired.place] = known
         return known
 
     def unowned_twin(self, desired: Desired) -> Seen | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from target_bookio.journal.database import Database
 
-MAX_KNOWN = 10_000
+MAX_KNOWN = 5_000
 """Maximum entries in memory."""
 _NUMBERS = {"id": "remote_id", "externalId": "external_id"}
 """The column of each number that a key may be."""

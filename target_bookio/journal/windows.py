@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ANYWHERE = -1
 """Stands for the facility where the token may not list any."""
-MAX_KNOWN = 10_000
+MAX_KNOWN = 5_000
 """Maximum windows in memory."""
 MAX_TRIALS = 20
 """Maximum trials per kind and facility: one missing write is enough."""

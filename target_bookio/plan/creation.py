@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from bookio_api.contract import OPERATIONS, RESOURCES
@@ -22,16 +23,22 @@ def creation(desired: Desired) -> Plan:
     assert operation is not None, "only streams that can be written have records here"
     schema = write_schema(OPERATIONS[operation].body or "")
     values = {name: desired.values[name] for name in schema["properties"] if name in desired.values}
-    if missing := _missing(schema, values):
+    if missing := _missing(OPERATIONS[operation].body or "", values):
         return reject(f"to create it Bookio needs {', '.join(missing)}", *missing)
     return write((Step(operation, values),))
 
 
-def _missing(schema: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[str, ...]:
+def _missing(body: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the required fields that are missing or blank."""
-    shortest = {name: field.get("minLength", 0) for name, field in schema["properties"].items()}
     return tuple(
         name
-        for name in schema["required"]
-        if values.get(name) is None or (shortest[name] and not str(values[name]).strip())
+        for name, is_text in _required(body).items()
+        if values.get(name) is None or (is_text and not str(values[name]).strip())
     )
+
+
+@cache
+def _required(body: str) -> Mapping[str, bool]:
+    """Return the required fields, with whether a blank one counts as missing."""
+    schema = write_schema(body)
+    return {name: "minLength" in schema["properties"][name] for name in schema["required"]}

@@ -126,7 +126,7 @@ def fixed_values(desired: Desired) -> list[Any]:
     return [plain(desired.values.get(name)) for name in _DIGESTED[desired.stream]]
 
 
-@lru_cache(maxsize=10_000, typed=True)
+@lru_cache(maxsize=1_000, typed=True)
 def plain(value: object) -> str:
     """Return a value in the form that journals have always digested: no blanks, case, dashes."""
     text = "".join(str(value).split()).casefold()

@@ -62,12 +62,17 @@ def mirrored(
     return row
 
 
-def mirrored_creation(stream: str, row: Mapping[str, Any], digest: Digest) -> dict[str, Any]:
-    """Return a row that was just created in the mirror's form, before a list shows it."""
+def mirrored_creation(
+    stream: str, row: Mapping[str, Any], fixed: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return a row that was just created in the mirror's form, before a list shows it.
+
+    ``fixed`` are the `fixed_digests` of what it was created from.
+    """
     names = _OPEN.get(stream, _OPEN_OF_OTHERS)
     kept = {name: row[name] for name in names if row.get(name) is not None}
     if stream != CALENDARS:
-        kept[FIXED] = fixed_digests(stream, row, digest)
+        kept[FIXED] = fixed
     return kept
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 """A row as it is mirrored: `listed_row.mirrored`."""
 
-MAX_KNOWN = 10_000
+MAX_KNOWN = 5_000
 _COLUMNS = ("stream", "id", "facility_id", "external_id", "body", "person", "place",
             "first_seen_at", "shows_external_id")  # fmt: skip
 
