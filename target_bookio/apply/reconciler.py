@@ -2,9 +2,9 @@
 
 A batch is refreshed (once per run), planned row by row, committed, sent, and recorded. The records
 of a row run one after another, each planned on the result of the previous one; rows run in
-parallel. A row that cannot continue yet (its write is in doubt, lists may be late, its record may be
-history) waits while the others continue; the run and STATE wait at the end. The comments cite the
-rules of docs/design/write-back.md.
+parallel. A row that cannot continue yet (its write is in doubt, lists may be late, its record may
+be history) waits while the others continue; the run and STATE wait at the end. The comments cite
+the rules of docs/design/write-back.md.
 
     intake -> row_queues -> decider -> (commit) -> sender -> answers -> the row's next record
                                ^                                |
