@@ -72,8 +72,9 @@ docs: setup ## Generate parts of the docs, and build the site in output/docs
 	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -d output/docs-cache docs output/docs
 
-transcript: setup ## Update the example in docs/doctor.md, from a sandbox that differs
+transcript: setup loaders ## Update the examples in docs/doctor.md and docs/loaders.md, from a sandbox
 	$(BIN)/python docs/transcript.py
+	$(BIN)/python docs/postgres_transcript.py
 
 bench: setup ## Compare with stock connectors; writes docs/performance.md
 	$(BIN)/python bench/run.py --write

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 LOADERS = Path(os.environ.get("LOADERS") or ROOT / ".meltano/loaders")
 MELTANO = Path(os.environ.get("MELTANO") or ROOT / ".meltano/cli/venv/bin/meltano")
+DBT = Path(os.environ.get("DBT") or ROOT / ".meltano/utilities/dbt/venv") / "bin"
 SCHEMA = "bookio"
 
 

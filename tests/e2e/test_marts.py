@@ -16,14 +16,13 @@ import pytest
 
 from bookio_sandbox.running import in_thread
 from tests.cli import Tap
-from tests.loaders import ROOT, DuckDb, Postgres, missing, postgres_server
+from tests.loaders import DBT, ROOT, DuckDb, Postgres, missing, postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bookio_sandbox.running import Sandbox
 
-DBT = Path(os.environ.get("DBT") or ROOT / ".meltano/utilities/dbt/venv") / "bin"
 QUERY = """
 import json, sys, os
 if "=" in sys.argv[1]:
