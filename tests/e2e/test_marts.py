@@ -16,7 +16,7 @@ import pytest
 
 from bookio_sandbox.running import in_thread
 from tests.cli import Tap
-from tests.loaders import DBT, ROOT, DuckDb, Postgres, missing, postgres_server
+from tests.loaders import DBT, ROOT, SCHEMA, DuckDb, Postgres, missing, postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,6 +81,8 @@ def warehouse(
     if not (DBT / "dbt").exists():
         missing("dbt")
     with in_thread(size=600, seed=5) as sandbox:
+        first = sandbox.rows("reservations")[0]["id"]
+        sandbox.change("reservations", first, note="before\0after")
         if request.param == "duckdb":
             loader = DuckDb(folder, batch=10_000)
             environment = {"BOOKIO_WAREHOUSE": str(loader.file)}
@@ -111,6 +113,13 @@ def _loaded(warehouse: Warehouse, load: Callable[[str], Any], folder: Path) -> W
         load(synced.stdout)
         warehouse.build(folder)
     return warehouse
+
+
+def test_a_nul_in_a_text_reaches_every_warehouse(warehouse: Warehouse) -> None:
+    """PostgreSQL takes no NUL, and one would end the whole load."""
+    schema = SCHEMA if "=" in warehouse.dsn else "main"
+    found = warehouse.query(f"SELECT note FROM {schema}.reservations WHERE note LIKE 'before%'")  # noqa: S608 - our own text
+    assert found == [["before\ufffdafter"]]
 
 
 def begun(warehouse: Warehouse) -> list[dict[str, Any]]:
