@@ -12,6 +12,7 @@ WORKERS ?= $(shell expr 2 \* $$(nproc))
 LOADERS := .meltano/loaders/target-duckdb/venv/.installed \
 	.meltano/loaders/target-postgres/venv/.installed .meltano/utilities/dbt/venv/.installed \
 	.meltano/cli/venv/.installed
+AIRFLOW := .meltano/airflow/venv/.installed
 
 define INSTALL_ENVIRONMENT
 	$(PYTHON) -m venv --clear $(@D)
@@ -22,7 +23,7 @@ endef
 SUPPORTED = import sys; (3, 11) <= sys.version_info < (3, 15) or sys.exit("Python 3.11 to 3.14 is \
 	needed, but this is %d.%d: run make setup PYTHON=python3.12" % sys.version_info[:2])
 
-.PHONY: help setup loaders test test-fast test-next coverage demo docs transcript bench torture lint types imports lock audit secrets build clean
+.PHONY: help setup loaders test test-fast test-next coverage demo docs transcript bench torture airflow-demo lint types imports lock audit secrets build clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,7 +49,10 @@ loaders: $(LOADERS) ## Install Meltano, the loaders and dbt for the tests, each 
 .meltano/cli/venv/.installed: requirements/meltano.txt
 	$(INSTALL_ENVIRONMENT)
 
-test: setup loaders ## Run the tests
+$(AIRFLOW): requirements/airflow.txt
+	$(INSTALL_ENVIRONMENT)
+
+test: setup loaders $(AIRFLOW) ## Run the tests
 	$(BIN)/pytest -n $(WORKERS) --durations=15 --durations-min=10
 
 test-fast: setup ## Run the unit and property tests without the slow ones, in seconds
@@ -62,7 +66,7 @@ test-next: ## Run the tests against the newest pre-release of singer-sdk
 	$(NEXT)/pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	$(NEXT)/pytest -n auto
 
-coverage: setup loaders ## Measure branch coverage, subprocesses included; pyproject.toml has the minimum
+coverage: setup loaders $(AIRFLOW) ## Measure branch coverage, subprocesses included; pyproject.toml has the minimum
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n auto
 	$(BIN)/coverage combine --quiet
@@ -72,7 +76,7 @@ docs: setup ## Generate parts of the docs, and build the site in output/docs
 	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -d output/docs-cache docs output/docs
 
-transcript: setup loaders ## Update the examples in docs/doctor.md and docs/loaders.md, from a sandbox
+transcript: setup loaders ## Update the examples in docs/doctor.md, docs/loaders.md and (of airflow-demo) docs/how-to/airflow.md
 	$(BIN)/python docs/transcript.py
 	$(BIN)/python docs/postgres_transcript.py
 
@@ -86,6 +90,9 @@ torture: setup ## Run the random tests for longer: 10,000 scans, 1,000 kills of 
 
 demo: setup ## Run the whole round trip: load, marts, write-back and report
 	$(BIN)/python demo/run.py
+
+airflow-demo: setup loaders $(AIRFLOW) ## Run 200 clinics in shards on Airflow, kill one shard, compare with a single run
+	$(BIN)/python -m demo.airflow.run
 
 lint: setup ## Check style
 	$(BIN)/ruff check
@@ -104,6 +111,7 @@ lock: setup ## Pin all dependencies, with hashes
 	$(LOCK) requirements/target-duckdb.in --output-file requirements/target-duckdb.txt
 	$(LOCK) requirements/target-postgres.in --output-file requirements/target-postgres.txt
 	$(LOCK) --no-strip-extras --emit-build-options requirements/marts.in --output-file requirements/marts.txt
+	$(LOCK) requirements/airflow.in --output-file requirements/airflow.txt
 	$(LOCK) requirements/sbom.in --output-file requirements/sbom.txt
 
 audit: secrets ## Scan for secrets, then for known vulnerabilities (needs a network)

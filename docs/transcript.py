@@ -1,4 +1,8 @@
-"""Runs the doctor against a sandbox that differs, and writes what it prints into docs/doctor.md."""
+"""Writes what programs print into the docs: bookio-doctor, and the last make airflow-demo.
+
+The doctor is run, against a sandbox that differs, for docs/doctor.md. The demo takes minutes, so
+what it left in output/airflow is put into docs/how-to/airflow.md.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,18 @@ from pathlib import Path
 
 from bookio_sandbox.running import in_thread
 
-PAGE = Path(__file__).parent / "doctor.md"
+DOCS = Path(__file__).parent
+ACCOUNT = DOCS.parent / "output/airflow/account.txt"
 
 
 def main() -> None:
-    """Replace the transcript on the page."""
+    """Replace the transcripts on the pages."""
+    replace("doctor.md", "transcript", what_the_doctor_prints())
+    if ACCOUNT.exists():
+        replace("how-to/airflow.md", "airflow-demo", ACCOUNT.read_text())
+
+
+def what_the_doctor_prints() -> str:
     a_day_ago = datetime.now(UTC) - timedelta(days=1)
     with in_thread(size=400, variant="other-paths", clock=a_day_ago) as sandbox:
         sandbox.advance(days=1)
@@ -32,10 +43,15 @@ def main() -> None:
                 check=False,
                 env={**os.environ, "COLUMNS": "120", "PATH": os.defpath},
             )
-    text = f"```\n{done.stdout.rstrip()}\n\n(exit code {done.returncode})\n```\n"
-    page = PAGE.read_text()
-    marks = r"(<!-- transcript -->\n).*?(<!-- /transcript -->)"
-    PAGE.write_text(re.sub(marks, lambda m: m[1] + text + m[2], page, flags=re.DOTALL))
+    return f"{done.stdout.rstrip()}\n\n(exit code {done.returncode})"
+
+
+def replace(page: str, mark: str, text: str) -> None:
+    path = DOCS / page
+    marks = rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)"
+    block = f"```\n{text.rstrip()}\n```\n"
+    content = re.sub(marks, lambda m: m[1] + block + m[2], path.read_text(), flags=re.DOTALL)
+    path.write_text(content)
 
 
 if __name__ == "__main__":

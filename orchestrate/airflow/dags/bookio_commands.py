@@ -1,0 +1,124 @@
+"""What the DAGs of Bookio share: how they are configured, and the commands that their tasks run.
+
+A task runs programs of the checkout in ``BOOKIO_HOME``, each in its own environment, so Airflow
+imports nothing of this project and knows no token: tokens and other settings of the plugins are in
+the checkout's ``.env``, or in the environment of Airflow's workers.
+
+| variable | meaning | default |
+|---|---|---|
+| BOOKIO_HOME | the checkout, with ``.venv`` and ``.venv-meltano`` | /srv/bookio |
+| BOOKIO_SHARDS | number of shards, 1 to 64; part of each state id, so choose it once | 16 |
+| BOOKIO_REQUESTS_PER_SECOND | budget of the token, for all tasks together | no limit |
+| BOOKIO_SCHEDULE | when to load; empty: only when triggered | @hourly |
+| BOOKIO_WRITE_BACK_SCHEDULE | when to write back; empty: only when triggered | 35 6 * * * |
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from airflow.sdk import TriggerRule, get_current_context, task
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+HOME = os.environ.get("BOOKIO_HOME", "/srv/bookio")
+SHARDS = os.environ.get("BOOKIO_SHARDS", "16")
+
+[(POOL, _pool)] = json.loads((Path(__file__).parents[1] / "pools.json").read_text()).items()
+"""The pool of the API's budget: ``airflow pools import`` makes it from the same file."""
+
+DAG_SETTINGS: dict[str, Any] = {
+    "start_date": datetime(2026, 1, 1, tzinfo=UTC),
+    "catchup": False,  # the state knows what is missing, not the date of a run
+    "max_active_runs": 1,
+    "default_args": {
+        "retries": 3,
+        # Airflow's own default, five minutes, which the scheduler forgets for mapped tasks.
+        "retry_delay": timedelta(seconds=conf.getint("core", "default_task_retry_delay")),
+    },
+    "tags": ["bookio"],
+}
+
+
+class Shard(TypedDict):
+    """A line of ``bookio-shards list``."""
+
+    shard: str
+    facility_ids: list[int]
+
+
+def schedule(variable: str, default: str) -> str | None:
+    """Return a DAG's schedule."""
+    return os.environ.get(variable, default) or None
+
+
+def requests_per_second() -> dict[str, float]:
+    """Return the setting of one task: the budget is divided by the slots of the pool."""
+    budget = os.environ.get("BOOKIO_REQUESTS_PER_SECOND")
+    return {"requests_per_second": float(budget) / _pool["slots"]} if budget else {}
+
+
+def command(*words: str, variables: Mapping[str, Any] | None = None) -> str:
+    """Return a line of shell that runs a program with variables, as it can be typed by hand."""
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in (variables or {}).items()
+    }
+    return shlex.join([*(("env",) if texts else ()), *map("=".join, texts.items()), *words])
+
+
+@task(pool=POOL)
+def list_shards() -> list[Shard]:
+    """Cut the facilities that the token sees now, so that a new clinic is read from now on."""
+    done = subprocess.run(
+        [".venv/bin/bookio-shards", "list", "--of", SHARDS, "--config", "ENV"],
+        cwd=HOME, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise AirflowException(done.stderr.strip() or f"exit code {done.returncode}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+def report_behind() -> None:
+    """Fail the run if anything in it failed, and say which shards are behind.
+
+    It is the only leaf, and a run is as its leaves: without this task a run would be green once
+    its marts are built, whatever became of the shards.
+    """
+    context = get_current_context()
+    instance, run = context["ti"], context["dag_run"]
+    states = instance.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id])[run.run_id]
+    lines = list(problems(states, instance.xcom_pull(task_ids="list_shards") or []))
+    if lines:
+        raise AirflowFailException("; ".join(lines))
+
+
+def problems(states: Mapping[str, str | None], shards: list[Shard]) -> Iterator[str]:
+    """Yield what went wrong, by the states of a run's tasks: ``load_shard_3`` has map index 3."""
+    for name, state in sorted(states.items()):
+        if not (ending := _ENDINGS.get(state or "")):
+            continue
+        task_id, _, index = name.rpartition("_")
+        if task_id in SHARD_TASKS and index.isdigit():
+            shard = shards[int(index)]
+            yield f"{shard['shard']} ({len(shard['facility_ids'])} facilities) {ending}"
+        else:
+            yield f"{name} {ending}"
+
+
+SHARD_TASKS = ("load_shard", "write_shard")
+_ENDINGS = {
+    "failed": "is behind: the log of its last attempt says why, and the next run goes on",
+    "upstream_failed": "did not run",
+    "skipped": "has rejects: see its rejects.jsonl",
+}
