@@ -47,7 +47,7 @@ def doubts(
             yield (
                 facility,
                 (
-                    "no longer in scope, so none of its rows was deleted; "
+                    "not in scope now, so none of its rows was deleted; "
                     f"to delete them, remove its partition from {place} in the state"
                 ),
             )
