@@ -102,12 +102,12 @@ def test_from_4_to_8_shards_only_what_changed_is_read(
         tap(facility_ids=ids, state=states[f"clinics-{shard.name}"]) for shard, ids in new.items()
     ]
     assert ids_in(after) == sorted(changed)
-    assert len(ids_in([tap(facility_ids=[1])])) > 3, "without its bookmark all of it is read"
     everything = [row["id"] for stream in STREAMS for row in clinic.rows(stream)]
     assert sorted(ids_in(before.values()) + changed) == sorted(everything)
     lists = [r for r in clinic.requests() if r["operation"].removeprefix("list_") in STREAMS]
     assert len(lists) == len(STREAMS) * len(facilities)
     assert [request for request in lists if "lastSync" not in request["query"]] == []
+    assert len(ids_in([tap(facility_ids=[1])])) > 3, "without its bookmark all of it is read"
 
 
 def ids_in(runs: Iterable[Run]) -> list[int]:
@@ -128,7 +128,7 @@ def test_a_plan_is_shown_and_agreed_to_before_anything_is_written(
     assert "Plan: 2 to create, 0 to replace, 0 there already, 0 to delete." in shown.stdout
     unasked = project.move(*move)
     assert (unasked.code, unasked.stdout) == (1, shown.stdout)
-    assert unasked.stderr.endswith("move needs --yes if there is no terminal\n")
+    assert "move needs --yes if there is no terminal" in unasked.stderr
     assert project.states() == {"clinics": whole}
 
 
