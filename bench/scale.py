@@ -13,26 +13,28 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from statistics import NormalDist
 from typing import NamedTuple
 
 from bench import scale_runs
-from bench.simulation import Clinic, Costs, Result, Setting, simulate
+from bench.simulation import Clinic, Costs, Part, Result, Setting, simulate
 from bookio_shards.assignment import assign
 
 PAGE = Path(__file__).parent.parent / "docs/design/scale.md"
 COSTS = Costs(start_s=0.40, question_s=0.0023, page_s=0.00068, row_s=0.000012)
 """Measured with ``--measure`` on 2026-11-28: Python 3.11, 2 CPUs that others used as well."""
-PROCESS_MIB, CLINIC_MIB = 48, 0.017
-"""Peak memory of a process, and what each of its clinics adds; measured the same way."""
+PROCESS_MIB, LISTED_MIB, CLINIC_MIB = 48, 0.002, 0.015
+"""Peak memory of a process, and what is added by each clinic that the token sees, and by each that
+the process reads; measured the same way, as are the sizes below."""
 STATE_BYTES = 300
-"""Of one clinic in a state: two bookmarks; measured the same way."""
+"""Of one clinic in a state: two bookmarks."""
 JOURNAL_BYTES = 550
-"""Of one reservation in the mirror of target-bookio's journal; measured the same way."""
+"""Of one reservation in the mirror of target-bookio's journal."""
 FACILITY_BYTES = 350
-"""Of one row in the list of facilities, which each shard asks for; measured the same way."""
+"""Of one row in the list of facilities, which each shard asks for."""
 STATES_A_RUN = 100
 """STATE messages with all bookmarks of a shard: 50 for each of two streams."""
 
@@ -63,8 +65,8 @@ SCALES = (
     Scale(1, 1, 1),
     Scale(10, 1, 1),
     Scale(100, 4, 4),
-    Scale(1_000, 16, 8),
-    Scale(10_000, 64, 8),
+    Scale(1_000, 16, 4),
+    Scale(10_000, 64, 4),
 )
 SHOWN_MINUTES = 0.1
 BUDGETS = (None, 20.0, 8.0)
@@ -107,16 +109,40 @@ def busy_hour(clinics: Clinics) -> Clinics:
     }
 
 
-def in_shards(clinics: Clinics, shards: int) -> Iterable[Sequence[Clinic]]:
-    """Return the clinics of each shard, cut as bookio-shards cuts them."""
+class Calendars(Enum):
+    """Who reads the calendars; the value is a cell of the table."""
+
+    APART = "in one task, as in the Airflow DAG"
+    IN_SHARDS = "in each shard"
+    NOT_NOW = "in another run, once a day"
+
+
+def in_shards(clinics: Clinics, shards: int) -> list[list[Clinic]]:
+    """Return the clinics of each shard, split as bookio-shards splits them."""
     return [[clinics[key] for key in ids] for ids in assign(clinics, shards).values()]
 
 
 @cache
-def run(scale: Scale, what: Callable[[Clinics], Clinics], budget: float | None = BUDGET) -> Result:
+def run(
+    scale: Scale,
+    what: Callable[[Clinics], Clinics],
+    budget: float | None = BUDGET,
+    calendars: Calendars = Calendars.APART,
+) -> Result:
     """Simulate one run of all shards; ``what`` it brings is one of the functions above."""
+    clinics = what(clinics_of(scale.clinics))
+    if scale.shards == 1:
+        calendars = Calendars.IN_SHARDS
+    apart = [Part([*clinics.values()], reads_changes=False)]
+    parts = [
+        *(apart if calendars is Calendars.APART else ()),
+        *(
+            Part(each, reads_calendars=calendars is Calendars.IN_SHARDS)
+            for each in in_shards(clinics, scale.shards)
+        ),
+    ]
     setting = Setting(scale.slots, LATENCY_S, budget, is_first_load=what is everything)
-    return simulate(in_shards(what(clinics_of(scale.clinics)), scale.shards), setting, COSTS)
+    return simulate(parts, setting, COSTS)
 
 
 def scale_table() -> str:
@@ -145,6 +171,15 @@ def budget_table() -> str:
     return table(["requests per second", "first load, hours", "quiet hour, minutes"], rows)
 
 
+def calendars_table() -> str:
+    """Return what an hourly run of the largest scale costs, by who reads the calendars."""
+    rows = []
+    for calendars in Calendars:
+        quiet = run(SCALES[-1], quiet_hour, calendars=calendars)
+        rows.append([calendars.value, f"{quiet.requests:,}", minutes(quiet)])
+    return table(["calendars are read", "quiet hour: requests", "minutes"], rows)
+
+
 def size_table() -> str:
     """Return what a scale needs of memory, network and disk: measured sizes, multiplied."""
     rows = []
@@ -157,14 +192,14 @@ def size_table() -> str:
             [
                 f"{scale.clinics:,}",
                 f"{24 * quiet.requests:,}",
-                f"{PROCESS_MIB + largest * CLINIC_MIB:.0f}",
+                f"{PROCESS_MIB + scale.clinics * LISTED_MIB + largest * CLINIC_MIB:.0f}",
                 f"{largest * STATE_BYTES / 1e3:,.1f}",
                 f"{states_mb:,.1f}",
                 f"{scale.shards * scale.clinics * FACILITY_BYTES / 1e6:,.1f}",
                 f"{rows_of(clinics) * JOURNAL_BYTES / 1e6:,.1f}",
             ]
         )
-    heads = ["clinics", "requests a day, all quiet", "MiB a process", "KB in a shard's state"]
+    heads = ["clinics", "requests a day, all quiet", "MiB a shard", "KB in a shard's state"]
     heads += ["MB of STATE a run", "MB of facility lists a run"]
     return table([*heads, "MB in all journals of a write-back"], rows)
 
@@ -186,7 +221,12 @@ def minutes(result: Result) -> str:
     return f"{found:,.1f}" if found >= SHOWN_MINUTES else f"< {SHOWN_MINUTES}"
 
 
-TABLES = {"by clinics": scale_table, "by budget": budget_table, "sizes": size_table}
+TABLES = {
+    "by clinics": scale_table,
+    "by budget": budget_table,
+    "by calendars": calendars_table,
+    "sizes": size_table,
+}
 
 
 def marked(name: str, text: str, page: str) -> str:

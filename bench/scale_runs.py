@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from bench.simulation import Clinic, Costs, Setting, simulate
+from bench.simulation import Clinic, Costs, Part, Setting, simulate
 from bookio_sandbox.running import in_process
 from bookio_shards.assignment import assign
 
@@ -119,6 +119,8 @@ def measure() -> str:
         start = cpu_of(place, place.run("first").state)
     with vendor(many, 0) as place:
         quiet = cpu_of(place, place.run("first").state)
+        [first, *_] = place.clinics()
+        alone = place.run("alone", facility_ids=[first])
         states = len(quiet.state) / many
         listed = place.sandbox.ask("list_facilities").result["data"]["facilities"]
         row_bytes = len(json.dumps(listed, ensure_ascii=False).encode()) / many
@@ -136,11 +138,13 @@ def measure() -> str:
         others_s = start_s + asked * question_s + (requests[1] - asked) * page_s
         row_s = (runs[1].cpu_s - others_s) / rows
         journal = journal_bytes(place) / rows
-    mebibytes = (quiet.mebibytes - start.mebibytes) / (many - few)
+    listed_mib = (alone.mebibytes - start.mebibytes) / (many - few)
+    clinic_mib = (quiet.mebibytes - alone.mebibytes) / (many - few)
     return (
         f"COSTS = Costs(start_s={start_s:.2f}, question_s={question_s:.4f}, "
         f"page_s={page_s:.5f}, row_s={row_s:.7f})\n"
-        f"PROCESS_MIB, CLINIC_MIB = {start.mebibytes:.0f}, {mebibytes:.3f}\n"
+        f"PROCESS_MIB, LISTED_MIB, CLINIC_MIB = {start.mebibytes:.0f}, {listed_mib:.3f}, "
+        f"{clinic_mib:.3f}\n"
         f"STATE_BYTES = {states:.0f}\nJOURNAL_BYTES = {journal:.0f}\n"
         f"FACILITY_BYTES = {row_bytes:.0f}"
     )
@@ -250,7 +254,7 @@ def check(costs: Costs) -> str:
                 seconds = time.monotonic() - started
             requests = place.asked()
             simulated = simulate(
-                [brought(place, ids, setting) for ids in shards],
+                [Part(brought(place, ids, setting)) for ids in shards],
                 replace(setting, latency_s=seen.round_trip_s),
                 Costs(*(seen.stretch * cost for cost in costs)),
             )

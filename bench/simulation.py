@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from heapq import heappop, heappush
 from itertools import count
@@ -114,6 +114,15 @@ class Clinic(NamedTuple):
     calendars: int
 
 
+class Part(NamedTuple):
+    """What one process reads: the lists of some clinics."""
+
+    clinics: Sequence[Clinic]
+    reads_calendars: bool = True
+    reads_changes: bool = True
+    """Whether it reads reservations and blocked times."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """How the shards are run."""
@@ -135,7 +144,6 @@ class Result:
     seconds: float = 0.0
     requests: int = 0
     rows: int = 0
-    shard_seconds: list[float] = field(default_factory=list)
 
 
 @cache
@@ -167,9 +175,9 @@ class TapProcess:
     """One run of tap-bookio over the clinics of a shard."""
 
     def __init__(
-        self, clock: Clock, setting: Setting, costs: Costs, clinics: Sequence[Clinic], cores: Seats
+        self, clock: Clock, setting: Setting, costs: Costs, part: Part, cores: Seats
     ) -> None:
-        self._clock, self._setting, self._costs, self._clinics = clock, setting, costs, clinics
+        self._clock, self._setting, self._costs, self._part = clock, setting, costs, part
         self._cores = cores
         self._threads = Seats(clock, setting.max_concurrency)
         self._interpreter = Seats(clock, 1)
@@ -181,12 +189,15 @@ class TapProcess:
 
     def job(self) -> Job:
         """Read the streams by the order of their names; facilities were asked for before."""
-        full = self._setting.is_first_load
+        full, clinics = self._setting.is_first_load, self._part.clinics
         yield from self._work(self._costs.start_s)
         yield from self._request(0, self._costs.question_s)
-        yield from self._read([waves(c.blocked_times, is_full=full) for c in self._clinics])
-        yield from [self._ask(clinic.calendars) for clinic in self._clinics]
-        yield from self._read([waves(c.reservations, is_full=full) for c in self._clinics])
+        if self._part.reads_changes:
+            yield from self._read([waves(each.blocked_times, is_full=full) for each in clinics])
+        if self._part.reads_calendars:
+            yield from [self._ask(each.calendars) for each in clinics]
+        if self._part.reads_changes:
+            yield from self._read([waves(each.reservations, is_full=full) for each in clinics])
 
     def _read(self, scans: Sequence[Waves]) -> Job:
         """Scan one facility after another, and ask ahead about the next ones."""
@@ -227,22 +238,21 @@ class TapProcess:
         self._interpreter.leave()
 
 
-def simulate(shards: Iterable[Sequence[Clinic]], setting: Setting, costs: Costs) -> Result:
-    """Run every shard that has clinics, as many at once as there are slots."""
+def simulate(parts: Iterable[Part], setting: Setting, costs: Costs) -> Result:
+    """Run a process for every part that has clinics, as many at once as there are slots."""
     clock, result = Clock(), Result()
     slots, cores = Seats(clock, setting.slots), Seats(clock, setting.cores)
 
-    def shard(clinics: Sequence[Clinic]) -> Job:
+    def run(part: Part) -> Job:
         yield slots
-        started = clock.now
-        process = TapProcess(clock, setting, costs, clinics, cores)
+        process = TapProcess(clock, setting, costs, part, cores)
         yield clock.start(process.job())
         slots.leave()
         result.requests += process.requests
         result.rows += process.rows
-        result.shard_seconds.append(clock.now - started)
 
-    for clinics in filter(None, shards):
-        clock.start(shard(clinics))
+    for part in parts:
+        if part.clinics:
+            clock.start(run(part))
     result.seconds = clock.run()
     return result

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bench import scale
-from bench.simulation import Clinic, Clock, Costs, Seats, Setting, simulate, waves
+from bench.simulation import Clinic, Clock, Costs, Part, Seats, Setting, simulate, waves
 
 FREE = Costs(0, 0, 0, 0)
 EMPTY = Clinic(0, 0, 0)
@@ -49,19 +49,26 @@ def test_the_requests_of_a_scan_are_those_of_the_product(
 
 def test_one_clinic_without_news_costs_four_requests() -> None:
     """Facilities, blocked times, calendars and reservations, one after another."""
-    result = simulate([[EMPTY]], SLOW, FREE)
+    result = simulate([Part([EMPTY])], SLOW, FREE)
     assert (result.requests, result.seconds) == (4, 4)
+
+
+def test_calendars_may_be_read_apart() -> None:
+    """Each process asks for the facilities; the lists of a clinic are divided among them."""
+    apart = [Part([EMPTY] * 4, reads_calendars=False), Part([EMPTY] * 4, reads_changes=False)]
+    result = simulate(apart, SLOW, FREE)
+    assert (result.requests, result.seconds) == (14, 5)
 
 
 def test_requests_in_flight_share_the_latency() -> None:
     """Eight clinics with four requests at once: two rounds for each of three lists."""
-    result = simulate([[EMPTY] * 8], SLOW, FREE)
+    result = simulate([Part([EMPTY] * 8)], SLOW, FREE)
     assert (result.requests, result.seconds) == (25, 7)
 
 
 def test_the_budget_is_divided_by_the_slots_and_decides_in_the_end() -> None:
     """However many slots there are, requests start no faster than the budget says."""
-    shards = [[EMPTY] * 100] * 4
+    shards = [Part([EMPTY] * 100)] * 4
     for slots in (1, 2, 4):
         paced = Setting(slots, latency_s=0.1, requests_per_second=10)
         result = simulate(shards, paced, FREE)
@@ -72,8 +79,8 @@ def test_the_budget_is_divided_by_the_slots_and_decides_in_the_end() -> None:
 def test_cpu_is_used_by_one_thread_of_a_process_and_by_as_many_processes_as_cores() -> None:
     costs = Costs(0, 1, 0, 0)
     two = Setting(slots=2, latency_s=0, cores=2)
-    assert simulate([[EMPTY]] * 2, two, costs).seconds == 4
-    assert simulate([[EMPTY]] * 2, replace(two, cores=1), costs).seconds == 8
+    assert simulate([Part([EMPTY])] * 2, two, costs).seconds == 4
+    assert simulate([Part([EMPTY])] * 2, replace(two, cores=1), costs).seconds == 8
 
 
 @pytest.mark.slow
