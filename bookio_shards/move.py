@@ -110,9 +110,9 @@ def make_plan(
     others = [c.state_id for c in changes if c.action is Action.REPLACE]
     if others and not overwrite:
         msg = (
-            f"{_named(others)} already hold other bookmarks: if runs go on from there, the move "
-            "has been made and nothing is left to do; else repeat with --overwrite, and what they "
-            "read since the old ones is read again"
+            f"there are other bookmarks in {_named(others)} already: if runs continue from there, "
+            "the move is done; if not, repeat it with --overwrite, and rows that were read since "
+            "are read again"
         )
         raise SettingsError(msg)
     return Plan(moved, changes, dealt, deletes_old)
@@ -126,13 +126,13 @@ def apply_plan(plan: Plan, store: MeltanoStates) -> None:
     after = store.read()
     lost = [c.state_id for c in plan.changes if not holds(after.get(c.state_id, {}), c.state)]
     if lost:
-        msg = f"{_named(lost)} are not as they were written; the old states remain; try again"
+        msg = f"Meltano did not store what was written to {_named(lost)}; the old states remain"
         raise MeltanoError(msg)
     moved_on = [key for key, state in plan.old.items() if after.get(key) != state]
     if moved_on:
         msg = (
-            f"{_named(moved_on)} changed during the move, so a run is under way; wait until it "
-            "ends, and repeat with --overwrite; the old states remain"
+            f"a run changed {_named(moved_on)} during the move; wait until no run is active, and "
+            "repeat with --overwrite; the old states remain"
         )
         raise MeltanoError(msg)
     if plan.deletes_old:
