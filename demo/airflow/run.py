@@ -35,6 +35,8 @@ from demo.airflow.project import (
     make_checkout,
     variables,
 )
+from demo.airflow.write_back import DAG, WriteBackError, write_back
+from demo.meltano_project import DemoError, alone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,8 +88,11 @@ def main() -> None:
         )
         with airflow.running():
             watch(airflow, Victim(sandbox, port, shards))
-        load_single(environment)
-        compare(port, shards)
+            load_single(environment)
+            compare(port, shards)
+            sandbox.control("/clock", {"ticks": True})
+            console.print(f"\n$ airflow dags trigger {DAG}")
+            console.print(write_back(airflow, sandbox, port, shards, RUN))
     ACCOUNT.write_text(console.export_text())
 
 
@@ -176,6 +181,7 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 if __name__ == "__main__":
     try:
-        main()
-    except (AirflowError, KeyboardInterrupt) as error:
+        with alone():
+            main()
+    except (AirflowError, DemoError, WriteBackError, KeyboardInterrupt) as error:
         sys.exit(str(error) or "interrupted")

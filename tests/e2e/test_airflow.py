@@ -18,8 +18,8 @@ import duckdb
 import pytest
 
 from bookio_sandbox.running import in_thread
-from tests.cli import BIN, by_external_id
-from tests.loaders import ROOT, missing
+from tests.cli import BIN, Tap, by_external_id
+from tests.loaders import ROOT, SCHEMA, Postgres, missing, postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,6 +161,25 @@ def test_a_shard_that_fails_stops_no_other_and_is_named_at_the_end(airflow: Airf
     assert f"{failing} ({len(cut[failing])} facilities) is behind" in said
     assert not [shard for shard in others if f"{shard} (" in said]
     assert done.returncode != 0
+
+
+@pytest.mark.parametrize("obeys", [False, True])
+def test_only_a_loader_that_ignores_activate_version_keeps_the_rows_of_all_shards(
+    tmp_path: Path, start_sandbox: StartSandbox, *, obeys: bool
+) -> None:
+    """What the DAG sets; the control is a loader that obeys, and drops what one shard left out."""
+    clinics = start_sandbox(size=60)
+    tap = Tap(clinics, tmp_path)
+    here, *others = [row["id"] for row in clinics.rows("facilities")]
+    with postgres_server() as port:
+        loader = Postgres(tmp_path, 1000, port)
+        config = tmp_path / "target-postgres.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"activate_version": obeys}))
+        for ids in ([here], others):
+            loader.load(tap(facility_ids=ids, detect_deletions=True).stdout)
+        query = f'SELECT "facilityId" FROM {SCHEMA}.blocked_times WHERE _sdc_deleted_at IS NULL'  # noqa: S608
+        kept = set(map(int, loader.query(query)))
+    assert kept == ({*others} if obeys else {here, *others})
 
 
 def wants_of(clinics: Sandbox) -> str:
