@@ -49,7 +49,8 @@ def what_the_doctor_prints() -> str:
 def replace(page: str, mark: str, text: str) -> None:
     path = DOCS / page
     marks = rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)"
-    block = f"```\n{text.rstrip()}\n```\n"
+    lines = "\n".join(line.rstrip() for line in text.rstrip().splitlines())
+    block = f"```\n{lines}\n```\n"
     content = re.sub(marks, lambda m: m[1] + block + m[2], path.read_text(), flags=re.DOTALL)
     path.write_text(content)
 

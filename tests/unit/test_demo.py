@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 DEMO = Path(__file__).parents[2] / "demo"
@@ -27,6 +28,19 @@ def test_a_second_demo_in_the_same_folder_says_so(project) -> None:
             pass
     with project.alone():
         pass  # the first one is over
+
+
+def test_airflow_demo_ends_processes_whose_parent_is_gone() -> None:
+    """Also those in a session of their own, which Ctrl-C does not reach."""
+    program = (
+        "import subprocess\n"
+        "from demo.airflow.processes import none_left\n"
+        "with none_left():\n"
+        "    orphan = 'setsid sleep 600 > /dev/null & echo $!'\n"
+        "    print(subprocess.check_output(['bash', '-c', orphan], text=True))\n"
+    )
+    started = subprocess.check_output([sys.executable, "-c", program], cwd=DEMO.parent, text=True)
+    assert not psutil.pid_exists(int(started))
 
 
 def test_a_warehouse_that_the_demo_did_not_make_is_not_deleted(tmp_path) -> None:

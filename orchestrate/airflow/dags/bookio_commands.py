@@ -1,8 +1,8 @@
-"""What the DAGs of Bookio share: how they are configured, and the commands that their tasks run.
+"""What the DAGs share: their configuration, and the commands that their tasks run.
 
-A task runs programs of the checkout in ``BOOKIO_HOME``, each in its own environment, so Airflow
-imports nothing of this project and knows no token: tokens and other settings of the plugins are in
-the checkout's ``.env``, or in the environment of Airflow's workers.
+Tasks run the programs of the checkout in ``BOOKIO_HOME``, each in its own environment, so Airflow
+imports nothing from this project. The token and the plugins' other settings are in the checkout's
+``.env``, or in the environment of Airflow's workers.
 
 | variable | meaning | default |
 |---|---|---|
@@ -34,15 +34,16 @@ HOME = os.environ.get("BOOKIO_HOME", "/srv/bookio")
 SHARDS = os.environ.get("BOOKIO_SHARDS", "16")
 
 [(POOL, _pool)] = json.loads((Path(__file__).parents[1] / "pools.json").read_text()).items()
-"""The pool of the API's budget: ``airflow pools import`` makes it from the same file."""
+"""The pool for the API's budget: ``airflow pools import`` creates it from the same file."""
 
 DAG_SETTINGS: dict[str, Any] = {
     "start_date": datetime(2026, 1, 1, tzinfo=UTC),
-    "catchup": False,  # the state knows what is missing, not the date of a run
+    "catchup": False,  # the state determines what to read, not the date of a run
     "max_active_runs": 1,
     "default_args": {
         "retries": 3,
-        # Airflow's own default, five minutes, which the scheduler forgets for mapped tasks.
+        # Airflow's own default, five minutes; unless it is set here, the scheduler of Airflow 3.3
+        # ignores the configured value for mapped tasks.
         "retry_delay": timedelta(seconds=conf.getint("core", "default_task_retry_delay")),
     },
     "tags": ["bookio"],
@@ -62,13 +63,13 @@ def schedule(variable: str, default: str) -> str | None:
 
 
 def requests_per_second() -> dict[str, float]:
-    """Return the setting of one task: the budget is divided by the slots of the pool."""
+    """Return the setting for one task: the budget divided by the slots of the pool."""
     budget = os.environ.get("BOOKIO_REQUESTS_PER_SECOND")
     return {"requests_per_second": float(budget) / _pool["slots"]} if budget else {}
 
 
 def command(*words: str, variables: Mapping[str, Any] | None = None) -> str:
-    """Return a line of shell that runs a program with variables, as it can be typed by hand."""
+    """Return a shell command with its variables; it is in the log and can be run by hand."""
     texts = {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in (variables or {}).items()
@@ -78,7 +79,7 @@ def command(*words: str, variables: Mapping[str, Any] | None = None) -> str:
 
 @task(pool=POOL)
 def list_shards() -> list[Shard]:
-    """Cut the facilities that the token sees now, so that a new clinic is read from now on."""
+    """Split the facilities that the token sees now, which include new clinics."""
     done = subprocess.run(
         [".venv/bin/bookio-shards", "list", "--of", SHARDS, "--config", "ENV"],
         cwd=HOME, capture_output=True, text=True, check=False,
@@ -92,8 +93,8 @@ def list_shards() -> list[Shard]:
 def report_behind() -> None:
     """Fail the run if anything in it failed, and say which shards are behind.
 
-    It is the only leaf, and a run is as its leaves: without this task a run would be green once
-    its marts are built, whatever became of the shards.
+    The state of a run is that of its leaves, and this is the only one: without it a run would
+    succeed when its marts are built, even if shards failed.
     """
     context = get_current_context()
     instance, run = context["ti"], context["dag_run"]
@@ -104,7 +105,7 @@ def report_behind() -> None:
 
 
 def problems(states: Mapping[str, str | None], shards: list[Shard]) -> Iterator[str]:
-    """Yield what went wrong, by the states of a run's tasks: ``load_shard_3`` has map index 3."""
+    """Yield what went wrong. The key of a mapped task ends with its map index: ``load_shard_3``."""
     for name, state in sorted(states.items()):
         if not (ending := _ENDINGS.get(state or "")):
             continue
@@ -118,7 +119,7 @@ def problems(states: Mapping[str, str | None], shards: list[Shard]) -> Iterator[
 
 SHARD_TASKS = ("load_shard", "write_shard")
 _ENDINGS = {
-    "failed": "is behind: the log of its last attempt says why, and the next run goes on",
+    "failed": "is behind: see the log of its last attempt; the next run continues from its state",
     "upstream_failed": "did not run",
     "skipped": "has rejects: see its rejects.jsonl",
 }

@@ -1,7 +1,7 @@
-"""Writes back to Bookio what the warehouse wants, in shards.
+"""Writes the warehouse's changes back to Bookio in shards.
 
-Each shard has a journal of its own. A row belongs to the shard of its facility: tap-warehouse sends
-only those rows, and target-bookio rejects any other, so no two shards write to one facility.
+Each shard has its own journal. A row belongs to the shard of its facility: tap-warehouse sends only
+those rows, and target-bookio rejects any other, so no two shards write to the same facility.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from bookio_commands import (
 )
 
 REJECTED = 3
-"""The exit code of target-bookio where all is done but some records were rejected."""
+"""The exit code of target-bookio if it is done, but records were rejected."""
 
 
 def write(shard: Shard) -> str:
-    """Return the command of one shard."""
+    """Return the command for one shard."""
     folder = f".bookio/{shard['shard']}"
     settings = {
         "facility_ids": shard["facility_ids"],
@@ -39,10 +39,10 @@ def write(shard: Shard) -> str:
 
 @dag(schedule=schedule("BOOKIO_WRITE_BACK_SCHEDULE", "35 6 * * *"), **DAG_SETTINGS)
 def bookio_write_back() -> None:
-    """Write each shard; one that fails stops no other."""
+    """Write each shard; a failing one does not stop the others."""
 
-    # Rejects are no failure to try again: the same records would be rejected. So they skip the
-    # task, and report_behind tells of it.
+    # A retry would reject the same records again, so rejects skip the task, which Airflow does not
+    # retry; report_behind then fails and names the shard.
     @task.bash(
         cwd=HOME,
         pool=POOL,
