@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bookio_api.contract import OPERATIONS, RESOURCES
 from bookio_api.scan import Scan
+from target_bookio.refresh.server_clock import DATE_RESOLUTION_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from bookio_api.client import BookioClient
     from bookio_api.scan.pages import Page
     from target_bookio.refresh.server_clock import ServerClock
-
-DATE_RESOLUTION_MS = 1_000
-"""A ``Date`` header has whole seconds."""
 
 
 class Lists:

@@ -15,9 +15,8 @@ from bookio_api.errors import ContractError
 from target_bookio.refresh.holds import Holds
 from target_bookio.refresh.listed_ids import ListedIds
 from target_bookio.refresh.mirror import Feed
-from target_bookio.refresh.reading import DATE_RESOLUTION_MS
 from target_bookio.refresh.row_merger import RowMerger
-from target_bookio.refresh.server_clock import WENT_BACK_MS
+from target_bookio.refresh.server_clock import DATE_RESOLUTION_MS, WENT_BACK_MS
 from target_bookio.refresh.trust import Trust
 
 if TYPE_CHECKING:
@@ -58,7 +57,8 @@ class Refresher:
         self._mirror = mirror
         self._clock = clock
         self._max_age_ms = settings["mirror_max_age_days"] * DAY_MS
-        self.resend_after_ms = int(settings["resend_after_seconds"] * 1000)
+        # However our reading of Bookio's clock errs, no wait is shorter than the setting (rule 3).
+        self.resend_after_ms = int(settings["resend_after_seconds"] * 1000) + DATE_RESOLUTION_MS
         self.holds = Holds(self._windows, self.resend_after_ms)
         self.rows = RowMerger(
             journal=journal,

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DATE_RESOLUTION_MS = 1_000
+"""A ``Date`` header has whole seconds, so `ServerClock` may be behind by this much, and a span
+between two of its readings may seem this much longer than it was."""
 WENT_BACK_MS = 5_000
 """If a ``Date`` is this much earlier than expected, the clock went back."""
 

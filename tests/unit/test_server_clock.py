@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from bookio_api.client import BookioClient
 from bookio_sandbox.running import in_thread
 from target_bookio.refresh.reading import Lists
-from target_bookio.refresh.server_clock import ServerClock
+from target_bookio.refresh.server_clock import DATE_RESOLUTION_MS, ServerClock
 
 
 def test_a_list_that_takes_long_to_read_is_not_a_clock_that_went_back() -> None:
@@ -32,3 +34,19 @@ def test_a_date_from_before_is_a_clock_that_went_back() -> None:
     clock.hear(1_800_000_060_000)
     clock.hear(1_800_000_000_000)
     assert clock.times_back == 1
+
+
+@pytest.mark.parametrize("margin_ms", [DATE_RESOLUTION_MS, 0])
+def test_a_wait_is_never_shorter_by_bookios_clock(margin_ms: int) -> None:
+    """With the resolution as margin no wait ends early; without it (the control) some do."""
+    wait_ms, early = 200, 0
+    for attempt_ended_ms in range(1_000_000, 1_001_000):
+        bookio_ms = [attempt_ended_ms]
+        clock = ServerClock(lambda now=bookio_ms: now[0] / 1000)
+        clock.hear(bookio_ms[0] // 1000 * 1000)
+        deadline = clock.now_ms() + wait_ms + margin_ms
+        while clock.now_ms() < deadline:
+            bookio_ms[0] += 1
+            clock.hear(bookio_ms[0] // 1000 * 1000)
+        early += bookio_ms[0] - attempt_ended_ms < wait_ms
+    assert (early > 0) is (margin_ms == 0)
