@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 USER = "postgres"
 WITH_PASSWORD = "clinic"  # noqa: S105  # pragma: allowlist secret
-"""The only user who is asked for a password; it has to be created."""
+"""The only user who must give a password; `ALTER ROLE` sets one."""
 _VERSIONS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
@@ -53,6 +53,7 @@ def postgres_server() -> Iterator[int]:
         control = [str(programs / "pg_ctl"), "-D", data, "-w", "-l", f"{folder}/log"]
         subprocess.run([*control, "-o", options, "start"], check=True, **quiet)
         try:
+            query(port, f"CREATE ROLE {WITH_PASSWORD} SUPERUSER LOGIN")
             yield port
         finally:
             subprocess.run([*control, "-m", "immediate", "stop"], check=True, **quiet)

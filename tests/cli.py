@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 BIN = Path(sys.executable).parent
 TIMEOUT = 120
+MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+"""What `make coverage` passes to subprocesses, so that it measures them too."""
 NAMES_A_SECTION = re.compile(r" \(docs/errors\.md#[a-z-]+\)$")
 
 
@@ -79,7 +82,7 @@ def run(*command: str, stdin: str | None = None, **environment: str) -> Run:
     done = subprocess.run(
         [str(BIN / command[0]), *command[1:]],
         input=stdin, capture_output=True, text=True, check=False, timeout=TIMEOUT,
-        env={"PATH": "/usr/bin:/bin", **environment},
+        env={"PATH": "/usr/bin:/bin", **MEASURED, **environment},
     )  # fmt: skip
     return Run(done.returncode, done.stdout, done.stderr)
 

@@ -149,8 +149,7 @@ def test_write_back_from_postgresql(reader: Reader, postgres_port: int) -> None:
     )
     with psycopg.connect(f"host=127.0.0.1 port={postgres_port} user=postgres") as database:
         database.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
-        database.execute(f"DROP ROLE IF EXISTS {WITH_PASSWORD}")
-        database.execute(f"CREATE ROLE {WITH_PASSWORD} SUPERUSER LOGIN PASSWORD '{password}'")
+        database.execute(f"ALTER ROLE {WITH_PASSWORD} PASSWORD '{password}'")
     load, *send = write_back_commands(POSTGRES.name, named=True)
     reader.shell(load)
     with psycopg.connect(f"postgresql://{where}", password=password) as database:

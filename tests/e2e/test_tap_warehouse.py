@@ -271,10 +271,7 @@ IN_A_URL = "s3cret%2Fof-the%3Aclinic"  # pragma: allowlist secret
 @pytest.fixture
 def with_password(postgres: Warehouse, postgres_port: int) -> str:
     """Return the address of the database for a user who has to give a password."""
-    postgres.execute(
-        f"DROP ROLE IF EXISTS {WITH_PASSWORD}",
-        f"CREATE ROLE {WITH_PASSWORD} LOGIN PASSWORD '{PASSWORD}'",
-    )
+    postgres.execute(f"ALTER ROLE {WITH_PASSWORD} PASSWORD '{PASSWORD}'")
     return f"postgresql://{WITH_PASSWORD}{{}}@127.0.0.1:{postgres_port}/postgres"
 
 
