@@ -322,6 +322,7 @@ def _report(
         stream=stream,
         facility=facility.id,
         asked_ms=question.moment_ms(page.server_time_ms if page else None),
+        started_ms=question.asked_ms,
         last_sync=question.last_sync,
         complete=scan is not None and scan.verdict.complete,
         reason=reason,

@@ -16,6 +16,8 @@ class ScanReport(NamedTuple):
     facility: int | None
     asked_ms: int
     """When its first request was sent, in epoch milliseconds of the server's clock."""
+    started_ms: int
+    """The same in epoch milliseconds of our clock, which stamps the records."""
     last_sync: int | None
     """The ``lastSync`` of its requests; None requests all rows."""
     complete: bool
@@ -31,6 +33,7 @@ class ScanReport(NamedTuple):
             "stream": self.stream,
             "facilityId": NO_FACILITY if self.facility is None else self.facility,
             "askedAt": rfc3339(self.asked_ms),
+            "startedAt": rfc3339(self.started_ms),
             "lastSync": self.last_sync,
             "complete": self.complete,
             "reason": self.reason or None,

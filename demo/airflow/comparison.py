@@ -15,7 +15,7 @@ SHARDED, SINGLE = "bookio", "single"
 """Schemas of the warehouse, and the state id of the single run."""
 STREAMS = ("facilities", "calendars", "reservations", "blocked_times", "scans")
 _OWN_OF_A_RUN = {
-    "scans": "'{seconds,requests}'",
+    "scans": "'{startedAt,seconds,requests}'",
 }
 """What a row holds of the run that read it: how long a scan took."""
 

@@ -1,8 +1,8 @@
 -- One row a blocked time that is still there. A removed one just disappears from Bookio's list, so it is gone if the last
--- complete full scan of its facility did not see it. Both times below are of the tap's own clock, five seconds apart for
--- what a loader rounds.
+-- complete full scan of its facility did not see it: its row was extracted before that scan began. Both times below are of
+-- the tap's own clock, a second apart for what a loader rounds.
 with last_full_scan as (
-    select facility_id, max(ended_at - ceil(seconds)::bigint * interval '1 second') as began_at
+    select facility_id, max(started_at) as began_at
     from {{ ref('stg_scans') }}
     where stream = 'blocked_times' and is_complete and last_sync_ms is null
     group by facility_id
@@ -30,5 +30,5 @@ left join last_full_scan on last_full_scan.facility_id = newest."facilityId"
 where newest.version = 1
     and (
         last_full_scan.began_at is null
-        or newest."_sdc_extracted_at" >= last_full_scan.began_at - interval '5 seconds'
+        or newest."_sdc_extracted_at" >= last_full_scan.began_at - interval '1 second'
     )

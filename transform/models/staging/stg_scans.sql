@@ -10,7 +10,7 @@ select
     "rows"::bigint as row_count,
     "requests"::bigint as request_count,
     "seconds"::double precision as seconds,
-    "_sdc_extracted_at" as ended_at
+    "startedAt" as started_at
 from {{ scans }}
 {% else %}
 select
@@ -22,6 +22,6 @@ select
     null::bigint as row_count,
     null::bigint as request_count,
     null::double precision as seconds,
-    null::timestamp as ended_at
+    null::timestamp as started_at
 where false
 {% endif %}
