@@ -106,7 +106,7 @@ def warehouse(
 def _loaded(warehouse: Warehouse, load: Callable[[str], Any], folder: Path) -> Warehouse:
     tap, state = Tap(warehouse.sandbox, folder), None
     # A run of more than a few seconds: what it read first must not seem older than its last scan.
-    warehouse.sandbox.behave(latency_ms=200)
+    warehouse.sandbox.behave(latency_ms=400)
     for days in (0, 1):
         warehouse.sandbox.advance(days=days)
         synced = tap(state=state, detect_deletions=True, scan_log=True, max_concurrency=1)
