@@ -29,7 +29,7 @@ NOTE = "Príde s doprovodom, prosí o tichšiu miestnosť; alergia na penicilín
 
 
 def row_of(number: int, rng: random.Random) -> dict[str, object]:
-    """Return one reservation as a clinic has it: no two times alike, some fields of their own."""
+    """Return a lifelike reservation: distinct times, and some fields that no schema lists."""
 
     def moment() -> str:
         return (START + timedelta(seconds=rng.randrange(SPAN_SECONDS))).isoformat()

@@ -177,7 +177,7 @@ class OffsetClock:
     def rfc3339_all(self, texts: Sequence[str]) -> list[str | None]:
         """Return `rfc3339` of each text."""
         # As above, but with one match for all of them. A dot matches no line break, so every line
-        # has the plain length; in all they are so long only if no text brought a line of its own.
+        # has the plain length; in all they are so long only if no text contains a line break.
         lines = "\n".join(texts)
         if len(lines) + 1 != len(texts) * (_PLAIN_LENGTH + 1) or not _are_plain(lines):
             return [self.rfc3339(text) for text in texts]

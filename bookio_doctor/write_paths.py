@@ -72,7 +72,7 @@ def _judge(reply: Reply) -> tuple[Verdict, str, str]:
 
     1. It succeeded: the server accepts an invalid request. Stop, and say so.
     2. Bookio's code tells: 404 is an unknown path, any other is a refusal by a known one.
-    3. There is no code: the HTTP status tells.
+    3. There is no code: the HTTP status decides.
     """
     shown = f"HTTP {reply.status}" + (f", code {reply.code}" if reply.code is not None else "")
     if reply.is_success:

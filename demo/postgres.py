@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own: Debian's server, on a free port, in a folder that is removed."""
+"""Our own PostgreSQL: Debian's server, on a free port, in a folder that is removed."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _LINK = re.compile(r"\[(?P<text>[^\]\n]+)\]\((?P<target>\.\./[^)\s]+)\)")
 
 
 def setup(app: Sphinx) -> None:
-    """Prepare the pages for a site of their own.
+    """Prepare the pages for their own site.
 
     Mermaid is taken for plain text: GitHub draws it, and its source reads well enough.
     """

@@ -59,7 +59,7 @@ class Scanned(NamedTuple):
 class PagedStream(BookioStream):
     """One of the two lists that take ``offset`` and ``lastSync``.
 
-    A row that is no longer listed is in no answer to ``lastSync``. Where ``detect_deletions`` asks
+    No answer to ``lastSync`` shows that a row is no longer listed. Where ``detect_deletions`` asks
     for it, the whole list is read, and an ACTIVATE_VERSION after it lets a loader drop what did
     not come.
     """

@@ -3,8 +3,8 @@
 Loaders turn what tap-bookio emits into UTC and drop the offset, so a TIMESTAMP is emitted as UTC
 with its offset. Columns get Bookio's own names, which DuckDB and its loaders put in lower case.
 
-singer-sdk's own SQL streams read whole tables through SQLAlchemy, for which DuckDB needs a driver
-of its own; write-back needs queries.
+singer-sdk's own SQL streams read whole tables through SQLAlchemy, for which DuckDB needs
+another driver; write-back needs queries.
 """
 
 from __future__ import annotations

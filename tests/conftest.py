@@ -43,7 +43,7 @@ def sandbox(start_sandbox: StartSandbox) -> Sandbox:
 
 @pytest.fixture(scope="session")
 def postgres_port() -> Iterator[int]:
-    """Run one PostgreSQL for all tests that keep to a schema or a database of their own."""
+    """Run one PostgreSQL for all tests that keep to their own schema or database."""
     with postgres_server() as port:
         yield port
 

@@ -129,7 +129,7 @@ class Postgres(Loader):
 
 @contextmanager
 def postgres_server() -> Iterator[int]:
-    """Run a PostgreSQL of our own on a free port, and yield the port."""
+    """Run our own PostgreSQL on a free port, and yield the port."""
     if not postgres.is_installed():
         missing("PostgreSQL")
     with postgres.postgres_server() as port:

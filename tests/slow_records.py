@@ -1,6 +1,6 @@
 """Converts rows in the most obvious way: field by field, nothing prepared or cached.
 
-It shares no code with tap_bookio/records/ but the pseudonyms, which have tests of their own.
+It shares no code with tap_bookio/records/ but the pseudonyms, which have their own tests.
 """
 
 from __future__ import annotations

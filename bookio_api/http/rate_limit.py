@@ -4,7 +4,7 @@ Three things close it; the one that ends last counts:
 
 1. the pace of ``requests_per_second``;
 2. a ``Retry-After``, which applies to the whole server and therefore to every thread;
-3. a pause of our own after 429 without one. It doubles with each refusal and halves with each
+3. our own pause after 429 without one. It doubles with each refusal and halves with each
    success, and while it lasts one request starts at a time, so that a full window is not met by
    every thread at once.
 """

@@ -193,7 +193,7 @@ class Bookio:
 
 
 def build_app(bookio: Bookio, control: Sequence[Route]) -> ASGIApp:
-    """Return the ASGI app: Bookio's paths, and the control routes under a path of their own."""
+    """Return the ASGI app: Bookio's paths, and the control routes under their own path."""
     app = Starlette(
         routes=[
             Mount("/_sandbox", routes=control),

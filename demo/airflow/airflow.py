@@ -30,7 +30,7 @@ class AirflowError(Exception):
 
 
 class Airflow:
-    """An Airflow with a database of its own."""
+    """An Airflow with its own database."""
 
     def __init__(self, environment: Mapping[str, str], postgres_port: int) -> None:
         """Configure it by variables, so that no file is needed."""

@@ -58,7 +58,7 @@ logger = logging.getLogger(__name__)
 class Database:
     """The file of one account's journal; used by one process, and by one thread of it.
 
-    A commit may run on a thread of its own. Whoever uses the file next waits for it, so that
+    A commit may run on its own thread. Whoever uses the file next waits for it, so that
     nothing else happens to the file meanwhile.
     """
 

@@ -71,7 +71,7 @@ def test_without_the_setting_nothing_changes(tap: Tap) -> None:
 
 
 def test_it_is_selected_like_any_stream(tap: Tap) -> None:
-    """A catalog can leave it out, and one that names it is no problem without the setting."""
+    """A catalog can leave it out, and may name it without the setting."""
     catalog = json.loads(tap("--discover", scan_log=True).stdout)
     assert streams(tap(catalog=catalog, scan_log=True))[-1] == "scans"
     assert tap(catalog=catalog).code == 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from bookio_sandbox.running import Sandbox
 
-# All others load streams of their own (users, test_camelcase, …) into tables, and look whether any
+# All others load their own streams (users, test_camelcase, …) into tables, and look whether any
 # stream can be taken. Bookio has three kinds of rows that can be written: they must be refused.
 WITH_STREAMS_OF_THEIR_OWN = [t for t in target_tests.tests if t is not TargetCliPrintsTest]
 

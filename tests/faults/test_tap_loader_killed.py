@@ -54,7 +54,7 @@ def new_loader(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], L
 
 
 def lost(loader: Loader, clinic: Sandbox) -> dict[str, set[int]]:
-    """Return the ids that Bookio lists and the warehouse has not, by stream."""
+    """Return the ids that Bookio lists and the warehouse lacks, by stream."""
     of_bookio = {stream: {row["id"] for row in clinic.rows(stream)} for stream in STREAMS}
     missing = {stream: ids - loader.ids(stream) for stream, ids in of_bookio.items()}
     return {stream: ids for stream, ids in missing.items() if ids}

@@ -29,7 +29,7 @@ class Rule(Enum):
     WAIT = "3: a list decides that a write never landed only resend_after_seconds later"
     HOLD = "6: in the window of a row an old value is neither judged nor written"
     SENT_FIRST = "12: SENT is committed before the first byte"
-    TOUCHED = "15: a row that was touched since SENT is no proof that nothing landed"
+    TOUCHED = "15: a row that was touched since SENT does not prove that nothing landed"
 
 
 ALL_RULES = frozenset(Rule)

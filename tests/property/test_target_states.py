@@ -71,7 +71,7 @@ class History:
         self.last: list[dict[str, Any]] = []
         self.edited: set[int] = set()
         self.unsure: set[int] = set()
-        """Numbers of which a reject says that nobody can tell what became of a write."""
+        """Numbers with a reject for a write whose outcome cannot be determined."""
 
     def record(self, wish: dict[str, Any]) -> dict[str, Any]:
         gone = {"_sdc_deleted_at": "2026-11-01T00:00:00Z"} if "gone" in wish else {}
@@ -155,4 +155,4 @@ def test_any_history_ends_as_the_source_asked(sandbox: Sandbox, story: list[Any]
             history.check()
             again = history.writes()
             history.run(records[-1:], None)
-            assert history.edited or history.writes() == again, "the same wish again is no write"
+            assert history.edited or history.writes() == again, "the same wish again writes nothing"

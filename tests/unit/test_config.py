@@ -223,7 +223,7 @@ def test_variables_of_others_pass(monkeypatch: pytest.MonkeyPatch, name: str) ->
 
 @pytest.mark.parametrize("name", ["STREAM_MAPS_RESERVATIONS_EMAIL", "AUTH_TOKEN_PROD", "TOKEN"])
 def test_variables_of_a_meltano_project_pass(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Meltano sets one for each part of an object, and projects keep values of their own."""
+    """Meltano sets one for each part of an object, and projects keep their own values."""
     properties = {**SETTINGS, "stream_maps": {"type": "object"}}
     monkeypatch.setenv(PREFIX + name, "x")
     with pytest.raises(SettingsError):

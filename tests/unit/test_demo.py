@@ -15,7 +15,7 @@ DEMO = Path(__file__).parents[2] / "demo"
 @pytest.fixture
 def project(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(DEMO))
-    import meltano_project  # noqa: PLC0415 - demo/ is no package
+    import meltano_project  # noqa: PLC0415 - demo/ is not a package
 
     monkeypatch.setattr(meltano_project, "OUTPUT", tmp_path / "output")
     return meltano_project
@@ -31,7 +31,7 @@ def test_a_second_demo_in_the_same_folder_says_so(project) -> None:
 
 
 def test_airflow_demo_ends_processes_whose_parent_is_gone() -> None:
-    """Also those in a session of their own, which Ctrl-C does not reach."""
+    """Also those in their own session, which Ctrl-C does not reach."""
     program = (
         "import subprocess\n"
         "from demo.airflow.processes import none_left\n"

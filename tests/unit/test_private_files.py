@@ -141,7 +141,7 @@ def public_folder() -> Iterator[Path]:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_another_users_file_is_named_with_both_users(public_folder: Path) -> None:
-    """A container that runs as another uid is told who owns the files."""
+    """A container that runs as another uid learns who owns the files."""
     own = public_folder / "own"
     PrivateFile(own / "r", SETTING).close()
     os.seteuid(1234)

@@ -41,7 +41,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def run(path: Path, *outcomes: Outcome, results: Path | None = None, **settings: Any) -> Report:
-    """Report outcomes in a run of their own."""
+    """Report outcomes in their own run."""
     rejects, kept = rejects_of(path), Results(results, RunStamp())
     report = Report(
         rejects,

@@ -43,7 +43,7 @@ FRIDAY = {"day": "FRIDAY", "from": "08:00", "to": "12:00"}
     ],
 )  # fmt: skip
 def test_values_with_the_same_meaning_are_equal(field: str, ours: Any, theirs: Any) -> None:
-    """A difference in writing alone is no difference, whichever side writes which way."""
+    """Values that differ only in notation are equal, whichever side uses which."""
     assert means_the_same(field, ours, theirs)
     assert means_the_same(field, theirs, ours)
 

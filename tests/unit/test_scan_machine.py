@@ -89,7 +89,7 @@ def test_an_end_that_is_not_counted_is_looked_behind(total):
     """PROOF 8: without a total, or one to be trusted, two pages behind the end must be empty."""
     scan = machine(trust_total=False)
     receive(scan, rows(1, 5), total=total)
-    if total is None:  # one short page is no sign of the end yet
+    if total is None:  # one short page does not prove the end
         assert (scan.state.phase, scan.state.asked) == (Phase.FORWARD, 3)
         receive(scan, rows(4, 5))
     assert (scan.state.phase, scan.state.asked) == (Phase.LOOK_BEHIND_END, 5)
