@@ -6,10 +6,7 @@ that only one process at a time uses the file, and that every fault of it is one
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import logging
-import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -17,23 +14,18 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from target_bookio.journal.account import (
-    Account,
-    key_before_versions,
-    keyed_digest,
-    lock,
-    new_key,
-    unlock,
-)
-from target_bookio.journal.faults import CONSEQUENCE, SETTING, fault, no_locks, sqlite_fault
+from target_bookio.journal.account import keyed_digest, lock, new_key
+from target_bookio.journal.faults import fault, sqlite_fault
+from target_bookio.journal.file_lock import check_locks
 from target_bookio.journal.migration import migrate
+from target_bookio.journal.ownership import proved
 from target_bookio.journal.schema import SCHEMA_VERSION
-from target_bookio.private_files import private_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
+    from target_bookio.journal.account import Account
     from target_bookio.private_files import FileError
 
 APPLICATION_ID = 0x424B4A33
@@ -42,9 +34,6 @@ APPLICATION_ID = 0x424B4A33
 LOCK_TIMEOUT_S = 5.0
 MAX_WAL_BYTES = 4 << 20
 """A ``-wal`` file larger than this is moved into the main file at the next commit."""
-
-_PROBE_BYTE = 0x40000000 + 512
-"""A byte that SQLite never locks: it uses the 512 before it."""
 
 # Names in the table ``about``.
 _ACCOUNT = "account"
@@ -87,7 +76,7 @@ class Database:
         """The commit that is under way. Set and waited for by the owner's thread."""
         had_wal = path is None or _wal(path).exists()  # SQLite makes one as soon as it reads
         if path is not None:
-            _check_locks(path)
+            check_locks(path)
         with self._in_one_line():
             # We control transactions: sqlite3 would begin and commit some by itself.
             self._db = sqlite3.connect(
@@ -253,7 +242,8 @@ class Database:
             key, proof = new_key(), account.auth_token
             self._set_about(_ACCOUNT, keyed_digest(key, account.api_url).encode())
         else:
-            key, proof = self._proved(account, box, salt)
+            owner = self._about(_ACCOUNT)
+            key, proof = proved(self.path, account, box=box, salt=salt, owner=owner)
         if box is None or proof != account.auth_token:
             self._set_about(_LOCKED_KEY, lock(key, account.auth_token))
             self._execute("DELETE FROM about WHERE name = ?", (_SALT,))
@@ -261,31 +251,6 @@ class Database:
             logger.info("the journal now belongs to the new auth_token; "
                         "previous_auth_token is not needed any more")  # fmt: skip
         return key
-
-    def _proved(self, account: Account, box: bytes | None, salt: bytes | None) -> tuple[bytes, str]:
-        """Return the key of an old file, and the token that opened it."""
-        expected = self._about(_ACCOUNT)
-        unlocked = False
-        for token in account.tokens:
-            key = unlock(box, token) if box else key_before_versions(token, salt or b"")
-            if key is not None and keyed_digest(key, account.api_url).encode() == expected:
-                return key, token
-            unlocked = unlocked or (box is not None and key is not None)
-        if unlocked:
-            what = "it belongs to another api_url"
-            advice = (
-                "set api_url back to the one that it was made with; "
-                f"if you move this one away instead, {CONSEQUENCE}"
-            )
-        else:
-            what = "it belongs to another api_url or auth_token"
-            if account.previous_auth_token:
-                what += ", and previous_auth_token does not open it either"
-            advice = (
-                "if the token was renewed, set previous_auth_token to the one before for one run; "
-                f"if you move this one away instead, {CONSEQUENCE}"
-            )
-        raise fault(self.path, what, advice)
 
     def _check_wal(self, *, had_wal: bool) -> None:
         """Refuse a copy of the file alone, while its last commits are in the ``-wal``."""
@@ -357,22 +322,3 @@ class Database:
 
 def _wal(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
-
-
-def _check_locks(path: Path) -> None:
-    """Make the file, and try a lock: SQLite takes a share without locks for another process.
-
-    Closing any descriptor of a file gives all of a process's locks on it up, so this comes before
-    SQLite has its own.
-    """
-    descriptor = private_file(path, SETTING)
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _PROBE_BYTE)
-    except OSError as error:
-        if error.errno not in {
-            errno.EACCES,
-            errno.EAGAIN,
-        }:  # another run is trying it at the same time
-            raise no_locks(path) from error
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import sqlite3
@@ -10,11 +9,9 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from target_bookio.journal import account
 from target_bookio.journal.account import Account
 from target_bookio.journal.database import MAX_WAL_BYTES, Database
 from target_bookio.journal.faults import sqlite_fault
@@ -23,22 +20,11 @@ from target_bookio.private_files import FileError
 
 ACCOUNT = Account("https://bookio.example.org", "token")
 RENEWED = Account(ACCOUNT.api_url, "new token", ACCOUNT.auth_token)
-BEFORE_VERSIONS = Path(__file__).parents[1] / "data" / "journal-before-versions.sqlite3"
-"""Made by ``Journal`` of commit a8afed9, for api_url https://bookio.example.org, ``old token``."""
-OF_OLD = Account("https://bookio.example.org", "old token")
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "own" / "journal.sqlite3"
-
-
-@pytest.fixture
-def old_path(tmp_path: Path) -> Path:
-    """Return a copy of a journal that was written before there were versions."""
-    folder = tmp_path / "own"
-    folder.mkdir()
-    return Path(shutil.copy(BEFORE_VERSIONS, folder / "journal.sqlite3"))
 
 
 @pytest.fixture
@@ -270,144 +256,3 @@ def test_a_long_run_keeps_its_wal_small_and_its_mark(path: Path, tmp_path: Path)
 
 
 # --- Whose it is
-
-
-def test_a_renewed_token_opens_the_journal_with_the_previous_one(path: Path) -> None:
-    """One run with previous_auth_token is enough, and the digests stay what they were."""
-    first = Database(path, ACCOUNT)
-    digest = first.digest("Jana")
-    first.close()
-    for told in (RENEWED, RENEWED, RENEWED._replace(previous_auth_token=None)):
-        database = Database(path, told)
-        assert database.digest("Jana") == digest
-        database.close()
-    with pytest.raises(FileError, match="set previous_auth_token"):
-        Database(path, ACCOUNT)
-
-
-def test_a_dry_run_with_a_renewed_token_changes_nothing(path: Path) -> None:
-    Database(path, ACCOUNT).close()
-    Database(path, RENEWED, keep=False).close()
-    Database(path, ACCOUNT).close()
-
-
-@pytest.mark.parametrize(
-    ("other", "line"),
-    [
-        (Account(ACCOUNT.api_url, "x"), "set previous_auth_token to the one before"),
-        (Account(ACCOUNT.api_url, "x", "y"), "previous_auth_token does not open it"),
-        (Account("https://other.example.org", "token"), "another api_url; set api_url back"),
-        (Account("https://other.example.org", "x", "token"), "another api_url; set api_url back"),
-    ],
-)
-def test_another_account_is_refused_with_the_consequences(
-    path: Path, other: Account, line: str
-) -> None:
-    """The message says how to renew a token, and how a lost journal would affect patients."""
-    Database(path, ACCOUNT).close()
-    before = path.read_bytes()
-    with pytest.raises(FileError, match=line) as refusal:
-        Database(path, other)
-    assert "patients could be e-mailed again" in str(refusal.value)
-    assert "token" not in str(refusal.value).replace("auth_token", "").replace("the token", "")
-    assert path.read_bytes() == before
-
-
-def test_digests_are_keyed(path: Path, tmp_path: Path) -> None:
-    """Two journals of one account share no digest, so neither can be searched with the other's."""
-    one, other = Database(path, ACCOUNT), Database(tmp_path / "other.sqlite3", ACCOUNT)
-    assert one.digest({"a": 1, "b": 2}) == one.digest({"b": 2, "a": 1})
-    assert one.digest("Jana") != other.digest("Jana")
-    one.close()
-    other.close()
-
-
-def test_the_key_in_the_file_is_locked(path: Path) -> None:
-    database = Database(path, ACCOUNT._replace(auth_token="T-0815"))
-    key = database.digest_key
-    database.close()
-    content = path.read_bytes()
-    assert key not in content
-    assert b"T-0815" not in content
-
-
-def test_a_locked_key_opens_with_its_token_only() -> None:
-    key = account.new_key()
-    box = account.lock(key, "token")
-    assert account.unlock(box, "token") == key
-    assert account.unlock(box, "other") is None
-    assert account.unlock(box[:-1] + bytes([box[-1] ^ 1]), "token") is None
-    assert account.lock(key, "token") != box
-
-
-# --- Formats before this one
-
-
-def entries(database: Database) -> dict[str, dict[str, Any]]:
-    """Return the entries' columns by key, without the time of their last change."""
-    columns = ("key", "facility_id", "remote_id", "external_id", "agreed", "past", "intent")
-    rows = database.execute(f"SELECT {', '.join(columns)} FROM entries")  # noqa: S608
-    named = [dict(zip(columns, row, strict=True)) for row in rows]
-    for entry in named:
-        for column in ("agreed", "past", "intent"):
-            entry[column] = json.loads(entry[column] or "null")
-    return {entry.pop("key"): entry for entry in named}
-
-
-@pytest.mark.parametrize("renewed", [False, True])
-def test_a_journal_from_before_versions_is_migrated(old_path: Path, *, renewed: bool) -> None:
-    """Every entry keeps its meaning, even if the token was renewed in the meantime."""
-    present = Account(OF_OLD.api_url, "new token", OF_OLD.auth_token) if renewed else OF_OLD
-    for told in (present, present._replace(previous_auth_token=None)):
-        database = Database(old_path, told)
-        digest, found = database.digest, entries(database)
-        assert database.execute("PRAGMA user_version") == [(SCHEMA_VERSION,)]
-        assert database.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'") == []
-        database.close()
-        settled = {"facility_id": 1, "agreed": {}, "past": [], "intent": None}
-        assert found["externalId:1"] == {
-            **settled, "remote_id": 101, "external_id": 1,
-            "agreed": {"create": digest(["Jana"]), "term": digest("2026-12-01T09:00:00")},
-            "past": [digest("first"), digest("second")],
-        }  # fmt: skip
-        assert found["externalId:4"] == {
-            **settled, "remote_id": None, "external_id": 4, "past": [digest("fourth")],
-        }  # fmt: skip
-        assert found["id:7"] == {
-            **settled, "remote_id": 7, "external_id": None, "past": [digest("fifth")],
-        }  # fmt: skip
-        creation, move = found["externalId:2"]["intent"], found["externalId:3"]["intent"]
-        assert (creation["state"], move["state"]) == ("SENT", "IN_DOUBT")
-        assert creation["operation"] == "create_reservation"
-        assert creation["wish"] == digest("third")
-        assert move["intended"] == {"dateFrom": digest("2026-12-02T09:00:00"), "dateTo": ""}
-        assert move["sent_at"] == 1795874384653
-        assert move["ended_at"] == 0, "so the doubt is counted from the restart"
-        assert found["externalId:3"]["agreed"] == {"create": digest(["Eva"])}
-        both = found["externalId:5"]["intent"]
-        assert both["operation"] == "change_reservation_status", "the more delicate of the two"
-        assert both["before"] == {
-            "dateFrom": digest("2026-12-04T09:00:00"), "status": digest("CONFIRMED"),
-        }  # fmt: skip
-        created = found["externalId:6"]
-        assert created["agreed"] == {}, "nothing is, before it is found"
-        assert created["intent"]["operation"] == "create_reservation"
-        assert created["intent"]["intended"] == {
-            "create": digest(["Ema"]), "dateFrom": digest("2026-12-06T09:00:00"),
-            "status": digest("CONFIRMED"),
-        }  # fmt: skip
-
-
-def test_an_old_journal_of_another_account_is_left_as_it_is(old_path: Path) -> None:
-    before = old_path.read_bytes()
-    with pytest.raises(FileError, match="set previous_auth_token"):
-        Database(old_path, ACCOUNT)
-    assert old_path.read_bytes() == before
-
-
-def test_a_dry_run_does_not_migrate(old_path: Path) -> None:
-    before = old_path.read_bytes()
-    database = Database(old_path, OF_OLD, keep=False)
-    assert len(entries(database)) == 7
-    database.close()
-    assert old_path.read_bytes() == before
