@@ -1,5 +1,7 @@
 # Every target works in a fresh clone: it installs what it needs into .venv.
 PYTHON ?= python3
+# Meltano, the loaders, dbt and Airflow are programs with environments of their own.
+LOADER_PYTHON ?= $(PYTHON)
 BIN := .venv/bin
 STAMP := .venv/.installed
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
@@ -15,7 +17,8 @@ LOADERS := .meltano/loaders/target-duckdb/venv/.installed \
 AIRFLOW := .meltano/airflow/venv/.installed
 
 define INSTALL_ENVIRONMENT
-	$(PYTHON) -m venv --clear $(@D)
+	@$(LOADER_PYTHON) demo/loader_python.py
+	$(LOADER_PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --quiet --require-hashes --requirement $<
 	@touch $@
 endef
@@ -58,7 +61,7 @@ test: setup loaders $(AIRFLOW) ## Run the tests
 test-fast: setup ## Run the unit and property tests without the slow ones, in seconds
 	BOOKIO_SCANS=50 BOOKIO_PAGES=15 $(BIN)/pytest -n auto -m "not slow" tests/unit tests/property
 
-test-next: ## Run the tests against the newest pre-release of singer-sdk
+test-next: loaders $(AIRFLOW) ## Run the tests against the newest pre-release of singer-sdk
 	@$(PYTHON) -c '$(SUPPORTED)'
 	$(PYTHON) -m venv --clear .venv-next
 	$(NEXT)/pip install --quiet --quiet --require-hashes --requirement requirements/dev.txt

@@ -6,7 +6,6 @@ import fcntl
 import os
 import subprocess
 import sys
-import venv
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,8 @@ ROOT = Path(__file__).parent.parent
 OUTPUT = ROOT / "output"
 REQUIREMENTS = ROOT / "requirements"
 HOME = ROOT / ".venv-meltano"
+PYTHON = os.environ.get("LOADER_PYTHON") or sys.executable
+"""Meltano and its plugins may need an older Python than the tap."""
 LOG = OUTPUT / "demo.log"
 LAST_LINES = 15
 
@@ -66,9 +67,10 @@ class MeltanoProject:
         """Install Meltano and a plugin, unless they match their lock files."""
         pins = REQUIREMENTS / "meltano.txt"
         if not _is_installed("meltano", pins):
-            venv.create(HOME, with_pip=True, clear=True)
-            self._do(HOME / "bin" / "pip", "install", "--quiet", "--require-hashes",
-                     "--requirement", pins)  # fmt: skip
+            self._do(PYTHON, ROOT / "demo" / "loader_python.py")
+            self._do(PYTHON, "-m", "venv", "--clear", HOME)
+            pip = HOME / "bin" / "pip"
+            self._do(pip, "install", "--quiet", "--require-hashes", "--requirement", pins)
             _note_installed("meltano", pins)
         pins = REQUIREMENTS / lock
         if not _is_installed(plugin, pins):
@@ -112,4 +114,4 @@ def _note_installed(what: str, pins: Path) -> None:
 
 
 def _identity(pins: Path) -> str:
-    return f"{sys.version}\n{pins.read_text()}"
+    return f"{sys.version}\n{PYTHON}\n{pins.read_text()}"
