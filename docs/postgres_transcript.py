@@ -105,9 +105,13 @@ def typed(commands: list[str], folder: Path, environment: dict[str, str]) -> str
     lines = []
     for command in commands:
         done = subprocess.run(
-            ["/bin/bash", "-c", command], cwd=folder, env=environment,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            ["/bin/bash", "-c", command],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode != 0:
             sys.exit(f"{command}: {done.stdout}{done.stderr}")
         printed = [line.rstrip() for line in done.stdout.rstrip().splitlines()]

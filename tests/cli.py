@@ -81,9 +81,13 @@ class Tap:
 def run(*command: str, stdin: str | None = None, **environment: str) -> Run:
     done = subprocess.run(
         [str(BIN / command[0]), *command[1:]],
-        input=stdin, capture_output=True, text=True, check=False, timeout=TIMEOUT,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT,
         env={"PATH": "/usr/bin:/bin", **MEASURED, **environment},
-    )  # fmt: skip
+    )
     return Run(done.returncode, done.stdout, done.stderr)
 
 

@@ -64,10 +64,14 @@ class Loader:
         with (
             source.open() as messages,
             subprocess.Popen(
-                self._command, stdin=messages, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                text=True, cwd=self.folder,
+                self._command,
+                stdin=messages,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                cwd=self.folder,
             ) as process,
-        ):  # fmt: skip
+        ):
             for line in process.stdout or ():
                 output.append(line)
                 flushes += self._flush in line

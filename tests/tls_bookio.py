@@ -60,13 +60,26 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving_tls(folder: Path) -> Iterator[TlsBookio]:
     """Make an authority and a certificate for ``localhost`` in a folder, and serve with them."""
-    _openssl(folder, "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2",
-             "-subj", "/CN=Clinic CA", "-addext", "keyUsage=critical,keyCertSign")  # fmt: skip
-    _openssl(folder, "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr",
-             "-subj", "/CN=localhost")  # fmt: skip
+    _openssl(
+        folder,
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2",
+        "-subj",
+        "/CN=Clinic CA",
+        "-addext",
+        "keyUsage=critical,keyCertSign",
+    )
+    _openssl(
+        folder,
+        "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr",
+        "-subj",
+        "/CN=localhost",
+    )
     (folder / "extensions").write_text(EXTENSIONS)
-    _openssl(folder, "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial"
-             " -out server.pem -days 2 -extfile extensions")  # fmt: skip
+    _openssl(
+        folder,
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial"
+        " -out server.pem -days 2 -extfile extensions",
+    )
     server = TlsBookio(folder)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

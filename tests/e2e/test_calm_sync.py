@@ -20,8 +20,10 @@ def test_a_calm_sync_asks_for_each_page_once(start_sandbox: StartSandbox, tmp_pa
 
     run = subprocess.run(
         [str(Path(sys.executable).with_name("tap-bookio")), "--config", str(config)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
     asked = Counter(
         (request["query"]["facilityId"], request["query"]["offset"])
@@ -31,8 +33,9 @@ def test_a_calm_sync_asks_for_each_page_once(start_sandbox: StartSandbox, tmp_pa
     assert not again, "pages that did not join were asked for again"
     messages = [json.loads(line) for line in run.stdout.splitlines()]
     keys = Counter(
-        m["record"]["id"] for m in messages
+        m["record"]["id"]
+        for m in messages
         if m["type"] == "RECORD" and m["stream"] == "reservations"
-    )  # fmt: skip
+    )
     assert len(keys) == len(sandbox.rows("reservations"))
     assert set(keys.values()) == {1}

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 TOKEN = "canary-token-7Q2Z"
 KEY = "canary-key-" + "x" * 32
 PATIENT = {
-    "name": "Kanárik", "surname": "Žltohlavý", "email": "kanarik.zltohlavy@example.org",
-    "phone": "+421905777888", "note": "canary-note: allergic to cats",
+    "name": "Kanárik",
+    "surname": "Žltohlavý",
+    "email": "kanarik.zltohlavy@example.org",
+    "phone": "+421905777888",
+    "note": "canary-note: allergic to cats",
     "cancellationReason": "canary-reason: moved away",
-}  # fmt: skip
+}
 WORDS = [*PATIENT.values(), "421905777888", "canary-note", "canary-reason"]
 
 
@@ -45,9 +48,12 @@ def run(clinic: Sandbox, folder: Path, *options: str, **settings: Any) -> Run:
     file.write_text(json.dumps(config))
     done = subprocess.run(
         [str(Path(sys.executable).with_name("tap-bookio")), "--config", str(file), *options],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
         env={"TAP_BOOKIO_LOGLEVEL": "DEBUG", "PATH": ""},
-    )  # fmt: skip
+    )
     return Run(done.returncode, done.stdout, done.stderr)
 
 

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 TOKEN = "canary-token-7Q2Z"
 PATIENT = {
-    "name": "Kanárik", "surname": "Žltohlavý", "email": "kanarik.zltohlavy@example.org",
-    "phone": "+421905777888", "note": "canary-note: allergic to cats",
+    "name": "Kanárik",
+    "surname": "Žltohlavý",
+    "email": "kanarik.zltohlavy@example.org",
+    "phone": "+421905777888",
+    "note": "canary-note: allergic to cats",
     "cancellationReason": "canary-reason: moved away",
-}  # fmt: skip
+}
 WORDS = [*PATIENT.values(), TOKEN, "421905777888", "Kan\\u00e1rik", "canary-"]
 
 
@@ -76,10 +79,15 @@ ECHO = json.dumps({"result": {"success": False, "errorCode": 10, "errors": [f"{P
 
 @pytest.mark.parametrize(
     "fault",
-    [{"status": 400, "body": ECHO}, {"status": 200, "body": ECHO}, {"status": 500, "body": ECHO},
-     {"status": 403, "body": ECHO}, {"status": 200, "body": f"<html>{PATIENT}</html>"}],
+    [
+        {"status": 400, "body": ECHO},
+        {"status": 200, "body": ECHO},
+        {"status": 500, "body": ECHO},
+        {"status": 403, "body": ECHO},
+        {"status": 200, "body": f"<html>{PATIENT}</html>"},
+    ],
     ids=lambda fault: str(fault)[:30],
-)  # fmt: skip
+)
 def test_no_response_is_quoted(target: Target, fault: dict[str, Any]) -> None:
     target.sandbox.script("create_reservation", {**fault, "times": 30})
     done = write(target, target.booking(0, **PATIENT))
@@ -91,7 +99,11 @@ def test_no_response_is_quoted(target: Target, fault: dict[str, Any]) -> None:
 def test_input_that_cannot_be_used_is_not_quoted(target: Target) -> None:
     lines = ['{"type": "RECORD", ' + json.dumps(PATIENT), json.dumps(PATIENT), json.dumps([TOKEN])]
     for line in lines:
-        refused = run("target-bookio", *target.command()[1:], stdin=line + "\n",
-                      TARGET_BOOKIO_LOGLEVEL="DEBUG")  # fmt: skip
+        refused = run(
+            "target-bookio",
+            *target.command()[1:],
+            stdin=line + "\n",
+            TARGET_BOOKIO_LOGLEVEL="DEBUG",
+        )
         assert refused.code == 1
         assert found(refused.stderr, refused.stdout) == []

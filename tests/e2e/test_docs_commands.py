@@ -132,9 +132,13 @@ def run_page(page: str, folder: Path) -> str:
             (folder / name).write_text(settings)
         done = subprocess.run(
             ["/bin/bash", "-euc", f"{AT_END}\n{typed}"],
-            cwd=folder, capture_output=True, text=True, check=False, timeout=TIMEOUT,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT,
             env={"PATH": path, "HOME": str(folder)},
-        )  # fmt: skip
+        )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout + done.stderr
 

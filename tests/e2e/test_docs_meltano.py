@@ -51,9 +51,13 @@ class Reader:
 
     def shell(self, command: str) -> str:
         done = subprocess.run(
-            ["/bin/bash", "-c", command], cwd=self.project, env=self._environment,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            ["/bin/bash", "-c", command],
+            cwd=self.project,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         said = done.stdout + done.stderr
         assert done.returncode == 0, f"{command}: {said[-3000:]}"
         return said

@@ -36,10 +36,18 @@ cursor.execute(sys.argv[2])
 print(json.dumps(cursor.fetchall(), default=str))
 """
 CHROMIUM = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--virtual-time-budget=20000", "--enable-logging=stderr", "--dump-dom",
-]  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=20000",
+    "--enable-logging=stderr",
+    "--dump-dom",
+]
 
 
 class Warehouse:
@@ -61,8 +69,11 @@ class Warehouse:
         out = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
         done = subprocess.run(
             [str(DBT / "dbt"), "build", *where, *out],
-            capture_output=True, text=True, check=False, env=self._environment,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self._environment,
+        )
         assert done.returncode == 0, done.stdout[-3000:]
         assert re.search(r"ERROR=0 SKIP=0", done.stdout)
 
@@ -220,10 +231,18 @@ def test_the_report_draws_in_a_browser(warehouse: Warehouse, tmp_path: Path, wid
     page = output.with_suffix(".html")
     assert not re.search(r"(src|href)=[\"']?https?://", page.read_text()), "it needs no network"
     drawn = subprocess.run(
-        [str(chromium), *CHROMIUM, f"--window-size={width},2400",
-         f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
+        [
+            str(chromium),
+            *CHROMIUM,
+            f"--window-size={width},2400",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     assert 'data-charts="5"' in drawn.stdout
     assert len(re.findall(r'<svg[^>]*class="marks"', drawn.stdout)) == 5
     assert "CONSOLE" not in drawn.stderr

@@ -85,7 +85,11 @@ def test_meltano_adds_the_plugins_to_an_empty_project(tmp_path: Path, sandbox: S
 
     def meltano(*arguments: str) -> str:
         done = subprocess.run(
-            [MELTANO, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False,
+            [MELTANO, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(tmp_path),
@@ -93,7 +97,7 @@ def test_meltano_adds_the_plugins_to_an_empty_project(tmp_path: Path, sandbox: S
                 "TAP_BOOKIO_AUTH_TOKEN": sandbox.token,
                 "TAP_BOOKIO_DETECT_DELETIONS": "true",
             },
-        )  # fmt: skip
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 

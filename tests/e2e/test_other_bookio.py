@@ -60,9 +60,17 @@ def test_its_way_to_refuse_a_token_is_understood(bookio: OtherBookio, tmp_path: 
 
 
 def test_it_is_written_to_once(bookio: OtherBookio, tmp_path: Path) -> None:
-    booking = {"externalId": 1, "facilityId": 6, "serviceId": 2, "name": "J", "surname": "N",
-               "email": "j@example.org", "phone": "0905", "locale": "sk",
-               "dateFrom": "2026-12-01T10:00:00+01:00"}  # fmt: skip
+    booking = {
+        "externalId": 1,
+        "facilityId": 6,
+        "serviceId": 2,
+        "name": "J",
+        "surname": "N",
+        "email": "j@example.org",
+        "phone": "0905",
+        "locale": "sk",
+        "dateFrom": "2026-12-01T10:00:00+01:00",
+    }
     for _ in range(2):
         assert write(bookio, tmp_path, "reservations", booking).code == 0
     [row] = [r for r in bookio.rows["reservations"].values() if r["externalId"] == 1]
@@ -71,8 +79,13 @@ def test_it_is_written_to_once(bookio: OtherBookio, tmp_path: Path) -> None:
     for _ in range(2):
         assert write(bookio, tmp_path, "reservations", cancelled).code == 0
     assert row["status"] == "CANCELLED"
-    block = {"externalId": 7, "facilityId": 5, "dateFrom": "2026-12-30T08:00:00",
-             "dateTo": "2026-12-30T09:00:00", "note": "-"}  # fmt: skip
+    block = {
+        "externalId": 7,
+        "facilityId": 5,
+        "dateFrom": "2026-12-30T08:00:00",
+        "dateTo": "2026-12-30T09:00:00",
+        "note": "-",
+    }
     gone = {**block, "_sdc_deleted_at": "2026-11-01T00:00:00Z"}
     for record in (block, block, gone, gone):
         assert write(bookio, tmp_path, "blocked_times", record).code == 0

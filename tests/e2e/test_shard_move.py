@@ -43,9 +43,14 @@ class Project:
 
     def meltano(self, *arguments: str, given: str = "") -> str:
         done = subprocess.run(
-            [str(MELTANO), "--log-level=warning", *arguments], cwd=self.folder, input=given,
-            env=self._environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [str(MELTANO), "--log-level=warning", *arguments],
+            cwd=self.folder,
+            input=given,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -214,8 +214,9 @@ def test_reservations_that_are_no_longer_listed_are_dropped_with_all(
     second = tap(state=first.state)
     assert second.code == 0, second.stderr
     assert [m["stream"] for m in second.messages if m["type"] == "ACTIVATE_VERSION"] == [
-        "blocked_times", "reservations",
-    ]  # fmt: skip
+        "blocked_times",
+        "reservations",
+    ]
     assert warehouse.load(second) == {row["id"] for row in clinic.rows("reservations")}
     for row in clinic.rows("reservations"):
         clinic.remove("reservations", row["id"])

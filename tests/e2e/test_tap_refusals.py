@@ -74,18 +74,33 @@ BOOKMARK = {"replication_key": "lastSync", "replication_key_value": 178953840000
         {"bookmarks": {"facilities": {"partitions": 5}}},
         {"bookmarks": {"calendars": {"partitions": [5]}}},
         {"bookmarks": {"reservations": {"progress_markers": []}}},
-        {"bookmarks": {"blocked_times": {"partitions": [{"context": {"facilityId": 1},
-                                                         "rows": "many"}]}}},
-        {"bookmarks": {"reservations": {
-            "partitions": [{"context": {"facilityId": 1, "doctor": 2}, **BOOKMARK}]}}},
+        {
+            "bookmarks": {
+                "blocked_times": {"partitions": [{"context": {"facilityId": 1}, "rows": "many"}]}
+            }
+        },
+        {
+            "bookmarks": {
+                "reservations": {
+                    "partitions": [{"context": {"facilityId": 1, "doctor": 2}, **BOOKMARK}]
+                }
+            }
+        },
         {"bookmarks": {"patients": {}}},
         {"bookmarks": {"reservations": {"partitions": [BOOKMARK]}}},
         {"bookmarks": {"reservations": {"replication_key_value": "2026-09-16T06:00:00Z"}}},
         {"bookmarks": {"reservations": {"replication_key": "updated_at"}}},
-        {"bookmarks": {"reservations": {
-            "partitions": [{"context": {"facilityId": 1}, "replication_key_value": 1789538400}]}}},
+        {
+            "bookmarks": {
+                "reservations": {
+                    "partitions": [
+                        {"context": {"facilityId": 1}, "replication_key_value": 1789538400}
+                    ]
+                }
+            }
+        },
     ],
-)  # fmt: skip
+)
 def test_a_state_that_is_not_ours(tap: Tap, state: Any) -> None:
     refused = tap(state=state)
     assert refused.code == 1
@@ -126,11 +141,16 @@ def test_a_catalog_of_another_tap_is_refused(tap: Tap, catalog: Any, clue: str) 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"name": "secret("}, {"name": "secret + 1"}, {"name": "1/0"}, {"x": "int(name)"},
-        {"x": "md5(5)"}, {"__key_properties__": ["secret"]}, {"x": "config['secret']"},
+        {"name": "secret("},
+        {"name": "secret + 1"},
+        {"name": "1/0"},
+        {"x": "int(name)"},
+        {"x": "md5(5)"},
+        {"__key_properties__": ["secret"]},
+        {"x": "config['secret']"},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_stream_map_that_cannot_be_carried_out(
     tap: Tap, sandbox: Sandbox, changes: dict[str, Any]
 ) -> None:

@@ -35,8 +35,14 @@ def asked(clinic: Sandbox, operation: str = "list_reservations") -> list[dict[st
     return [r for r in clinic.requests(operation) if r["query"]["offset"] == "0"]
 
 
-@pytest.mark.parametrize("paging", [{"page_size": 4}, {"page_size": 7, "max_concurrency": 1},
-                                    {"page_size": 100, "max_concurrency": 8}])  # fmt: skip
+@pytest.mark.parametrize(
+    "paging",
+    [
+        {"page_size": 4},
+        {"page_size": 7, "max_concurrency": 1},
+        {"page_size": 100, "max_concurrency": 8},
+    ],
+)
 def test_each_key_leaves_exactly_once(tap: Tap, clinic: Sandbox, paging: dict[str, int]) -> None:
     synced = tap(**paging)
     assert synced.code == 0, synced.stderr
@@ -93,8 +99,11 @@ def test_the_bookmark_is_the_time_of_the_question(tap: Tap, clinic: Sandbox) -> 
         facility = int(question["query"]["facilityId"])
         assert int(question["query"]["lastSync"]) <= bookmarks(first)[facility]
         assert bookmarks(second)[facility] > bookmarks(first)[facility]
-    changed = {row["id"] for row in clinic.rows("reservations")
-               if row["_modified"] > max(bookmarks(first).values()) + 1000}  # fmt: skip
+    changed = {
+        row["id"]
+        for row in clinic.rows("reservations")
+        if row["_modified"] > max(bookmarks(first).values()) + 1000
+    }
     assert changed
     assert changed <= {record["id"] for record in second.records("reservations")}
     assert len(second.records("reservations")) < len(clinic.rows("reservations")) / 2
@@ -135,8 +144,10 @@ def test_an_unreliable_list_keeps_its_bookmark_and_the_others_move(
     assert "incomplete" in second.errors[0]
     moved = [f for f, value in bookmarks(second).items() if value > bookmarks(first)[f]]
     assert set(moved) == bookmarks(first).keys() - {sick}
-    assert all(v > bookmarks(first, "blocked_times")[f]
-               for f, v in bookmarks(second, "blocked_times").items())  # fmt: skip
+    assert all(
+        v > bookmarks(first, "blocked_times")[f]
+        for f, v in bookmarks(second, "blocked_times").items()
+    )
     assert {r["id"] for r in second.records("reservations")} >= set(range(1, 101))
 
 
@@ -164,8 +175,13 @@ def test_a_token_that_may_not_list_facilities_reads_on(tap: Tap, clinic: Sandbox
 
 def test_filters_are_passed_on(tap: Tap, clinic: Sandbox) -> None:
     facility = clinic.rows("facilities")[0]["id"]
-    synced = tap(facility_ids=[facility], only_unsynced=True, start_date="2026-09-01",
-                 reservations_from="2026-08-01", reservations_to="2026-09-30")  # fmt: skip
+    synced = tap(
+        facility_ids=[facility],
+        only_unsynced=True,
+        start_date="2026-09-01",
+        reservations_from="2026-08-01",
+        reservations_to="2026-09-30",
+    )
     assert synced.code == 0, synced.stderr
     assert {r["query"]["facilityId"] for r in asked(clinic)} == {str(facility)}
     query = asked(clinic)[0]["query"]
@@ -191,10 +207,12 @@ def test_singer_features_of_the_sdk_work(tap: Tap, tmp_path: Path) -> None:
     flat = tap(flattening_enabled=True, flattening_max_depth=3)
     assert all("address__city" in r for r in flat.records("facilities"))
 
-    batched = tap(batch_config={
-        "encoding": {"format": "jsonl", "compression": "gzip"},
-        "storage": {"root": tmp_path.as_uri()},
-    })  # fmt: skip
+    batched = tap(
+        batch_config={
+            "encoding": {"format": "jsonl", "compression": "gzip"},
+            "storage": {"root": tmp_path.as_uri()},
+        }
+    )
     assert {m["stream"] for m in batched.messages if m["type"] == "BATCH"} == set(STREAMS)
 
 

@@ -61,12 +61,14 @@ DUCKDB_TYPES = {
     "{'a': 1, 'b': 'x'}": ({"a": 1, "b": "x"}, "object"),
     "MAP {'a': 1}": ({"a": 1}, "object"),
     """'[{"id": 1}]'::JSON""": ([{"id": 1}], "array"),
-    "'b8fa1a10-0000-4000-8000-000000000000'::UUID": ("b8fa1a10-0000-4000-8000-000000000000",
-                                                     "string"),
+    "'b8fa1a10-0000-4000-8000-000000000000'::UUID": (
+        "b8fa1a10-0000-4000-8000-000000000000",
+        "string",
+    ),
     "'a'::ENUM('a', 'b')": ("a", "string"),
     "NULL": (None, "string"),
     "NULL::JSON": (None, "array"),
-}  # fmt: skip
+}
 POSTGRES_TYPES = {
     "(-2)::int2": (-2, "integer"),
     "3": (3, "integer"),
@@ -93,12 +95,14 @@ POSTGRES_TYPES = {
     """'[{"day": "MONDAY"}]'::json""": ([{"day": "MONDAY"}], "array"),
     "'null'::jsonb": (None, "object"),
     "NULL::jsonb": (None, "object"),
-    "'b8fa1a10-0000-4000-8000-000000000000'::uuid": ("b8fa1a10-0000-4000-8000-000000000000",
-                                                     "string"),
+    "'b8fa1a10-0000-4000-8000-000000000000'::uuid": (
+        "b8fa1a10-0000-4000-8000-000000000000",
+        "string",
+    ),
     "'b'::mood": ("b", "string"),
     "'(1,x)'::pair": ({"a": 1, "b": "x"}, "object"),
     "NULL": (None, "string"),
-}  # fmt: skip
+}
 OWN_TYPES = [
     "DROP TYPE IF EXISTS mood, pair",
     "CREATE TYPE mood AS ENUM ('a', 'b')",
@@ -175,9 +179,13 @@ def test_facility_ids_come_from_the_environment(warehouse) -> None:
 
 def run_with(file: Path, environment: dict[str, str]) -> Run:
     done = subprocess.run(
-        [BIN / "tap-warehouse", "--config", file, "--config", "ENV"], env=environment,
-        capture_output=True, text=True, check=False, cwd=file.parent,
-    )  # fmt: skip
+        [BIN / "tap-warehouse", "--config", file, "--config", "ENV"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=file.parent,
+    )
     return Run(done.returncode, done.stdout, done.stderr)
 
 

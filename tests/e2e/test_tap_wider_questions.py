@@ -123,10 +123,16 @@ def test_a_state_of_an_older_version_is_read(tap: Tap, clinic: Sandbox) -> None:
 
 @pytest.mark.parametrize(
     "filters",
-    [[], {"since": 1}, {"last_day": "soon"}, {"last_day": 5}, {"start_ms": "1"},
-     {"only_unsynced": "yes"}],
+    [
+        [],
+        {"since": 1},
+        {"last_day": "soon"},
+        {"last_day": 5},
+        {"start_ms": "1"},
+        {"only_unsynced": "yes"},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_filters_that_we_did_not_write_are_refused(tap: Tap, filters: Any) -> None:
     """One line, before the first request."""
     entry = {"replication_key_value": 1789538400000, "filters": filters}

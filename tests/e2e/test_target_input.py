@@ -198,8 +198,12 @@ def test_utf_16_is_named(target: Target, tmp_path: Path, option: str) -> None:
 def run_bytes(target: Target, raw: bytes, *options: str, **environment: str) -> Run:
     """Run the target on raw bytes, as another tap may write them."""
     done = subprocess.run(
-        [*target.command(), *options], input=raw, capture_output=True, check=False, timeout=60,
+        [*target.command(), *options],
+        input=raw,
+        capture_output=True,
+        check=False,
+        timeout=60,
         env={"PATH": "/usr/bin:/bin", **environment},
-    )  # fmt: skip
+    )
     codec = environment.get("PYTHONIOENCODING", "utf-8")
     return Run(done.returncode, done.stdout.decode(codec), done.stderr.decode(codec, "replace"))

@@ -30,10 +30,14 @@ def test_a_new_journal_is_announced_with_its_path(target: Target, tmp_path: Path
     target.settings["journal_path"] = ".bookio/journal.sqlite3"
     target.settings["rejects_path"] = ".bookio/rejects.jsonl"
     told = [
-        run("target-bookio", *target.command()[1:], stdin=singer_lines("reservations", []),
-            MELTANO_PROJECT_ROOT=str(tmp_path))
+        run(
+            "target-bookio",
+            *target.command()[1:],
+            stdin=singer_lines("reservations", []),
+            MELTANO_PROJECT_ROOT=str(tmp_path),
+        )
         for _ in range(2)
-    ]  # fmt: skip
+    ]
     line = f"new journal at {tmp_path}/.bookio/journal.sqlite3"
     assert [line in done.stderr for done in told] == [True, False]
     assert (tmp_path / ".bookio/rejects.jsonl").exists()
@@ -62,8 +66,7 @@ def test_a_new_journal_is_announced_loudly_where_lists_hide_our_numbers(
     """There it is the only protection against a second booking, so the log warns."""
     target = Target(start_sandbox(size=20, hide=["externalId"]), tmp_path)
     told = [target([target.booking(n)], resend_after_seconds=0).stderr for n in range(2)]
-    warnings = ["WARNING" in line and str(target.journal) in line
-                for line in told[0].splitlines()]  # fmt: skip
+    warnings = ["WARNING" in line and str(target.journal) in line for line in told[0].splitlines()]
     assert sum(warnings) == 1, told[0]
     assert "shows no externalId" not in told[1]
 

@@ -56,8 +56,10 @@ def test_only_what_differs_is_written(target: Target, clinic: Sandbox) -> None:
     done = target([moved, cancelled, came])
     assert done.code == 0, done.stderr
     assert sorted(writes(clinic)[before:]) == [
-        "change_reservation_status", "change_reservation_status", "change_reservation_term",
-    ]  # fmt: skip
+        "change_reservation_status",
+        "change_reservation_status",
+        "change_reservation_term",
+    ]
     rows = by_external_id(clinic)
     assert rows[moved["externalId"]]["dateFrom"] == "2027-01-07T09:00:00"
     assert rows[cancelled["externalId"]]["status"] == "CANCELLED"
@@ -129,11 +131,14 @@ def test_confirm_sync_gives_a_clinics_number(target: Target, clinic: Sandbox) ->
 
 def test_calendars_are_created_modified_and_ended(target: Target, clinic: Sandbox) -> None:
     calendar = {
-        "facilityId": target.facility, "name": "MUDr. Nová", "note": "",
-        "validFrom": "2026-12-01T00:00:00", "validTo": "2027-12-01T00:00:00",
+        "facilityId": target.facility,
+        "name": "MUDr. Nová",
+        "note": "",
+        "validFrom": "2026-12-01T00:00:00",
+        "validTo": "2027-12-01T00:00:00",
         "services": [{"name": "RTG", "duration": 15, "capacity": 1}],
         "intervals": [{"day": "MONDAY", "from": "08:00", "to": "12:00"}],
-    }  # fmt: skip
+    }
     assert target([calendar], "calendars").code == 0
     assert target([calendar], "calendars").code == 0
     noted = {**calendar, "note": "first floor"}
@@ -241,8 +246,14 @@ def test_a_dry_run_shows_and_writes_nothing(target: Target, clinic: Sandbox) -> 
     moved = target.booking(0, dateFrom="2027-01-07T09:00:00")
     shown = target([moved, target.booking(1), target.booking(2, locale=7)], dry_run=True)
     assert shown.stdout == ""
-    for line in ("create: 1", "change: 1", "unchanged: 0", "conflict: 0", "reject: 1",
-                 "change_reservation_term: 1"):  # fmt: skip
+    for line in (
+        "create: 1",
+        "change: 1",
+        "unchanged: 0",
+        "conflict: 0",
+        "reject: 1",
+        "change_reservation_term: 1",
+    ):
         assert line in shown.stderr
     assert "Jana" not in shown.stderr
     assert len(writes(clinic)) == before
@@ -261,10 +272,13 @@ def test_a_dry_run_shows_and_writes_nothing(target: Target, clinic: Sandbox) -> 
         ('{"type": "RECORD", "stream": "reservations", "record": {"name": "Jana"}}\n', "line 1"),
         ('{"stream": "reservations"}\n', "line 1"),
         (singer_lines("facilities", [{"id": 1}]), "facilities"),
-        (singer_lines("reservations", [])[:-1] + '\n{"type": "RECORD", "stream": "reservations",'
-         ' "record": "Jana"}\n', "record"),
+        (
+            singer_lines("reservations", [])[:-1] + '\n{"type": "RECORD", "stream": "reservations",'
+            ' "record": "Jana"}\n',
+            "record",
+        ),
     ],
-)  # fmt: skip
+)
 def test_input_that_is_not_a_singer_stream_is_refused(
     target: Target, lines: str, clue: str
 ) -> None:

@@ -21,8 +21,9 @@ def bin_of_plain_install(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wheels, home = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("plain")
     subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", wheels, ROOT],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+    )
     [wheel] = wheels.glob("singer_bookio-*.whl")
     subprocess.run([*UV, "venv", "--python", sys.executable, home / "env"], check=True)
     install = [*UV, "pip", "install", "--python", home / "env/bin/python"]

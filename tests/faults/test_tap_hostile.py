@@ -26,14 +26,23 @@ def clinic(start_sandbox: StartSandbox) -> Sandbox:
 @pytest.mark.parametrize(
     "fault",
     [
-        {"keep": 0.5}, {"status": 500, "body": "oops"}, {"status": 503, "body": "<html>"},
-        {"drop": "reset"}, {"drop": "close"}, {"code": 666}, {"status": 200, "body": ""},
-        {"status": 429}, {"status": 429, "headers": {"Retry-After": "1"}},
-        {"status": 200, "body_base64": "/////w=="}, {"spread": 0.3},
-        {"status": 408, "body": ""}, {"status": 421, "body": "<html>"}, {"status": 425},
+        {"keep": 0.5},
+        {"status": 500, "body": "oops"},
+        {"status": 503, "body": "<html>"},
+        {"drop": "reset"},
+        {"drop": "close"},
+        {"code": 666},
+        {"status": 200, "body": ""},
+        {"status": 429},
+        {"status": 429, "headers": {"Retry-After": "1"}},
+        {"status": 200, "body_base64": "/////w=="},
+        {"spread": 0.3},
+        {"status": 408, "body": ""},
+        {"status": 421, "body": "<html>"},
+        {"status": 425},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_fault_that_passes_is_retried(tap: Tap, clinic: Sandbox, fault: dict[str, Any]) -> None:
     """One broken response costs a retry, but no row."""
     clinic.script("list_reservations", fault)
@@ -43,8 +52,14 @@ def test_a_fault_that_passes_is_retried(tap: Tap, clinic: Sandbox, fault: dict[s
 
 
 BOMB = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-ENDLESS = json.dumps({"result": {"success": True, "data": {"reservations": [
-    {"id": n, "note": "x"} for n in range(1, 101)]}}})  # fmt: skip
+ENDLESS = json.dumps(
+    {
+        "result": {
+            "success": True,
+            "data": {"reservations": [{"id": n, "note": "x"} for n in range(1, 101)]},
+        }
+    }
+)
 
 
 def listing(data: Any) -> str:
@@ -54,17 +69,24 @@ def listing(data: Any) -> str:
 @pytest.mark.parametrize(
     "fault",
     [
-        {"body": "<html>login</html>"}, {"body": listing(None)}, {"body": listing({"x": 1})},
-        {"body": listing({"reservations": None})}, {"body": listing({"reservations": [1, "a"]})},
+        {"body": "<html>login</html>"},
+        {"body": listing(None)},
+        {"body": listing({"x": 1})},
+        {"body": listing({"reservations": None})},
+        {"body": listing({"reservations": [1, "a"]})},
         {"body": listing({"reservations": [{"id": None}]})},
-        {"body": listing({"reservations": [{"name": "no id"}]})}, {"body": "[]"}, {"body": "7"},
-        {"body": ENDLESS}, {"body": "[" * 100_000},
+        {"body": listing({"reservations": [{"name": "no id"}]})},
+        {"body": "[]"},
+        {"body": "7"},
+        {"body": ENDLESS},
+        {"body": "[" * 100_000},
         {"status": 302, "headers": {"Location": "http://127.0.0.1:9/"}},
-        {"status": 429, "headers": {"Retry-After": "86400"}}, {"status": 404, "body": "{}"},
+        {"status": 429, "headers": {"Retry-After": "86400"}},
+        {"status": 404, "body": "{}"},
         {"headers": BOMB, "body_base64": None},
     ],
     ids=lambda fault: str(fault)[:60],
-)  # fmt: skip
+)
 def test_a_lasting_fault_ends_in_one_line(tap: Tap, clinic: Sandbox, fault: dict[str, Any]) -> None:
     """A server that stays broken ends the run with one line, and moves no bookmark."""
     if "body_base64" in fault:
@@ -93,8 +115,12 @@ def test_long_texts_pass(tap: Tap, clinic: Sandbox) -> None:
 
 def list_with(row: str) -> bytes:
     """Return a list of three rows, the second of which is given as JSON text."""
-    whole = listing({"pagination": {"total": 3}, "reservations": [
-        {"id": 1, "note": "a"}, "ROW", {"id": 3, "note": "c"}]})  # fmt: skip
+    whole = listing(
+        {
+            "pagination": {"total": 3},
+            "reservations": [{"id": 1, "note": "a"}, "ROW", {"id": 3, "note": "c"}],
+        }
+    )
     return whole.replace('"ROW"', row).encode()
 
 

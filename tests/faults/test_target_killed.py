@@ -64,8 +64,12 @@ def test_killed_at_random_moments(target: Target) -> None:
     lines = singer_lines("reservations", bookings).encode()
     target.sandbox.behave(latency_ms=2)
     for _ in range(KILLS):
-        process = subprocess.Popen(target.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL)  # fmt: skip
+        process = subprocess.Popen(
+            target.command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             output, _ = process.communicate(lines, timeout=0.9 + rng.random() * 0.5)
         except subprocess.TimeoutExpired:
@@ -92,8 +96,12 @@ def test_killed_at_a_boundary(
     lines = singer_lines("reservations", bookings).encode()
     for nth in (1, 2, 3, 60):
         where = [module, owner, method, str(nth), "before" if before else "after"]
-        died = subprocess.run([sys.executable, DYING_TARGET, *where, *target.command()[1:]],
-                              input=lines, capture_output=True, check=False)  # fmt: skip
+        died = subprocess.run(
+            [sys.executable, DYING_TARGET, *where, *target.command()[1:]],
+            input=lines,
+            capture_output=True,
+            check=False,
+        )
         states_are_true(target.sandbox, died.stdout, bookings)
     last = target(bookings)
     assert last.code == 0, last.stderr
@@ -105,9 +113,12 @@ def test_sigterm_emits_no_early_state(target: Target, stop: signal.Signals) -> N
     """Requests in flight finish and are recorded, no more are sent, and no STATE is emitted."""
     bookings = [target.booking(n) for n in range(300)]
     target.sandbox.behave(latency_ms=20)
-    with subprocess.Popen([str(BIN / "target-bookio"), *target.command()[1:]],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as process:  # fmt: skip
+    with subprocess.Popen(
+        [str(BIN / "target-bookio"), *target.command()[1:]],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
         process.stdin.write(singer_lines("reservations", bookings).encode())
         process.stdin.close()
         while not target.sandbox.requests("create_reservation"):
@@ -146,9 +157,12 @@ def test_a_dry_run_after_a_kill_plans_what_the_run_will_do(target: Target) -> No
     """Rows that landed are unchanged, others created; the dry run writes nothing."""
     bookings = [target.booking(n) for n in range(30)]
     where = ["target_bookio.apply.bookkeeper", "Bookkeeper", "answered", "8", "before"]
-    subprocess.run([sys.executable, DYING_TARGET, *where, *target.command()[1:]],
-                   input=singer_lines("reservations", bookings).encode(), check=False,
-                   capture_output=True)  # fmt: skip
+    subprocess.run(
+        [sys.executable, DYING_TARGET, *where, *target.command()[1:]],
+        input=singer_lines("reservations", bookings).encode(),
+        check=False,
+        capture_output=True,
+    )
     held = len([r for r in target.sandbox.rows("reservations") if r["externalId"] is not None])
     shown = target(bookings, dry_run=True)
     assert f"create: {30 - held}" in shown.stderr

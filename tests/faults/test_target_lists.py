@@ -82,8 +82,13 @@ def test_last_sync_that_misses_our_writes_is_not_trusted(
     start_sandbox: StartSandbox, tmp_path
 ) -> None:
     """Rule 8: whole lists are read again, with one warning, and nothing doubles."""
-    clinic = start_sandbox(size=LARGE * 5, seed=5, capacity_check=False, duplicate_check=False,
-                           last_sync_misses_writes=True)  # fmt: skip
+    clinic = start_sandbox(
+        size=LARGE * 5,
+        seed=5,
+        capacity_check=False,
+        duplicate_check=False,
+        last_sync_misses_writes=True,
+    )
     target = Target(clinic, tmp_path)
     bookings = [target.booking(n) for n in range(3)]
     assert target(bookings, resend_after_seconds=0.5).code == 0

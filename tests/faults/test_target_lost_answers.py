@@ -43,8 +43,9 @@ def half_cancelled(target: Target) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("duplicate_check", [True, False])
 def test_lost_answers(start_sandbox: StartSandbox, tmp_path: Path, duplicate_check: bool) -> None:  # noqa: FBT001
     print(f"BOOKIO_SEED={SEED} BOOKIO_RECORDS={RECORDS}")
-    clinic = start_sandbox(seed=SEED % 1000, capacity_check=False, faults=FAULTS,
-                           duplicate_check=duplicate_check)  # fmt: skip
+    clinic = start_sandbox(
+        seed=SEED % 1000, capacity_check=False, faults=FAULTS, duplicate_check=duplicate_check
+    )
     target = Target(clinic, tmp_path)
     bookings = [target.booking(n) for n in range(RECORDS)]
     created = target(bookings, max_concurrency=8)
@@ -55,11 +56,18 @@ def test_lost_answers(start_sandbox: StartSandbox, tmp_path: Path, duplicate_che
     check(clinic, half_cancelled(target))
 
 
-@pytest.mark.parametrize("twist", [
-    {"drop": "hang", "apply": True}, {"drop": "hang"},
-    {"status": 200, "body": "<html>", "apply": True}, {"status": 302, "apply": True},
-    {"status": 503}, {"keep": 0.3}, {"status": 200, "body": "", "apply": True},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "twist",
+    [
+        {"drop": "hang", "apply": True},
+        {"drop": "hang"},
+        {"status": 200, "body": "<html>", "apply": True},
+        {"status": 302, "apply": True},
+        {"status": 503},
+        {"keep": 0.3},
+        {"status": 200, "body": "", "apply": True},
+    ],
+)
 def test_each_way_to_lose_an_answer(
     start_sandbox: StartSandbox, tmp_path: Path, twist: dict[str, Any]
 ) -> None:
@@ -76,8 +84,9 @@ def test_where_lists_show_no_external_id_a_lost_creation_is_recognised(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
     """Rules 21 to 23: the booking is recognised, even in a later run."""
-    clinic = start_sandbox(seed=1, size=30, capacity_check=False, duplicate_check=False,
-                           hide=["externalId"])  # fmt: skip
+    clinic = start_sandbox(
+        seed=1, size=30, capacity_check=False, duplicate_check=False, hide=["externalId"]
+    )
     target = Target(clinic, tmp_path)
     clinic.script("create_reservation", {"drop": "reset", "apply": True, "times": 2})
     bookings = [target.booking(n) for n in range(6)]
@@ -91,8 +100,7 @@ def test_where_lists_show_no_external_id_a_lost_journal_books_nothing_twice(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
     """Rule 24: a row that is the same booking is adopted before anything is created."""
-    clinic = start_sandbox(seed=1, capacity_check=False, duplicate_check=False,
-                           hide=["externalId"])  # fmt: skip
+    clinic = start_sandbox(seed=1, capacity_check=False, duplicate_check=False, hide=["externalId"])
     target = Target(clinic, tmp_path)
     bookings = [target.booking(n) for n in range(4)]
     for _ in range(2):
@@ -106,8 +114,7 @@ def test_without_its_journal_another_persons_booking_is_made_twice(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
     """The control: without the journal and a list that helps, a duplicate does happen."""
-    clinic = start_sandbox(seed=1, capacity_check=False, duplicate_check=False,
-                           hide=["externalId"])  # fmt: skip
+    clinic = start_sandbox(seed=1, capacity_check=False, duplicate_check=False, hide=["externalId"])
     target = Target(clinic, tmp_path)
     assert target([target.booking(0)]).code == 0
     [row] = [row for row in clinic.rows("reservations") if row["externalId"] == 9_000_000]

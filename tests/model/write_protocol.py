@@ -211,18 +211,30 @@ class Model:
         sent_at = world.now if world.sent_at is None else world.sent_at
         ended_at = world.now if Rule.FROM_THE_END in self._rules else sent_at
         if world.losses:
-            yield "sent, and no answer", world._replace(
-                phase=Phase.LOOKING, flying=flying, losses=world.losses - 1,
-                sent_at=sent_at, ended_at=ended_at,
-            )  # fmt: skip
+            yield (
+                "sent, and no answer",
+                world._replace(
+                    phase=Phase.LOOKING,
+                    flying=flying,
+                    losses=world.losses - 1,
+                    sent_at=sent_at,
+                    ended_at=ended_at,
+                ),
+            )
         if world.kills:
             # What is not committed is gone with the process. The restart comes at once, which is
             # the hardest time for it.
             kept = world.sent_at
-            yield "sent, and killed", world._replace(
-                phase=Phase.LOOKING, flying=flying, kills=world.kills - 1,
-                sent_at=kept, ended_at=None if kept is None else ended_at,
-            )  # fmt: skip
+            yield (
+                "sent, and killed",
+                world._replace(
+                    phase=Phase.LOOKING,
+                    flying=flying,
+                    kills=world.kills - 1,
+                    sent_at=kept,
+                    ended_at=None if kept is None else ended_at,
+                ),
+            )
 
 
 def _landed(world: World) -> World:

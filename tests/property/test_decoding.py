@@ -96,12 +96,18 @@ def test_half_a_surrogate_pair_is_replaced(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("NaN", None), ("Infinity", None), ("-Infinity", None), ("1e999", "1e999"),
-        ("-1e999", "-1e999"), ("9" * 5000, "9" * 5000), ("9" * 25, int("9" * 25)),
-        ('"a\tb\nc\x01d\x00e"', "a\tb\nc\x01d\ufffde"), ('"a\x7f"', "a\x7f"),
+        ("NaN", None),
+        ("Infinity", None),
+        ("-Infinity", None),
+        ("1e999", "1e999"),
+        ("-1e999", "-1e999"),
+        ("9" * 5000, "9" * 5000),
+        ("9" * 25, int("9" * 25)),
+        ('"a\tb\nc\x01d\x00e"', "a\tb\nc\x01d\ufffde"),
+        ('"a\x7f"', "a\x7f"),
     ],
     ids=lambda value: str(value)[:12],
-)  # fmt: skip
+)
 def test_invalid_json_values_are_read(text: str, expected: Any) -> None:
     """Numbers that do not fit any type become null or text; control characters stay."""
     assert decode(f'{{"a": {text}}}'.encode()) == {"a": expected}
@@ -110,10 +116,14 @@ def test_invalid_json_values_are_read(text: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("charset", "encoding"),
     [
-        ("windows-1250", "cp1250"), ('"ISO-8859-2"', "iso8859-2"), ("cp1250", "cp1250"),
-        ("UTF-16", "utf-16"), ("utf-16le", "utf-16-le"), ("UTF8", "utf-8"),
+        ("windows-1250", "cp1250"),
+        ('"ISO-8859-2"', "iso8859-2"),
+        ("cp1250", "cp1250"),
+        ("UTF-16", "utf-16"),
+        ("utf-16le", "utf-16-le"),
+        ("UTF8", "utf-8"),
     ],
-)  # fmt: skip
+)
 def test_a_declared_charset_is_read(charset: str, encoding: str) -> None:
     """The charset of Content-Type is used for bytes that are not UTF-8."""
     body = json.dumps({"name": NAME}, ensure_ascii=False).encode(encoding)
@@ -128,10 +138,19 @@ def test_utf_8_that_is_declared_as_another_charset_is_still_utf_8() -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["", "application/json", "a; charset=punycode", "a; charset=zlib", "a; charset=none-such",
-     "a; charset=\0", "a; charset*=x''%", ";" * 5000, "a; charset=unicode_escape"],
+    [
+        "",
+        "application/json",
+        "a; charset=punycode",
+        "a; charset=zlib",
+        "a; charset=none-such",
+        "a; charset=\0",
+        "a; charset*=x''%",
+        ";" * 5000,
+        "a; charset=unicode_escape",
+    ],
     ids=lambda value: repr(value)[:24],
-)  # fmt: skip
+)
 def test_bytes_that_are_not_utf_8_become_replacement_characters(content_type: str) -> None:
     """Without a usable charset each bad byte costs one character, not the whole list."""
     assert decode(b'{"name": "\xe9va"}', content_type) == {"name": "\ufffdva"}

@@ -25,9 +25,15 @@ CANARY = "Kanárik"
 SCHEMA = stream_schema("reservations")
 
 scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False),
-    st.just(CANARY), st.text(max_size=8), st.just("2026-02-29T12:00"), st.just("2026-03-29T02:30"),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.just(CANARY),
+    st.text(max_size=8),
+    st.just("2026-02-29T12:00"),
+    st.just("2026-03-29T02:30"),
+)
 anything = st.recursive(
     scalars,
     lambda inner: (

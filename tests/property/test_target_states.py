@@ -27,14 +27,30 @@ if TYPE_CHECKING:
 PEOPLE = 3
 RESEND_AFTER_S = 0.2
 DAYS = [f"2027-01-{day:02}T10:00:00" for day in (4, 5, 6)]
-LOST = [None, None, {"drop": "reset", "apply": True}, {"drop": "reset"},
-        {"status": 500, "apply": True}, {"code": 666}, {"drop": "reset", "lands_after": 0.1},
-        {"status": 408, "lands_after": 0.05}]  # fmt: skip
+LOST = [
+    None,
+    None,
+    {"drop": "reset", "apply": True},
+    {"drop": "reset"},
+    {"status": 500, "apply": True},
+    {"code": 666},
+    {"drop": "reset", "lands_after": 0.1},
+    {"status": 408, "lands_after": 0.05},
+]
 
-LISTS = [{}, {"list_lag": 0.05}, {"hide": ["externalId"]}, {"hide_written_numbers": True},
-         {"last_sync_misses_writes": True}]  # fmt: skip
-TRUE_LISTS = {"list_lag": 0, "hide": [], "hide_written_numbers": False,
-              "last_sync_misses_writes": False}  # fmt: skip
+LISTS = [
+    {},
+    {"list_lag": 0.05},
+    {"hide": ["externalId"]},
+    {"hide_written_numbers": True},
+    {"last_sync_misses_writes": True},
+]
+TRUE_LISTS = {
+    "list_lag": 0,
+    "hide": [],
+    "hide_written_numbers": False,
+    "last_sync_misses_writes": False,
+}
 
 people = st.integers(0, PEOPLE - 1)
 wishes = st.fixed_dictionaries(
@@ -75,12 +91,16 @@ class History:
 
     def record(self, wish: dict[str, Any]) -> dict[str, Any]:
         gone = {"_sdc_deleted_at": "2026-11-01T00:00:00Z"} if "gone" in wish else {}
-        return self.target.booking(self.base + wish["person"], dateFrom=wish["day"],
-                                   status=wish.get("status"), **gone)  # fmt: skip
+        return self.target.booking(
+            self.base + wish["person"], dateFrom=wish["day"], status=wish.get("status"), **gone
+        )
 
     def run(self, records: list[dict[str, Any]], lost: dict[str, Any] | None) -> None:
-        for operation in ("create_reservation", "change_reservation_status",
-                          "change_reservation_term"):  # fmt: skip
+        for operation in (
+            "create_reservation",
+            "change_reservation_status",
+            "change_reservation_term",
+        ):
             if lost:
                 self.sandbox.script(operation, lost)
         settings = {**self.target.settings, "resend_after_seconds": RESEND_AFTER_S}

@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl's command line")
 
 VARIABLES = (
-    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR",
-    "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
-)  # fmt: skip
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+)
 
 
 @pytest.fixture(scope="module")

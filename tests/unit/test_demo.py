@@ -53,8 +53,12 @@ def test_a_warehouse_that_the_demo_did_not_make_is_not_deleted(tmp_path) -> None
     file = tmp_path / "bookio.duckdb"
     file.write_text("a clinic's")
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
         env={"PYTHONPATH": str(DEMO.parent)},
-    )  # fmt: skip
+    )
     assert "bookio.duckdb was not made by the demo" in done.stderr
     assert file.read_text() == "a clinic's"

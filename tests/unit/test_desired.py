@@ -30,11 +30,15 @@ def refused(stream: str = "reservations", **record: Any) -> RecordError:
 @pytest.mark.parametrize(
     ("column", "field"),
     [
-        ("DATEFROM", "dateFrom"), ("date_from", "dateFrom"), ("Date-From", "dateFrom"),
-        ("SERVICE_ID", "serviceId"), ("facilityid", "facilityId"),
-        ("cancellation_reason", "cancellationReason"), ("STATUS", "status"),
+        ("DATEFROM", "dateFrom"),
+        ("date_from", "dateFrom"),
+        ("Date-From", "dateFrom"),
+        ("SERVICE_ID", "serviceId"),
+        ("facilityid", "facilityId"),
+        ("cancellation_reason", "cancellationReason"),
+        ("STATUS", "status"),
     ],
-)  # fmt: skip
+)
 def test_a_column_means_the_field_that_it_obviously_is(column: str, field: str) -> None:
     value = {"dateFrom": EIGHT, "status": "CANCELLED", "cancellationReason": "x"}.get(field, 3)
     assert read(**{column: value}).values[field] == value
@@ -53,10 +57,14 @@ def test_two_spellings_of_one_field_must_agree() -> None:
 @pytest.mark.parametrize(
     ("column", "meant"),
     [
-        ("dateForm", "dateFrom"), ("emial", "email"), ("cancel_reason", "cancellationReason"),
-        ("external", "externalId"), ("deleted_at", "_sdc_deleted_at"), ("mail", "email"),
+        ("dateForm", "dateFrom"),
+        ("emial", "email"),
+        ("cancel_reason", "cancellationReason"),
+        ("external", "externalId"),
+        ("deleted_at", "_sdc_deleted_at"),
+        ("mail", "email"),
     ],
-)  # fmt: skip
+)
 def test_a_misspelt_column_is_a_reject_that_suggests_the_field(column: str, meant: str) -> None:
     record = {"id": 5, column: "x"}
     with pytest.raises(RecordError, match=f"did you mean {meant}\\?") as caught:
@@ -67,11 +75,16 @@ def test_a_misspelt_column_is_a_reject_that_suggests_the_field(column: str, mean
 @pytest.mark.parametrize(
     "record",
     [
-        {"emial": None}, {"emial": " "}, {"email": "j@example.org", "mail": "x"},
-        {"facility": {"id": 3}}, {"price": 3}, {"pid": 17}, {"number": "a47b89", "created": "x"},
+        {"emial": None},
+        {"emial": " "},
+        {"email": "j@example.org", "mail": "x"},
+        {"facility": {"id": 3}},
+        {"price": 3},
+        {"pid": 17},
+        {"number": "a47b89", "created": "x"},
         {"_SDC_BATCHED_AT": "x"},
     ],
-)  # fmt: skip
+)
 def test_other_columns_are_no_reason_to_reject(record: dict[str, Any]) -> None:
     """Negative control: an empty or unrelated column does not cost a booking."""
     assert read(**record).key == "externalId:7"
@@ -91,12 +104,21 @@ def test_an_unknown_column_is_warned_of_once(caplog: pytest.LogCaptureFixture) -
 @pytest.mark.parametrize(
     ("column", "is_shown"),
     [
-        ("referring_doctor", True), ("_ab_cdc_lsn", True), ("visitNo", True), ("VISIT_NO2", True),
-        ("public-visits", True), ("Kanárik", False), ("Kanarik", False), ("kanarik@a.sk", False),
-        ("0905123456", False), ("tel_0905123456", False), ("Jana Nováková", False),
-        ("jana nováková", False), ("x" * 65, False),
+        ("referring_doctor", True),
+        ("_ab_cdc_lsn", True),
+        ("visitNo", True),
+        ("VISIT_NO2", True),
+        ("public-visits", True),
+        ("Kanárik", False),
+        ("Kanarik", False),
+        ("kanarik@a.sk", False),
+        ("0905123456", False),
+        ("tel_0905123456", False),
+        ("Jana Nováková", False),
+        ("jana nováková", False),
+        ("x" * 65, False),
     ],
-)  # fmt: skip
+)
 def test_only_a_programs_name_is_shown(column: str, is_shown: bool) -> None:  # noqa: FBT001
     """Without a header line, the names of the columns are the first patient's data."""
     assert (shown_name(column) == column) is is_shown
@@ -133,13 +155,23 @@ def test_a_blank_number_date_or_status_is_ignored(field: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "2026-12-01T08:00:00", "2026-12-01 08:00:00+01", "2026-12-01 08:00:00.123456+01",
-        "2026-12-01T08:00:00+0100", "2026-12-01T07:00:00Z", "2026-12-01T07:00:00z",
-        "2026-12-01 07:00:00 UTC", "2026-12-01 07:00:00+00", "2026-12-01 08:00",
-        " 2026-12-01 08:00:00 ", "2026-12-01 08:00:00,5", "2026-12-01 08:00:00 +0100",
-        "2026-12-01T08:00:00.000000000", "2026-12-01T02:00:00-05:00", "2026-12-01t08:00:00",
+        "2026-12-01T08:00:00",
+        "2026-12-01 08:00:00+01",
+        "2026-12-01 08:00:00.123456+01",
+        "2026-12-01T08:00:00+0100",
+        "2026-12-01T07:00:00Z",
+        "2026-12-01T07:00:00z",
+        "2026-12-01 07:00:00 UTC",
+        "2026-12-01 07:00:00+00",
+        "2026-12-01 08:00",
+        " 2026-12-01 08:00:00 ",
+        "2026-12-01 08:00:00,5",
+        "2026-12-01 08:00:00 +0100",
+        "2026-12-01T08:00:00.000000000",
+        "2026-12-01T02:00:00-05:00",
+        "2026-12-01t08:00:00",
     ],
-)  # fmt: skip
+)
 def test_a_date_as_postgres_duckdb_csv_and_pandas_write_it(text: str) -> None:
     assert read(dateFrom=text).in_zone(BRATISLAVA).values["dateFrom"] == EIGHT
 
@@ -161,10 +193,18 @@ def test_a_day_ends_at_24(text: str, wall: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "2027-06-14T24:01:00", "0000-00-00 00:00:00", "2027-06-14T25:00:00", "2027-02-29T10:00:00",
-        "2027-06-14T23:59:60", "infinity", "tomorrow", "1.12.2026", "now()", "2026-12-01T08:00:00X",
+        "2027-06-14T24:01:00",
+        "0000-00-00 00:00:00",
+        "2027-06-14T25:00:00",
+        "2027-02-29T10:00:00",
+        "2027-06-14T23:59:60",
+        "infinity",
+        "tomorrow",
+        "1.12.2026",
+        "now()",
+        "2026-12-01T08:00:00X",
     ],
-)  # fmt: skip
+)
 def test_an_invalid_date_is_refused_with_the_expected_form(text: str) -> None:
     error = refused(dateFrom=text)
     assert "expected a date and time such as" in str(error)

@@ -43,8 +43,12 @@ def test_only_streams_that_ask_by_a_bookmark_have_a_cursor() -> None:
     rows = [line.split(" | ") for line in tables.streams().splitlines()[2:]]
     cursors = {row[0].strip("| `"): row[2] for row in rows}
     none = "none, full table"
-    assert cursors == {"facilities": none, "calendars": none,
-                       "reservations": "`lastSync`", "blocked_times": "`lastSync`"}  # fmt: skip
+    assert cursors == {
+        "facilities": none,
+        "calendars": none,
+        "reservations": "`lastSync`",
+        "blocked_times": "`lastSync`",
+    }
 
 
 def test_labels_read_as_words() -> None:

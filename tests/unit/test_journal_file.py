@@ -30,8 +30,10 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def killed(path: Path) -> Path:
     """Return a journal whose process was killed, with ten notes committed and one not."""
-    with subprocess.Popen([sys.executable, Path(__file__).parents[1] / "killed_writer.py", path],
-                          stdout=subprocess.PIPE) as process:  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, Path(__file__).parents[1] / "killed_writer.py", path],
+        stdout=subprocess.PIPE,
+    ) as process:
         assert process.stdout.readline() == b"committed\n"
         process.kill()
     return path

@@ -51,16 +51,24 @@ def test_a_journal_from_before_versions_is_migrated(old_path: Path, *, renewed: 
         database.close()
         settled = {"facility_id": 1, "agreed": {}, "past": [], "intent": None}
         assert found["externalId:1"] == {
-            **settled, "remote_id": 101, "external_id": 1,
+            **settled,
+            "remote_id": 101,
+            "external_id": 1,
             "agreed": {"create": digest(["Jana"]), "term": digest("2026-12-01T09:00:00")},
             "past": [digest("first"), digest("second")],
-        }  # fmt: skip
+        }
         assert found["externalId:4"] == {
-            **settled, "remote_id": None, "external_id": 4, "past": [digest("fourth")],
-        }  # fmt: skip
+            **settled,
+            "remote_id": None,
+            "external_id": 4,
+            "past": [digest("fourth")],
+        }
         assert found["id:7"] == {
-            **settled, "remote_id": 7, "external_id": None, "past": [digest("fifth")],
-        }  # fmt: skip
+            **settled,
+            "remote_id": 7,
+            "external_id": None,
+            "past": [digest("fifth")],
+        }
         creation, move = found["externalId:2"]["intent"], found["externalId:3"]["intent"]
         assert (creation["state"], move["state"]) == ("SENT", "IN_DOUBT")
         assert creation["operation"] == "create_reservation"
@@ -72,15 +80,17 @@ def test_a_journal_from_before_versions_is_migrated(old_path: Path, *, renewed: 
         both = found["externalId:5"]["intent"]
         assert both["operation"] == "change_reservation_status", "the more delicate of the two"
         assert both["before"] == {
-            "dateFrom": digest("2026-12-04T09:00:00"), "status": digest("CONFIRMED"),
-        }  # fmt: skip
+            "dateFrom": digest("2026-12-04T09:00:00"),
+            "status": digest("CONFIRMED"),
+        }
         created = found["externalId:6"]
         assert created["agreed"] == {}, "nothing is, before it is found"
         assert created["intent"]["operation"] == "create_reservation"
         assert created["intent"]["intended"] == {
-            "create": digest(["Ema"]), "dateFrom": digest("2026-12-06T09:00:00"),
+            "create": digest(["Ema"]),
+            "dateFrom": digest("2026-12-06T09:00:00"),
             "status": digest("CONFIRMED"),
-        }  # fmt: skip
+        }
 
 
 def test_an_old_journal_of_another_account_is_left_as_it_is(old_path: Path) -> None:

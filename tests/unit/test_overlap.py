@@ -14,9 +14,14 @@ SERVICES = {3: Service(capacity=2, duration=30), 4: Service(capacity=1, duration
 def booking(number: int, start: str, end: str | None, **more: Any) -> dict[str, Any]:
     day = "2026-12-01T"
     return {
-        "id": number, "facilityId": 1, "serviceId": 3, "status": "CONFIRMED",
-        "dateFrom": f"{day}{start}:00", "dateTo": end and f"{day}{end}:00", **more,
-    }  # fmt: skip
+        "id": number,
+        "facilityId": 1,
+        "serviceId": 3,
+        "status": "CONFIRMED",
+        "dateFrom": f"{day}{start}:00",
+        "dateTo": end and f"{day}{end}:00",
+        **more,
+    }
 
 
 def block(start: str, end: str, **more: Any) -> dict[str, Any]:
@@ -39,11 +44,14 @@ def clinic() -> Occupancy:
 @pytest.mark.parametrize(
     ("start", "end", "covered"),
     [
-        ("07:00", "08:00", ()), ("07:00", "08:01", ("id:1",)), ("08:30", "08:40", ("id:2",)),
-        ("08:00", "09:30", ("id:1", "id:2", "id:3")), ("09:29", "09:40", ("id:3",)),
+        ("07:00", "08:00", ()),
+        ("07:00", "08:01", ("id:1",)),
+        ("08:30", "08:40", ("id:2",)),
+        ("08:00", "09:30", ("id:1", "id:2", "id:3")),
+        ("09:29", "09:40", ("id:3",)),
         ("09:30", "10:45", ()),
     ],
-)  # fmt: skip
+)
 def test_a_blocked_time_covers_confirmed_reservations_of_its_facility(
     clinic: Occupancy, start: str, end: str, covered: tuple[str, ...]
 ) -> None:
@@ -94,5 +102,6 @@ def test_a_row_without_a_known_term_overlaps_with_nothing(clinic: Occupancy) -> 
 def test_services_are_those_of_the_calendars() -> None:
     services = [{"id": 3, "capacity": 2, "duration": 30}, {"id": 4, "capacity": "many"}, {"x": 1}]
     assert services_of([{"services": services}, {"services": None}]) == {
-        3: Service(2, 30), 4: Service(None, None),
-    }  # fmt: skip
+        3: Service(2, 30),
+        4: Service(None, None),
+    }

@@ -19,18 +19,33 @@ from target_bookio.record_reader import read_record
 from target_bookio.refresh.listed_row import mirrored
 
 WRITE, UNCHANGED, CONFLICT, REJECT = (
-    PlanKind.WRITE, PlanKind.UNCHANGED, PlanKind.CONFLICT, PlanKind.REJECT,
-)  # fmt: skip
+    PlanKind.WRITE,
+    PlanKind.UNCHANGED,
+    PlanKind.CONFLICT,
+    PlanKind.REJECT,
+)
 BRATISLAVA = zone("Europe/Bratislava")
 STATUSES = ("CONFIRMED", "CANCELLED", "DID_NOT_COME")
 OTHER_TERM = "2026-12-02T09:00:00"
 BOOKING = {
-    "externalId": 7, "facilityId": 1, "serviceId": 3, "name": "J", "surname": "N", "locale": "sk",
-    "email": "j@example.org", "phone": "0905 123 456", "dateFrom": "2026-12-01T08:00:00+01:00",
-}  # fmt: skip
+    "externalId": 7,
+    "facilityId": 1,
+    "serviceId": 3,
+    "name": "J",
+    "surname": "N",
+    "locale": "sk",
+    "email": "j@example.org",
+    "phone": "0905 123 456",
+    "dateFrom": "2026-12-01T08:00:00+01:00",
+}
 ROW = {**BOOKING, "id": 5, "dateFrom": "2026-12-01T08:00:00", "status": "CONFIRMED"}
-BLOCK = {"externalId": 7, "facilityId": 1, "dateFrom": "2026-12-01T08:00:00",
-         "dateTo": "2026-12-01T09:00:00", "note": "-"}  # fmt: skip
+BLOCK = {
+    "externalId": 7,
+    "facilityId": 1,
+    "dateFrom": "2026-12-01T08:00:00",
+    "dateTo": "2026-12-01T09:00:00",
+    "note": "-",
+}
 
 
 def digest(value: object) -> str:
@@ -122,9 +137,13 @@ def test_an_unknown_id_is_not_created() -> None:
 
 
 FIXED_CHANGES = [
-    {"name": "K"}, {"email": "k@example.org"}, {"phone": "0905 999"}, {"serviceId": 4},
-    {"facilityId": 2}, {"locale": "en"},
-]  # fmt: skip
+    {"name": "K"},
+    {"email": "k@example.org"},
+    {"phone": "0905 999"},
+    {"serviceId": 4},
+    {"facilityId": 2},
+    {"locale": "en"},
+]
 
 
 @pytest.mark.parametrize("change", FIXED_CHANGES)
@@ -206,21 +225,34 @@ def test_a_blocked_time_keeps_an_end_that_the_record_does_not_name() -> None:
 
 @pytest.mark.parametrize(
     ("wall", "moment"),
-    [("2026-10-25T02:30:00", "2026-10-25T02:30:00+02:00"),
-     ("2026-10-25T02:30:00", "2026-10-25T02:30:00+01:00"),
-     ("2026-03-29T02:30:00", "2026-03-29T02:30:00+01:00"),
-     ("2026-12-01T08:00:00", "2026-12-01T07:00:00Z"), ("2026-12-01T08:00:00", "2026-12-01T08:00")],
-)  # fmt: skip
+    [
+        ("2026-10-25T02:30:00", "2026-10-25T02:30:00+02:00"),
+        ("2026-10-25T02:30:00", "2026-10-25T02:30:00+01:00"),
+        ("2026-03-29T02:30:00", "2026-03-29T02:30:00+01:00"),
+        ("2026-12-01T08:00:00", "2026-12-01T07:00:00Z"),
+        ("2026-12-01T08:00:00", "2026-12-01T08:00"),
+    ],
+)
 def test_the_tap_and_the_target_agree_on_every_night(wall: str, moment: str) -> None:
     assert planned({**BOOKING, "dateFrom": moment}, {**ROW, "dateFrom": wall}).kind == UNCHANGED
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("id", "5x"), ("id", True), ("id", 2**63), ("externalId", 1.5), ("name", 7), ("email", ["x"]),
-     ("dateFrom", "tomorrow"), ("dateFrom", "2026-02-30T08:00:00"), ("dateFrom", 20261201),
-     ("status", "cancelled"), ("facilityId", {"id": 1})],
-)  # fmt: skip
+    [
+        ("id", "5x"),
+        ("id", True),
+        ("id", 2**63),
+        ("externalId", 1.5),
+        ("name", 7),
+        ("email", ["x"]),
+        ("dateFrom", "tomorrow"),
+        ("dateFrom", "2026-02-30T08:00:00"),
+        ("dateFrom", 20261201),
+        ("status", "cancelled"),
+        ("facilityId", {"id": 1}),
+    ],
+)
 def test_a_wrong_type_is_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(RecordError) as refused:
         read_record("reservations", {**BOOKING, name: value})

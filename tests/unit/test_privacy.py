@@ -16,10 +16,17 @@ from tests.record_builders import BRATISLAVA, KEY, builder_of, record_of
 
 CLOCK = OffsetClock(zone(BRATISLAVA))
 ROW = {
-    "id": 7, "number": "a47b89", "name": "Ján", "surname": "Novák", "email": "jan@example.org",
-    "phone": 421905123456, "note": None, "cancellationReason": "", "status": "CONFIRMED",
+    "id": 7,
+    "number": "a47b89",
+    "name": "Ján",
+    "surname": "Novák",
+    "email": "jan@example.org",
+    "phone": 421905123456,
+    "note": None,
+    "cancellationReason": "",
+    "status": "CONFIRMED",
     "doctor": "MUDr. Nová",
-}  # fmt: skip
+}
 PERSONAL = {"name", "surname", "email", "phone", "note", "cancellationReason"}
 
 

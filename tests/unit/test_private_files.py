@@ -193,7 +193,9 @@ def test_a_line_that_did_not_fit_is_taken_back(tmp_path: Path) -> None:
     path = tmp_path / "r"
     done = subprocess.run(
         [sys.executable, Path(__file__).parents[1] / "limited_writer.py", path],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stdout == f"{SETTING}: {path} cannot be used: File too large\n"
     assert path.read_bytes() == b"one\ntwo\n"

@@ -137,16 +137,27 @@ NOW_MS = int(NOW.timestamp() * 1000)
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
-        ("5", 5), (" 5 ", 5), ("0005", 5), ("1.5", 1.5), ("300", 300),
-        ("9" * 30, MAX_RETRY_AFTER_S), ("9" * 5000, MAX_RETRY_AFTER_S),
+        ("5", 5),
+        (" 5 ", 5),
+        ("0005", 5),
+        ("1.5", 1.5),
+        ("300", 300),
+        ("9" * 30, MAX_RETRY_AFTER_S),
+        ("9" * 5000, MAX_RETRY_AFTER_S),
         (format_datetime(NOW + timedelta(seconds=5), usegmt=True), 5),
         ("Mon, 01 Jan 2399 00:00:00 GMT", MAX_RETRY_AFTER_S),
-        ("0", None), ("-5", None), ("", None), (None, None), ("soon", None), ("²", None),
+        ("0", None),
+        ("-5", None),
+        ("", None),
+        (None, None),
+        ("soon", None),
+        ("²", None),
         (format_datetime(NOW - timedelta(seconds=5), usegmt=True), None),
-        ("Mon, 99 Foo 2026 25:61:61 GMT", None), ("Mon, 01 Jan 99999 00:00:00 GMT", None),
+        ("Mon, 99 Foo 2026 25:61:61 GMT", None),
+        ("Mon, 01 Jan 99999 00:00:00 GMT", None),
     ],
     ids=lambda value: str(value)[:32],
-)  # fmt: skip
+)
 def test_retry_after_is_read_by_the_server_s_own_clock(
     header: str | None, seconds: float | None
 ) -> None:

@@ -138,16 +138,26 @@ def test_results_are_a_line_a_record_without_its_patient(tmp_path: Path) -> None
     record = {"externalId": 7, "name": "Jana"}
     operations = ("confirm_sync", "change_reservation_term")
     outcome = Outcome(
-        kind=written_kind(operations), stream="reservations", record=record, row_id=5,
+        kind=written_kind(operations),
+        stream="reservations",
+        record=record,
+        row_id=5,
         operations=operations,
-    )  # fmt: skip
+    )
     report = run(tmp_path / "r.jsonl", outcome, reject(8, name="Jana"), results=path)
     changed, rejected = lines(path)
     assert changed == {
-        "run": changed["run"], "time": changed["time"], "stream": "reservations",
-        "key": {"externalId": 7}, "id": 5, "operation": "confirm_sync change_reservation_term",
-        "outcome": "changed", "code": None, "message": None, "overlaps": [],
-    }  # fmt: skip
+        "run": changed["run"],
+        "time": changed["time"],
+        "stream": "reservations",
+        "key": {"externalId": 7},
+        "id": 5,
+        "operation": "confirm_sync change_reservation_term",
+        "outcome": "changed",
+        "code": None,
+        "message": None,
+        "overlaps": [],
+    }
     assert (rejected["outcome"], rejected["message"]) == ("rejected", "no")
     assert "Jana" not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

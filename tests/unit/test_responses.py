@@ -94,9 +94,16 @@ def test_an_error_code_counts_in_any_encoding(
 
 @pytest.mark.parametrize(
     ("code", "error"),
-    [(401, AuthError), (409, DuplicateError), (422, ValidationError), (500, OutcomeUnknownError),
-     (429, RateLimitError), (503, OutcomeUnknownError), (50, ValidationError)],
-)  # fmt: skip
+    [
+        (401, AuthError),
+        (409, DuplicateError),
+        (422, ValidationError),
+        (500, OutcomeUnknownError),
+        (429, RateLimitError),
+        (503, OutcomeUnknownError),
+        (50, ValidationError),
+    ],
+)
 def test_a_status_that_is_sent_as_a_code_counts(
     sandbox: Sandbox, client: BookioClient, code: int, error: type[BookioError]
 ) -> None:

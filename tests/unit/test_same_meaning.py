@@ -20,8 +20,14 @@ FRIDAY = {"day": "FRIDAY", "from": "08:00", "to": "12:00"}
         *(
             ("phone", written, PHONE)
             for written in (
-                "0905 123 456", "00421905123456", "(0905) 123 456", "+421 (0)905 123 456",
-                "+421.905.123.456", "421905123456", "0905/123-456", "\u00a00905\u00a0123456",
+                "0905 123 456",
+                "00421905123456",
+                "(0905) 123 456",
+                "+421 (0)905 123 456",
+                "+421.905.123.456",
+                "421905123456",
+                "0905/123-456",
+                "\u00a00905\u00a0123456",
             )
         ),
         ("phone", 421905123456, PHONE),
@@ -41,7 +47,7 @@ FRIDAY = {"day": "FRIDAY", "from": "08:00", "to": "12:00"}
         ("intervals", [FRIDAY, MONDAY], [MONDAY, FRIDAY]),
         ("intervals", [{**MONDAY, "from": "08:00:00"}], [MONDAY]),
     ],
-)  # fmt: skip
+)
 def test_values_with_the_same_meaning_are_equal(field: str, ours: Any, theirs: Any) -> None:
     """Values that differ only in notation are equal, whichever side uses which."""
     assert means_the_same(field, ours, theirs)
