@@ -137,11 +137,11 @@ def server(rows: int, latency_ms: float, *options: str) -> Iterator[str]:
 
 def measured(command: list[str | Path], stdin: Path | None, rows: int) -> Run:
     """Run a command to its end; it must print so many records, or say their number."""
-    with tempfile.TemporaryFile() as output, (stdin or Path(os.devnull)).open() as given:
+    with tempfile.TemporaryFile() as output, (stdin or Path(os.devnull)).open() as source:
         started = time.monotonic()
         process = subprocess.Popen(
             command,
-            stdin=given,
+            stdin=source,
             stdout=output,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **ENVIRONMENT},

@@ -116,7 +116,7 @@ def _definition(
     schema: dict[str, Any] = deepcopy(plugin.config_jsonschema)
     plugin.append_builtin_config(schema)
     properties = schema["properties"]
-    given = [name for name in SDK_SETTINGS if name in properties]
+    settings = [name for name in SDK_SETTINGS if name in properties]
     definition = {
         "name": plugin.name,
         "namespace": plugin.name.replace("-", "_"),
@@ -128,7 +128,7 @@ def _definition(
         **own,
         "settings": [
             *(_setting(name, properties[name], KINDS) for name in OWN_SETTINGS[plugin.name]),
-            *(_setting(name, properties[name], SDK_KINDS) for name in given),
+            *(_setting(name, properties[name], SDK_KINDS) for name in settings),
         ],
     }
     return HEAD + _yaml(definition)

@@ -69,13 +69,13 @@ class Tap:
         **settings: Any,
     ) -> Run:
         files = {"config": {**self.settings, **settings}, "state": state, "catalog": catalog}
-        given = []
+        arguments = []
         for name, content in files.items():
             if content is not None:
                 path = self.folder / f"{name}.json"
                 path.write_text(content if isinstance(content, str) else json.dumps(content))
-                given += [f"--{name}", str(path)]
-        return run("tap-bookio", *given, *options)
+                arguments += [f"--{name}", str(path)]
+        return run("tap-bookio", *arguments, *options)
 
 
 def run(*command: str, stdin: str | None = None, **environment: str) -> Run:

@@ -117,9 +117,7 @@ def test_airflow_imports_the_dags(parsed: dict[str, Any]) -> None:
         ]
 
 
-def test_airflow_would_report_a_dag_that_cannot_be_imported(
-    airflow: Airflow, tmp_path: Path
-) -> None:
+def test_airflow_reports_a_dag_that_cannot_be_imported(airflow: Airflow, tmp_path: Path) -> None:
     """Negative control of the test above."""
     broken = tmp_path / "orchestrate/dags"
     shutil.copytree(DAGS, broken)
@@ -129,7 +127,7 @@ def test_airflow_would_report_a_dag_that_cannot_be_imported(
     assert [*airflow.parse(broken)["errors"]] == ["bookio_load.py"]
 
 
-def test_a_load_is_one_meltano_el_with_the_state_of_its_shard(parsed: dict[str, Any]) -> None:
+def test_a_load_runs_meltano_el_with_the_state_of_its_shard(parsed: dict[str, Any]) -> None:
     """Each task gets its share of the requests, and the loader drops nothing of other shards."""
     command = parsed["commands"]["load"]
     assert " el " in command
@@ -140,7 +138,7 @@ def test_a_load_is_one_meltano_el_with_the_state_of_its_shard(parsed: dict[str, 
 
 
 @pytest.mark.slow
-def test_a_shard_that_fails_stops_no_other_and_is_named_at_the_end(airflow: Airflow) -> None:
+def test_a_failed_shard_stops_no_other_and_is_named_at_the_end(airflow: Airflow) -> None:
     """It is tried again; the others, the marts and the report are there, and the run fails."""
     cut = shards(airflow)
     failing, *others = cut

@@ -45,7 +45,7 @@ def port() -> Iterator[int]:
         yield port
 
 
-def test_what_is_equal_compares_as_equal(port: int) -> None:
+def test_equal_warehouses_compare_as_equal(port: int) -> None:
     """The loader's columns and how long a scan took do not count."""
     assert set(compare_tables(port).values()) == {(3, 0, 0)}
     assert set(compare_states(port, SHARDS).values()) == {""}

@@ -66,9 +66,7 @@ def only(kind: str, stdout: str) -> str:
     return "\n".join(line for line in stdout.splitlines() if f'"type":"{kind}"' in line)
 
 
-def test_with_keep_the_patient_is_in_records_and_nowhere_else(
-    clinic: Sandbox, tmp_path: Path
-) -> None:
+def test_with_keep_patient_data_is_in_records_only(clinic: Sandbox, tmp_path: Path) -> None:
     calm = run(clinic, tmp_path)
     assert calm.code == 0, calm.stderr
     records = only("RECORD", calm.stdout)
@@ -87,7 +85,7 @@ def test_results_of_stream_maps_are_not_logged(clinic: Sandbox, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("mode", ["pseudonymise", "omit"])
-def test_without_keep_the_patient_is_nowhere(clinic: Sandbox, tmp_path: Path, mode: str) -> None:
+def test_without_keep_patient_data_is_nowhere(clinic: Sandbox, tmp_path: Path, mode: str) -> None:
     calm = run(clinic, tmp_path, personal_data=mode)
     assert calm.code == 0, calm.stderr
     assert '"stream":"reservations"' in calm.stdout

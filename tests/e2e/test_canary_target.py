@@ -46,7 +46,7 @@ def files(target: Target) -> list[bytes]:
     return [path.read_bytes() for path in target.journal.parent.iterdir()]
 
 
-def test_the_patient_reaches_bookio_and_nothing_else(target: Target) -> None:
+def test_patient_data_is_sent_to_bookio_only(target: Target) -> None:
     booked = write(target, target.booking(0, **PATIENT))
     assert booked.code == 0, booked.stderr
     [row] = target.sandbox.rows("reservations")
@@ -65,8 +65,8 @@ def test_rejects_conflicts_and_plans_quote_nothing(target: Target) -> None:
     rejected = write(target, *bad)
     assert rejected.code == 3
     planned = write(target, *bad, target.booking(3, **PATIENT), dry_run=True)
-    told = (rejected.stderr, planned.stderr, planned.stdout, *files(target))
-    assert found(*told) == []
+    outputs = (rejected.stderr, planned.stderr, planned.stdout, *files(target))
+    assert found(*outputs) == []
 
 
 def test_rejects_contain_the_record_only_on_request(target: Target) -> None:

@@ -28,14 +28,14 @@ def refused(done: Run) -> str:
 
 
 @BOTH
-def test_a_slip_in_a_name_is_refused(command: str, tmp_path: Path) -> None:
+def test_a_misspelt_setting_is_refused(command: str, tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"auth_token": "x", "facilityids": [1]}))
     assert "did you mean facility_ids?" in refused(run(command, "--config", str(config), stdin=""))
 
 
 @BOTH
-def test_an_unusable_config_is_named(command: str, tmp_path: Path) -> None:
+def test_an_unreadable_config_is_named(command: str, tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("[1]")
     assert "list.json" in refused(run(command, "--config", str(tmp_path / "list.json"), stdin=""))
     assert "Is a directory" in refused(run(command, "--config", str(tmp_path), stdin=""))
@@ -56,7 +56,7 @@ def test_an_invalid_variable_is_named(command: str) -> None:
     assert f"{variable} is not JSON; write it as [8675, 8712]" in line
 
 
-def test_a_tap_runs_on_its_environment(sandbox: Sandbox) -> None:
+def test_a_tap_can_be_configured_by_its_environment_alone(sandbox: Sandbox) -> None:
     settings = {"auth_token": sandbox.token, "api_url": sandbox.url, "request_timeout": "7.5"}
     settings |= {"page_size": "50", "requests_per_second": "500", "lookback_seconds": "0"}
     variables = {f"TAP_BOOKIO_{name.upper()}": text for name, text in settings.items()}
@@ -65,7 +65,7 @@ def test_a_tap_runs_on_its_environment(sandbox: Sandbox) -> None:
 
 
 @BOTH
-def test_a_slip_in_a_variable_is_refused(command: str, tmp_path: Path) -> None:
+def test_a_misspelt_variable_is_refused(command: str, tmp_path: Path) -> None:
     variable = command.upper().replace("-", "_") + "_FACILITYIDS"
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"auth_token": "x"}))
@@ -102,7 +102,7 @@ def test_the_tap_warns_of_a_variable_that_is_not_read(sandbox: Sandbox, tmp_path
 
 
 @BOTH
-def test_a_typo_in_a_switch_is_refused(command: str) -> None:
+def test_a_misspelt_boolean_is_refused(command: str) -> None:
     variable = command.upper().replace("-", "_")
     switch = "DETECT_DELETIONS" if command == "tap-bookio" else "DRY_RUN"
     environment = {f"{variable}_AUTH_TOKEN": "x", f"{variable}_{switch}": "ture"}
@@ -137,7 +137,7 @@ def test_an_unknown_option_is_a_usage_error() -> None:
 
 
 @pytest.mark.parametrize("option", [[], ["--discover"]])
-def test_a_reader_that_stops_is_reported(
+def test_a_closed_pipe_is_reported(
     start_sandbox: StartSandbox, tmp_path: Path, option: list[str]
 ) -> None:
     clinic = start_sandbox(size=300, seed=3)

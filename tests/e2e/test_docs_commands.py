@@ -72,7 +72,7 @@ def test_each_option_in_the_docs_exists(command: str) -> None:
     assert [(page, words) for page, words in used if unknown_options(words)] == []
 
 
-def test_an_option_that_does_not_exist_is_found() -> None:
+def test_an_unknown_option_in_the_docs_is_detected() -> None:
     assert unknown_options(["tap-bookio", "--config", "x", "--full"]) == ["--full"]
 
 
@@ -177,7 +177,7 @@ def test_backfill_page_reads_the_documented_rows(folder: Path) -> None:
     assert all("2026-01-01" <= r["dateFrom"][:10] <= "2026-03-31" for r in quarter)
 
 
-def test_the_pipes_load_a_clinic_and_keep_its_state(folder: Path) -> None:
+def test_piped_commands_load_a_clinic_and_keep_its_state(folder: Path) -> None:
     run_page("docs/loaders.md", folder)
     state = json.loads((folder / "state.json").read_text())
     assert set(state["bookmarks"]) >= {"reservations", "blocked_times"}

@@ -111,7 +111,7 @@ def test_each_option_of_meltano_exists() -> None:
         assert [o for *c, o in used if tuple(c) == command and o not in shown] == [], command
 
 
-def test_backfill_and_confirm_sync(reader: Reader) -> None:
+def test_backfill_and_confirm_sync_commands_work(reader: Reader) -> None:
     """The rows that were read are confirmed with our numbers; nothing else is written."""
     reader.follow("docs/how-to/backfill.md")
     reader.follow("docs/how-to/confirm-sync.md")
@@ -126,7 +126,7 @@ def test_backfill_and_confirm_sync(reader: Reader) -> None:
     assert writes == {"confirm_sync"}
 
 
-def test_write_back_and_a_renewed_token(reader: Reader) -> None:
+def test_write_back_and_token_renewal_commands_work(reader: Reader) -> None:
     """The first example blocks one hour, once, even if run again with a new token."""
     reader.shell("meltano run tap-bookio target-duckdb")
     # The page begins with a dry run, so its tables have to be there first.
@@ -140,7 +140,7 @@ def test_write_back_and_a_renewed_token(reader: Reader) -> None:
     assert writes == ["create_blocked_time"]
 
 
-def test_write_back_from_postgresql(reader: Reader, postgres_port: int) -> None:
+def test_write_back_from_postgresql_works(reader: Reader, postgres_port: int) -> None:
     """The same tables in PostgreSQL block the same hour, with the address and password of .env."""
     [tables] = [b for b in blocks("sql") if b.page == "docs/write-back.md"]
     where = f"{WITH_PASSWORD}@127.0.0.1:{postgres_port}/postgres?options=-csearch_path%3D{SCHEMA}"

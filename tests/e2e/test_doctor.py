@@ -41,7 +41,7 @@ def seen(run: Run, topic: str) -> str:
     return next(f["seen"] for f in report(run)["findings"] if f["topic"] == topic)
 
 
-def test_where_every_assumption_holds_the_exit_code_is_0(
+def test_the_exit_code_is_0_if_every_assumption_holds(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
     sandbox = start_sandbox(size=400, clock=datetime.now(UTC) - timedelta(days=1))
@@ -56,7 +56,7 @@ def test_where_every_assumption_holds_the_exit_code_is_0(
 @pytest.mark.parametrize(
     ("option", "bound"), [("gt", ">"), ("ge", ">=, or > with fractions of a second")]
 )
-def test_the_bound_of_last_sync_is_read_off_a_rows_own_time(
+def test_whether_last_sync_is_inclusive_is_tested_with_a_rows_own_time(
     start_sandbox: StartSandbox, tmp_path: Path, option: str, bound: str
 ) -> None:
     sandbox = start_sandbox(size=0, last_sync=option)
@@ -101,7 +101,9 @@ def test_tap_and_target_work_with_the_doctors_settings(
         assert len(writes(sandbox)) - before == expected
 
 
-def test_it_only_reads_and_shows_no_patient(start_sandbox: StartSandbox, tmp_path: Path) -> None:
+def test_the_doctor_only_reads_and_shows_no_patient_data(
+    start_sandbox: StartSandbox, tmp_path: Path
+) -> None:
     """Without --probe-writes nothing but GET is sent; no value of a row is in any output."""
     sandbox = start_sandbox(size=60)
     for row in sandbox.rows("reservations"):
@@ -109,10 +111,10 @@ def test_it_only_reads_and_shows_no_patient(start_sandbox: StartSandbox, tmp_pat
     output = tmp_path / "report.json"
     for form in ("text", "json"):
         examined = examine(sandbox, tmp_path, "--format", form, "--output", str(output))
-        said = examined.stdout + examined.stderr + output.read_text()
-        assert CANARY not in said
-        assert sandbox.token not in said
-        assert str(sandbox.rows("facilities")[0]["id"]) not in said
+        shown = examined.stdout + examined.stderr + output.read_text()
+        assert CANARY not in shown
+        assert sandbox.token not in shown
+        assert str(sandbox.rows("facilities")[0]["id"]) not in shown
     assert {request["method"] for request in sandbox.requests()} == {"GET"}
 
 
@@ -164,7 +166,7 @@ def test_an_unknown_field_is_offered_as_a_json_patch(
 
 
 @pytest.mark.parametrize("twist", [{"drop": "reset"}, {"status": 503, "body": "restarting"}])
-def test_a_list_that_fails_once_is_asked_again(
+def test_a_list_that_fails_once_is_retried(
     start_sandbox: StartSandbox, tmp_path: Path, twist: dict[str, Any]
 ) -> None:
     sandbox = start_sandbox(size=20)
@@ -174,7 +176,7 @@ def test_a_list_that_fails_once_is_asked_again(
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_it_reads_every_body_that_the_tap_reads(
+def test_the_doctor_reads_every_body_that_the_tap_reads(
     start_sandbox: StartSandbox, tmp_path: Path, encoding: str
 ) -> None:
     sandbox = start_sandbox(size=20)

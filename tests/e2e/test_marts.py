@@ -128,7 +128,7 @@ def _loaded(warehouse: Warehouse, load: Callable[[str], Any], folder: Path) -> W
     return warehouse
 
 
-def test_a_nul_in_a_text_reaches_every_warehouse(warehouse: Warehouse) -> None:
+def test_a_text_with_nul_is_loaded_into_every_warehouse(warehouse: Warehouse) -> None:
     """PostgreSQL takes no NUL, and one would end the whole load."""
     schema = SCHEMA if "=" in warehouse.dsn else "main"
     found = warehouse.query(f"SELECT note FROM {schema}.reservations WHERE note LIKE 'before%'")  # noqa: S608 - our own text
@@ -212,7 +212,7 @@ def test_moves_between_two_loads_are_in_the_history(warehouse: Warehouse) -> Non
     assert versions == 2
 
 
-def test_a_removed_blocked_time_is_gone_with_every_loader(warehouse: Warehouse) -> None:
+def test_a_removed_blocked_time_is_deleted_with_every_loader(warehouse: Warehouse) -> None:
     """The log of scans shows what the last complete full scan did not see."""
     left = warehouse.query("SELECT blocked_time_id FROM staging.stg_blocked_times")
     assert {key for [key] in left} == {row["id"] for row in warehouse.sandbox.rows("blocked_times")}

@@ -39,7 +39,7 @@ def write(bookio: OtherBookio, folder: Path, stream: str, *records: dict[str, An
     return call("target-bookio", bookio, folder, singer_lines(stream, list(records)), **own)
 
 
-def test_it_is_read_whole(bookio: OtherBookio, tmp_path: Path) -> None:
+def test_the_tap_reads_every_row_of_another_bookio(bookio: OtherBookio, tmp_path: Path) -> None:
     synced = call("tap-bookio", bookio, tmp_path)
     assert synced.code == 0, synced.stderr
     keys = Counter(record["id"] for record in synced.records("reservations"))
@@ -53,13 +53,15 @@ def test_it_is_read_whole(bookio: OtherBookio, tmp_path: Path) -> None:
     assert [type(p["replication_key_value"]) for p in partitions] == [int, int]
 
 
-def test_its_way_to_refuse_a_token_is_understood(bookio: OtherBookio, tmp_path: Path) -> None:
+def test_a_refused_token_of_another_bookio_is_recognised(
+    bookio: OtherBookio, tmp_path: Path
+) -> None:
     refused = call("tap-bookio", bookio, tmp_path, auth_token="wrong")
     assert refused.code == 1
     assert "auth_token" in refused.errors[0]
 
 
-def test_it_is_written_to_once(bookio: OtherBookio, tmp_path: Path) -> None:
+def test_the_target_writes_once_to_another_bookio(bookio: OtherBookio, tmp_path: Path) -> None:
     booking = {
         "externalId": 1,
         "facilityId": 6,

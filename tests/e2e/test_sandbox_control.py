@@ -251,7 +251,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
     assert run("--version").stdout.startswith("bookio-sandbox 0.")
 
 
-def test_a_world_in_a_file_is_continued(tmp_path: Path) -> None:
+def test_a_stored_world_is_loaded_again(tmp_path: Path) -> None:
     """Rows and clock are kept, whatever size and seed are given."""
     file = tmp_path / "world.sqlite3"
     with in_process("--size=50", f"--db={file}") as sandbox:

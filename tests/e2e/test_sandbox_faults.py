@@ -59,7 +59,9 @@ def block(sandbox: Sandbox) -> str:
         ("slow-body", "200", 1),
     ],
 )
-def test_fault(sandbox: Sandbox, kind: str, outcome: str, applied: int) -> None:
+def test_each_fault_has_its_documented_effect(
+    sandbox: Sandbox, kind: str, outcome: str, applied: int
+) -> None:
     """The client sees the outcome, and the request is applied exactly if the kind says so."""
     sandbox.behave(faults=f"{kind}=1")
     impatient = Sandbox(sandbox.url, sandbox.token, timeout_s=0.2)
@@ -72,7 +74,7 @@ def test_fault(sandbox: Sandbox, kind: str, outcome: str, applied: int) -> None:
 
 def test_every_fault_is_tested() -> None:
     """The cases above are all kinds of faults."""
-    marks = test_fault.pytestmark  # type: ignore[attr-defined]
+    marks = test_each_fault_has_its_documented_effect.pytestmark  # type: ignore[attr-defined]
     (cases,) = [mark.args[1] for mark in marks if mark.name == "parametrize"]
     assert [kind for kind, *_ in cases] == list(FAULTS)
 

@@ -140,7 +140,7 @@ def test_only_unsynced_leaves_out_confirmed_rows(booked: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(("last_sync", "found"), [("gt", False), ("ge", True)])
-def test_last_sync_compares_as_configured(sandbox: Sandbox, last_sync: str, found: bool) -> None:  # noqa: FBT001
+def test_last_sync_compares_as_configured(sandbox: Sandbox, last_sync: str, found: bool) -> None:
     """A row changed at that millisecond is listed with >=, and not with >."""
     sandbox.behave(last_sync=last_sync)
     sandbox.insert("reservations", _modified=1_000)

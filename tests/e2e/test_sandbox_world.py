@@ -53,7 +53,7 @@ def test_a_seed_decides_the_world(world: Streams) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 40, 700])
-def test_the_size_is_the_number_of_reservations(size: int) -> None:
+def test_size_is_the_number_of_reservations(size: int) -> None:
     """There are facilities and calendars at any size, also 0."""
     rows = make(1, size)
     assert len(rows["reservations"]) == size
@@ -92,7 +92,7 @@ def test_phones_are_valid_and_email_domains_are_reserved(world: Streams) -> None
         assert re.fullmatch(r"[a-z]+@[a-z]+\.example", row["contact"]["email"])
 
 
-def test_patients_come_again(world: Streams) -> None:
+def test_patients_return(world: Streams) -> None:
     """Patients have several reservations, but not all the same ones."""
     visits = Counter(row["email"] for row in world["reservations"])
     assert SIZE / 20 < len(visits) < SIZE / 2
@@ -118,7 +118,7 @@ def test_reservations_follow_weekdays_and_opening_hours(world: Streams) -> None:
     assert hours[9] > 2 * hours[16]
 
 
-def test_statuses_are_frequent_as_in_a_clinic(world: Streams) -> None:
+def test_statuses_are_as_frequent_as_in_a_clinic(world: Streams) -> None:
     """Only cancelled rows have a time and a reason, only unsynced ones lack an externalId."""
     rows = world["reservations"]
     statuses = Counter(row["status"] for row in rows)
@@ -133,7 +133,7 @@ def test_statuses_are_frequent_as_in_a_clinic(world: Streams) -> None:
     assert 0.01 < sum(row["_unsynced"] for row in rows) / SIZE < 0.2
 
 
-def test_times_of_a_row_are_in_order(world: Streams, zones: dict[int, ZoneInfo]) -> None:
+def test_timestamps_of_a_row_are_in_order(world: Streams, zones: dict[int, ZoneInfo]) -> None:
     """Booked before it starts, before it ends; ids follow the time of booking."""
     now = epoch_ms(DEFAULT_START)
     created = []

@@ -44,7 +44,7 @@ def verify(folder: Path, change: tuple[str, str] = ("", "")) -> str:
     return "\n".join(line for line in done.stderr.splitlines() if "bookio" in line)
 
 
-def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     assert len(UNITS) == 5
     assert verify(tmp_path) == ""
 
@@ -52,7 +52,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change", [("OnCalendar=hourly", "OnCalendar=hurly"), ("Type=oneshot", "Typ=oneshot")]
 )
-def test_systemd_would_find_a_slip(tmp_path: Path, change: tuple[str, str]) -> None:
+def test_systemd_detects_a_mistake_in_a_unit(tmp_path: Path, change: tuple[str, str]) -> None:
     """Negative control of the test above."""
     assert verify(tmp_path, change)
 
@@ -88,7 +88,7 @@ def wish(facility: int) -> str:
     )
 
 
-def test_a_pipe_that_succeeds_ends_with_0(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_successful_pipe_ends_with_0(tmp_path: Path, sandbox: Sandbox) -> None:
     facility = sandbox.rows("facilities")[0]["id"]
     assert write_back(tmp_path, sandbox, wish(facility)) == 0
     assert 501 in [row["externalId"] for row in sandbox.rows("blocked_times")]
@@ -98,7 +98,7 @@ def test_a_reject_ends_with_3(tmp_path: Path, sandbox: Sandbox) -> None:
     assert write_back(tmp_path, sandbox, wish(facility=1)) == 3
 
 
-def test_a_warehouse_that_fails_ends_with_1(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_failed_warehouse_ends_with_1(tmp_path: Path, sandbox: Sandbox) -> None:
     """The target sees only an empty input and ends with 0; the script must not."""
     assert write_back(tmp_path, sandbox, "SELECT * FROM no_such_table") == 1
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.conftest import StartSandbox
 
 
-def test_a_copied_journal_goes_on_and_a_new_one_takes_differences_for_conflicts(
+def test_a_copied_journal_can_be_used_and_a_new_one_reports_differences_as_conflicts(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
     """Each copy has the agreed values: a booking that the source moves is moved once."""

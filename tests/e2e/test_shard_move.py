@@ -41,11 +41,11 @@ class Project:
         self._environment = {"PATH": os.defpath, "HOME": str(folder), **variables}
         (folder / "meltano.yml").write_text("send_anonymous_usage_stats: false\n")
 
-    def meltano(self, *arguments: str, given: str = "") -> str:
+    def meltano(self, *arguments: str, stdin: str = "") -> str:
         done = subprocess.run(
             [str(MELTANO), "--log-level=warning", *arguments],
             cwd=self.folder,
-            input=given,
+            input=stdin,
             env=self._environment,
             capture_output=True,
             text=True,
@@ -63,7 +63,7 @@ class Project:
             }
             for key, state in states.items()
         }
-        self.meltano("state", "import", given=json.dumps(parts))
+        self.meltano("state", "import", stdin=json.dumps(parts))
 
     def states(self) -> States:
         exported = json.loads(self.meltano("state", "export"))
@@ -90,7 +90,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-def test_from_4_to_8_shards_only_what_changed_is_read(
+def test_after_a_move_from_4_to_8_shards_only_changes_are_read(
     clinic: Sandbox, tap: Tap, project: Project
 ) -> None:
     """Every request after the move continues from its facility's bookmark."""
@@ -128,7 +128,7 @@ def ids_in(runs: Iterable[Run]) -> list[int]:
     return sorted(r["id"] for each in runs for stream in STREAMS for r in each.records(stream))
 
 
-def test_a_plan_is_shown_and_agreed_to_before_anything_is_written(
+def test_a_plan_is_shown_and_confirmed_before_anything_is_written(
     tap: Tap, project: Project
 ) -> None:
     """From one state without shards, the usual starting point."""

@@ -35,7 +35,7 @@ def shards(run: Run) -> list[dict[str, Any]]:
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
-def test_the_taps_of_all_shards_read_what_one_tap_reads(clinic: Sandbox, tap: Tap) -> None:
+def test_all_shards_together_read_what_one_tap_reads(clinic: Sandbox, tap: Tap) -> None:
     """Each row of each facility is emitted by exactly one shard."""
     found = shards(listed(clinic, 3))
     assert len(found) > 1
@@ -69,7 +69,7 @@ def test_empty_shards_are_left_out_and_facility_ids_are_obeyed(
         (4, {"TAP_BOOKIO_FACILITY_ID": "77"}, "did you mean TAP_BOOKIO_FACILITY_IDS?"),
     ],
 )
-def test_an_impossible_setup_is_reported_in_one_line(
+def test_an_impossible_configuration_is_reported_in_one_line(
     clinic: Sandbox, count: int, variables: dict[str, str], line: str
 ) -> None:
     failed = listed(clinic, count, **variables)

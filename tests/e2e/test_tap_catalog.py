@@ -62,7 +62,7 @@ def assert_agree(synced: Run) -> None:
             validator.validate(record)
 
 
-def test_the_first_message_is_the_state_that_came_in(tap: Tap) -> None:
+def test_the_first_message_is_the_input_state(tap: Tap) -> None:
     """target-duckdb treats the first STATE as loaded, so it must contain nothing new."""
     first = tap()
     assert first.messages[0] == {"type": "STATE", "value": {"bookmarks": {}}}
@@ -78,16 +78,16 @@ KEYS_OF_OTHERS: tuple[dict[str, Any], ...] = (
 )
 
 
-@pytest.mark.parametrize("given", KEYS_OF_OTHERS, ids=str)
-def test_keys_and_cursor_hold_whatever_a_catalog_says(
-    tap: Tap, clinic: Sandbox, catalog: Catalog, given: dict[str, Any]
+@pytest.mark.parametrize("changes", KEYS_OF_OTHERS, ids=str)
+def test_keys_and_cursor_hold_regardless_of_the_catalog(
+    tap: Tap, clinic: Sandbox, catalog: Catalog, changes: dict[str, Any]
 ) -> None:
     """Without its key a loader appends, and without its cursor every run reads everything."""
     for of_stream in catalog["streams"]:
         for name in ("key_properties", "replication_key", "replication_method"):
             of_stream.pop(name, None)
         of_stream["metadata"] = [{"breadcrumb": [], "metadata": {"selected": True}}]
-        of_stream.update(copy.deepcopy(given))
+        of_stream.update(copy.deepcopy(changes))
     first = tap(catalog=catalog)
     clinic.advance(days=1)
     since = len(clinic.requests("list_reservations"))
@@ -173,7 +173,7 @@ def test_a_key_cannot_be_deselected(tap: Tap, catalog: Catalog) -> None:
         assert all("id" in record for record in synced.records(stream))
 
 
-def test_a_key_that_a_catalog_leaves_out_comes_back(tap: Tap, catalog: Catalog) -> None:
+def test_a_key_missing_from_a_catalog_is_restored(tap: Tap, catalog: Catalog) -> None:
     """The same for a catalog whose schema has no id; other fields that it leaves out stay out."""
     of_stream = entry(catalog, "reservations")
     of_stream["schema"]["properties"] = {"note": {"type": ["string", "null"]}}
@@ -183,7 +183,7 @@ def test_a_key_that_a_catalog_leaves_out_comes_back(tap: Tap, catalog: Catalog) 
     assert all(record.keys() == {"id", "note"} for record in synced.records("reservations"))
 
 
-def test_another_name_in_stream_changes_nothing(tap: Tap, catalog: Catalog) -> None:
+def test_a_changed_stream_name_has_no_effect(tap: Tap, catalog: Catalog) -> None:
     """A catalog has two names for a stream; ours are equal, but a catalog may differ."""
     for of_stream in catalog["streams"]:
         of_stream["stream"] = "x_" + of_stream["stream"]
@@ -210,7 +210,7 @@ def test_a_field_inside_a_list_can_be_deselected(
         assert all("note" not in service and "name" in service for service in record["services"])
 
 
-def test_a_catalog_that_deselects_everything_says_so(tap: Tap, catalog: Catalog) -> None:
+def test_a_catalog_that_deselects_everything_causes_a_message(tap: Tap, catalog: Catalog) -> None:
     """A run that reads nothing is distinguishable from one that found nothing."""
     for stream in STREAMS:
         deselect(catalog, stream)
@@ -235,7 +235,7 @@ BATCHES = {"encoding": {"format": "jsonl", "compression": "gzip"}}
     ],
     ids=str,
 )
-def test_batch_files_hold_what_records_would(
+def test_batch_files_contain_the_same_records(
     tap: Tap, catalog: Catalog, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     """Selection, stream maps and flattening reach the files of BATCH messages, too."""

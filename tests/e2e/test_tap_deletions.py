@@ -104,7 +104,7 @@ def test_without_detect_deletions_the_warehouse_keeps_removed_rows(
     assert key in warehouse.load(tap(state=first.state))
 
 
-def test_records_bear_the_version_that_is_activated_after_them(tap: Tap) -> None:
+def test_records_have_the_version_that_is_activated_after_them(tap: Tap) -> None:
     synced = tap()
     [version] = activations(synced)
     of_stream = [m for m in synced.messages if m.get("stream") == "blocked_times"]
@@ -170,7 +170,7 @@ def test_a_facility_that_lost_nearly_all_its_rows_is_not_believed(
     assert tap(state=state).code == 0
 
 
-def test_a_facility_that_left_the_scope_keeps_its_rows(tap: Tap, clinic: Sandbox) -> None:
+def test_rows_of_a_facility_that_left_the_scope_are_kept(tap: Tap, clinic: Sandbox) -> None:
     first = tap()
     here, *others = facilities(clinic)
     second = tap(state=first.state, facility_ids=[here])
@@ -193,7 +193,7 @@ def test_each_facility_has_its_count_in_the_state(tap: Tap, clinic: Sandbox) -> 
     assert counts == {key: len(of_facility(clinic, key)) for key in facilities(clinic)}
 
 
-def test_a_count_of_the_whole_stream_still_guards(tap: Tap, clinic: Sandbox) -> None:
+def test_a_count_of_the_whole_stream_is_still_used(tap: Tap, clinic: Sandbox) -> None:
     before = len(ids(clinic))
     assert tap(state={"bookmarks": {"blocked_times": {"rows": 3 * before}}}).code == 1
     synced = tap(state={"bookmarks": {"blocked_times": {"rows": before}}})
@@ -201,7 +201,7 @@ def test_a_count_of_the_whole_stream_still_guards(tap: Tap, clinic: Sandbox) -> 
     assert "rows" not in synced.state["bookmarks"]["blocked_times"]
 
 
-def test_reservations_that_are_no_longer_listed_are_dropped_with_all(
+def test_with_all_unlisted_reservations_are_deleted(
     tap: Tap, clinic: Sandbox, tmp_path: Path
 ) -> None:
     """``all`` reads the reservations in full, too, under the same guard."""
@@ -228,7 +228,7 @@ def test_reservations_that_are_no_longer_listed_are_dropped_with_all(
     assert activated == ["blocked_times"]
 
 
-def test_true_counts_reservations_and_warns_if_they_became_fewer(tap: Tap, clinic: Sandbox) -> None:
+def test_with_true_a_drop_in_reservations_causes_a_warning(tap: Tap, clinic: Sandbox) -> None:
     """One request of one row a facility; the control is a run in which nothing vanished."""
     first = tap(detect_deletions=False)
     assert "lists at least" not in tap(state=first.state).stderr

@@ -17,7 +17,7 @@ FACILITIES = 3 * MAX_STATES
 PAGED = ("blocked_times", "reservations")
 
 
-def test_the_number_of_states_does_not_grow_with_that_of_facilities(
+def test_the_number_of_state_messages_does_not_grow_with_facilities(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
     """Each STATE holds every bookmark so far, and a crash costs a fiftieth of a stream at most."""

@@ -29,7 +29,7 @@ def facilities(clinic: Sandbox) -> set[int]:
 
 @pytest.mark.parametrize("stream", ["blocked_times", "calendars", "reservations"])
 @pytest.mark.parametrize("fault", ["forbidden", "wrong path", "token lacks a right"])
-def test_the_other_lists_are_read_and_their_state_is_out(
+def test_other_lists_are_read_and_their_state_is_emitted(
     tap: Tap, clinic: Sandbox, stream: str, fault: str
 ) -> None:
     """Exit 1, one line that names the list, and all that the others have."""
@@ -52,7 +52,7 @@ def test_the_other_lists_are_read_and_their_state_is_out(
         assert moved(synced, other) == facilities(clinic)
 
 
-def test_each_list_that_fails_has_its_own_line(tap: Tap, clinic: Sandbox) -> None:
+def test_each_failed_list_has_its_own_line(tap: Tap, clinic: Sandbox) -> None:
     """Two lists that fail are two lines."""
     clinic.behave(forbid=["list_calendars"])
     synced = tap(endpoint_overrides={"list_blocked_times": "GET /nowhere"})
@@ -64,7 +64,7 @@ def test_each_list_that_fails_has_its_own_line(tap: Tap, clinic: Sandbox) -> Non
     assert len(synced.records("reservations")) == len(clinic.rows("reservations"))
 
 
-def test_one_facility_that_fails_keeps_its_bookmark_and_the_others_move(
+def test_a_failed_facility_keeps_its_bookmark_and_the_others_advance(
     tap: Tap, clinic: Sandbox
 ) -> None:
     """A facility that is closed to the token costs only its own rows."""
@@ -78,7 +78,7 @@ def test_one_facility_that_fails_keeps_its_bookmark_and_the_others_move(
     assert {record["id"] for record in synced.records("reservations")} == rows
 
 
-def test_a_list_that_fails_deletes_nothing(tap: Tap, clinic: Sandbox) -> None:
+def test_a_failed_list_deletes_nothing(tap: Tap, clinic: Sandbox) -> None:
     """Where deletions are detected, a facility that was not read keeps its rows."""
     clinic.script("list_blocked_times", {"code": 403})
     synced = tap(max_concurrency=1, detect_deletions=True)
@@ -96,7 +96,7 @@ def test_a_wrong_token_still_stops_at_once(tap: Tap, clinic: Sandbox) -> None:
     assert len(clinic.requests()) <= 3
 
 
-def test_a_list_whose_server_fails_is_given_up_and_the_others_are_read(
+def test_a_list_that_keeps_failing_is_skipped_and_the_others_are_read(
     tap: Tap, clinic: Sandbox
 ) -> None:
     """Minutes of retries are spent once, not for each facility."""

@@ -68,7 +68,7 @@ def test_a_terminal_shows_stream_facility_and_rows(clinic: Sandbox, tmp_path: Pa
 
 
 @pytest.mark.parametrize("environment", [{"CI": "true"}, {"MELTANO_PROJECT_ROOT": "/project"}])
-def test_ci_and_meltano_see_the_log_alone(
+def test_no_progress_line_in_ci_or_meltano(
     clinic: Sandbox, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     """Nobody watches their terminals."""
@@ -77,7 +77,7 @@ def test_ci_and_meltano_see_the_log_alone(
     assert COUNT not in seen.replace(LINES, "")
 
 
-def test_in_a_pipe_there_is_no_line(clinic: Sandbox, tmp_path: Path) -> None:
+def test_no_progress_line_in_a_pipe(clinic: Sandbox, tmp_path: Path) -> None:
     """The program behind the pipe may draw its own."""
     with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as reader:
         assert reader.stdin is not None

@@ -27,7 +27,7 @@ def first_asked(clinic: Sandbox, since: int) -> list[tuple[str, str]]:
     return places[: clinic.counts()["facilities"]]
 
 
-def test_a_first_load_asks_ahead_too(clinic: Sandbox, tmp_path: Path) -> None:
+def test_a_first_load_also_prefetches(clinic: Sandbox, tmp_path: Path) -> None:
     tap = Tap(clinic, tmp_path)
     together = tap(page_size=20, max_concurrency=8)
     asked = first_asked(clinic, since=0)
@@ -40,7 +40,7 @@ def test_a_first_load_asks_ahead_too(clinic: Sandbox, tmp_path: Path) -> None:
     assert together.records("reservations") == serial.records("reservations")
 
 
-def test_an_incremental_run_asks_all_at_once(clinic: Sandbox, tmp_path: Path) -> None:
+def test_an_incremental_run_requests_all_lists_at_once(clinic: Sandbox, tmp_path: Path) -> None:
     tap = Tap(clinic, tmp_path)
     first = tap()
     clinic.advance(days=30)

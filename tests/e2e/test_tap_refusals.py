@@ -48,7 +48,9 @@ def tap(sandbox: Sandbox, tmp_path: Path) -> Tap:
         ({"detect_deletions": True, "blocked_times_from": "2026-01-01"}, "blocked_times_from"),
     ],
 )
-def test_a_setting_that_cannot_work(tap: Tap, settings: dict[str, Any], clue: str) -> None:
+def test_an_invalid_setting_is_reported_in_one_line(
+    tap: Tap, settings: dict[str, Any], clue: str
+) -> None:
     refused = tap(**settings)
     assert refused.code == 1
     assert len(refused.errors) == 1, refused.stderr
@@ -101,7 +103,7 @@ BOOKMARK = {"replication_key": "lastSync", "replication_key_value": 178953840000
         },
     ],
 )
-def test_a_state_that_is_not_ours(tap: Tap, state: Any) -> None:
+def test_a_foreign_state_is_refused(tap: Tap, state: Any) -> None:
     refused = tap(state=state)
     assert refused.code == 1
     assert len(refused.errors) == 1, refused.stderr
@@ -151,7 +153,7 @@ def test_a_catalog_of_another_tap_is_refused(tap: Tap, catalog: Any, clue: str) 
     ],
     ids=str,
 )
-def test_a_stream_map_that_cannot_be_carried_out(
+def test_an_invalid_stream_map_is_refused(
     tap: Tap, sandbox: Sandbox, changes: dict[str, Any]
 ) -> None:
     sandbox.insert("reservations", name="Kanárik")
@@ -206,7 +208,7 @@ def test_the_next_run_accepts_the_state_of_the_last(tap: Tap) -> None:
         ({"status": 200, "body": '{"result": {"success": false}}'}, "list_facilities"),
     ],
 )
-def test_an_answer_that_is_none(
+def test_an_unusable_response_is_reported_in_one_line(
     tap: Tap, sandbox: Sandbox, answer: dict[str, Any], clue: str
 ) -> None:
     sandbox.script("list_facilities", {**answer, "times": 20})
@@ -217,7 +219,7 @@ def test_an_answer_that_is_none(
     assert not refused.records("facilities")
 
 
-def test_an_answer_of_more_rows_than_any_list_has(tap: Tap, sandbox: Sandbox) -> None:
+def test_a_response_with_too_many_rows_is_refused(tap: Tap, sandbox: Sandbox) -> None:
     rows = ",".join(f'{{"id":{n}}}' for n in range(100_001))
     body = f'{{"result":{{"success":true,"data":{{"reservations":[{rows}]}}}}}}'
     sandbox.script("list_reservations", {"status": 200, "body": body, "times": 20})
@@ -227,7 +229,7 @@ def test_an_answer_of_more_rows_than_any_list_has(tap: Tap, sandbox: Sandbox) ->
     assert "a response contains 100001 rows" in refused.errors[0]
 
 
-def test_an_answer_that_would_grow_when_it_is_decoded(tap: Tap, sandbox: Sandbox) -> None:
+def test_a_response_that_grows_when_decoded_is_refused(tap: Tap, sandbox: Sandbox) -> None:
     body = '{"result":{"success":true,"data":{"reservations":[' + "[]," * 2_000_000 + "[]]}}}"
     sandbox.script("list_reservations", {"status": 200, "body": body, "times": 20})
     refused = tap()
@@ -247,7 +249,7 @@ def test_an_id_that_is_not_an_int64_is_refused(tap: Tap, sandbox: Sandbox, key: 
     assert not refused.records("reservations")
 
 
-def test_a_host_that_is_not_there(tap: Tap) -> None:
+def test_an_unreachable_host_is_reported_in_one_line(tap: Tap) -> None:
     refused = tap(api_url="http://127.0.0.1:9/public/api/v1")
     assert refused.code == 1
     assert len(refused.errors) == 1

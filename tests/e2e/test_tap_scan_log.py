@@ -70,7 +70,7 @@ def test_without_the_setting_nothing_changes(tap: Tap) -> None:
     assert "scans" not in names
 
 
-def test_it_is_selected_like_any_stream(tap: Tap) -> None:
+def test_the_log_of_scans_is_selected_like_any_stream(tap: Tap) -> None:
     """A catalog can leave it out, and may name it without the setting."""
     catalog = json.loads(tap("--discover", scan_log=True).stdout)
     assert streams(tap(catalog=catalog, scan_log=True))[-1] == "scans"
@@ -82,9 +82,7 @@ def test_it_is_selected_like_any_stream(tap: Tap) -> None:
     assert "scans" not in streams(tap(catalog=catalog, scan_log=True))
 
 
-def test_a_token_that_may_not_list_facilities_has_a_key_all_the_same(
-    tap: Tap, clinic: Sandbox
-) -> None:
+def test_scans_without_a_facility_list_have_a_key(tap: Tap, clinic: Sandbox) -> None:
     """A key must not be null: facility 0 stands for all of them."""
     clinic.behave(forbid=["list_facilities"])
     assert {s["facilityId"] for s in tap(scan_log=True).records("scans")} == {0}

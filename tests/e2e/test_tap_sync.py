@@ -43,7 +43,9 @@ def asked(clinic: Sandbox, operation: str = "list_reservations") -> list[dict[st
         {"page_size": 100, "max_concurrency": 8},
     ],
 )
-def test_each_key_leaves_exactly_once(tap: Tap, clinic: Sandbox, paging: dict[str, int]) -> None:
+def test_each_key_is_emitted_exactly_once(
+    tap: Tap, clinic: Sandbox, paging: dict[str, int]
+) -> None:
     synced = tap(**paging)
     assert synced.code == 0, synced.stderr
     for stream in STREAMS:
@@ -51,7 +53,7 @@ def test_each_key_leaves_exactly_once(tap: Tap, clinic: Sandbox, paging: dict[st
         assert keys == {row["id"]: 1 for row in clinic.rows(stream)}
 
 
-def test_every_datetime_carries_the_offset_of_its_facility(tap: Tap, clinic: Sandbox) -> None:
+def test_every_datetime_has_the_offset_of_its_facility(tap: Tap, clinic: Sandbox) -> None:
     synced = tap()
     zones = {row["id"]: row["timeZone"] for row in clinic.rows("facilities")}
     assert len(set(zones.values())) > 1
@@ -79,14 +81,16 @@ def test_every_datetime_carries_the_offset_of_its_facility(tap: Tap, clinic: San
         ("2026-07-01T00:00:00", "2026-07-01T00:00:00+02:00"),
     ],
 )
-def test_nights_that_are_special(tap: Tap, clinic: Sandbox, wall: str, expected: str) -> None:
+def test_nights_of_clock_changes_have_the_right_offset(
+    tap: Tap, clinic: Sandbox, wall: str, expected: str
+) -> None:
     zones = {row["timeZone"]: row["id"] for row in clinic.rows("facilities")}
     key = clinic.insert("reservations", facilityId=zones["Europe/Bratislava"], dateFrom=wall)
     [record] = [r for r in tap().records("reservations") if r["id"] == key]
     assert record["dateFrom"] == expected
 
 
-def test_the_bookmark_is_the_time_of_the_question(tap: Tap, clinic: Sandbox) -> None:
+def test_the_bookmark_is_the_time_of_the_first_request(tap: Tap, clinic: Sandbox) -> None:
     first = tap(lookback_seconds=0)
     for facility, value in bookmarks(first).items():
         [question] = [r for r in asked(clinic) if r["query"]["facilityId"] == str(facility)][:1]
@@ -109,7 +113,7 @@ def test_the_bookmark_is_the_time_of_the_question(tap: Tap, clinic: Sandbox) -> 
     assert len(second.records("reservations")) < len(clinic.rows("reservations")) / 2
 
 
-def test_lookback_asks_further_back(tap: Tap, clinic: Sandbox) -> None:
+def test_lookback_seconds_moves_last_sync_back(tap: Tap, clinic: Sandbox) -> None:
     first = tap()
     before = len(asked(clinic))
     tap(state=first.state, lookback_seconds=3600)
@@ -118,7 +122,7 @@ def test_lookback_asks_further_back(tap: Tap, clinic: Sandbox) -> None:
         assert int(question["query"]["lastSync"]) == bookmarks(first)[facility] - 3_600_000
 
 
-def test_an_empty_answer_moves_the_bookmark(tap: Tap, clinic: Sandbox) -> None:
+def test_an_empty_list_advances_the_bookmark(tap: Tap, clinic: Sandbox) -> None:
     first = tap()
     clinic.behave(last_sync="gt")
     clinic.advance(seconds=3600)
@@ -129,7 +133,7 @@ def test_an_empty_answer_moves_the_bookmark(tap: Tap, clinic: Sandbox) -> None:
         assert value >= bookmarks(first)[facility] + 3_599_000
 
 
-def test_an_unreliable_list_keeps_its_bookmark_and_the_others_move(
+def test_an_unreliable_list_keeps_its_bookmark_and_the_others_advance(
     tap: Tap, clinic: Sandbox
 ) -> None:
     first = tap()
@@ -151,7 +155,7 @@ def test_an_unreliable_list_keeps_its_bookmark_and_the_others_move(
     assert {r["id"] for r in second.records("reservations")} >= set(range(1, 101))
 
 
-def test_everything_is_read_after_the_clock_went_back(tap: Tap, clinic: Sandbox) -> None:
+def test_everything_is_read_after_the_servers_clock_was_set_back(tap: Tap, clinic: Sandbox) -> None:
     first = tap()
     ahead = json.loads(json.dumps(first.state))
     for partition in ahead["bookmarks"]["reservations"]["partitions"]:
@@ -162,7 +166,7 @@ def test_everything_is_read_after_the_clock_went_back(tap: Tap, clinic: Sandbox)
     assert len(second.records("reservations")) == len(clinic.rows("reservations"))
 
 
-def test_a_token_that_may_not_list_facilities_reads_on(tap: Tap, clinic: Sandbox) -> None:
+def test_a_token_that_may_not_list_facilities_can_read_lists(tap: Tap, clinic: Sandbox) -> None:
     clinic.behave(forbid=["list_facilities"])
     synced = tap(default_timezone="Europe/Bratislava")
     assert synced.code == 0, synced.stderr
@@ -216,7 +220,7 @@ def test_singer_features_of_the_sdk_work(tap: Tap, tmp_path: Path) -> None:
     assert {m["stream"] for m in batched.messages if m["type"] == "BATCH"} == set(STREAMS)
 
 
-def test_about_and_version() -> None:
+def test_about_and_version_describe_the_plugin() -> None:
     about = json.loads(run("tap-bookio", "--about", "--format=json").stdout)
     properties = about["settings"]["properties"]
     assert {"auth_token", "personal_data", "detect_deletions"} <= properties.keys()
@@ -225,7 +229,7 @@ def test_about_and_version() -> None:
     assert "tap-bookio v" in run("tap-bookio", "--version").stdout
 
 
-def test_with_batches_no_bookmark_leaves_before_its_rows(
+def test_with_batch_no_bookmark_is_emitted_before_its_rows(
     tap: Tap, clinic: Sandbox, tmp_path: Path
 ) -> None:
     encoding = {"format": "jsonl", "compression": "gzip"}
@@ -245,7 +249,7 @@ def test_with_batches_no_bookmark_leaves_before_its_rows(
         assert set(bookmarks(synced, stream)) == {row["id"] for row in clinic.rows("facilities")}
 
 
-def test_a_catalog_of_another_mode_does_not_bring_omitted_fields_back(tap: Tap) -> None:
+def test_a_catalog_of_another_mode_does_not_restore_omitted_fields(tap: Tap) -> None:
     catalog = json.loads(tap("--discover").stdout)
     assert "cancellationReason" in str(catalog)
     synced = tap(catalog=catalog, personal_data="omit")

@@ -132,7 +132,7 @@ def test_every_type_of_column_becomes_json_with_its_schema(
         assert ("format" in schema[f"c{n}"]) is str(value).endswith("Z"), sql
 
 
-def test_now_works_and_says_its_offset(warehouse) -> None:
+def test_now_has_an_offset(warehouse) -> None:
     [record] = warehouse.tap(anything="SELECT now() AS a, now()::TIMESTAMP AS b").records(
         "anything"
     )
@@ -140,13 +140,13 @@ def test_now_works_and_says_its_offset(warehouse) -> None:
     assert record["a"] == record["b"]
 
 
-def test_wall_time_leaves_without_offset_where_the_setting_says_so(warehouse) -> None:
+def test_naive_timestamps_can_be_emitted_without_offset(warehouse) -> None:
     select = "SELECT TIMESTAMP '2027-05-02 10:00:00' AS a, TIMESTAMPTZ '2027-05-02 10:00+02' AS b"
     sync = warehouse.tap(settings={"naive_timestamps": "facility"}, anything=select)
     assert sync.records("anything") == [{"a": "2027-05-02T10:00:00", "b": "2027-05-02T08:00:00Z"}]
 
 
-def test_names_that_equal_a_field_but_for_case_are_bookio_s(warehouse) -> None:
+def test_column_names_match_fields_regardless_of_case(warehouse) -> None:
     select = (
         """SELECT 1 AS facilityid, 2 AS "EXTERNALID", 'x' AS "cancellationReason", 3 AS mine;"""
     )
@@ -197,7 +197,7 @@ def test_a_query_without_facility_is_refused_where_facilities_are_named(warehous
 LOADED = {"dateFrom": "was_from", "status": "was_status"}
 
 
-def test_the_warehouses_last_read_values_are_sent_on_request(warehouse) -> None:
+def test_last_read_values_of_the_warehouse_are_sent_on_request(warehouse) -> None:
     """A stale warehouse sends the values it knew, so target-bookio can detect that."""
     select = "SELECT 5 AS id, 'CANCELLED' AS status, 'CONFIRMED' AS WAS_STATUS, "
     select += "TIMESTAMP '2027-05-02 10:00:00' AS was_from"
@@ -222,7 +222,7 @@ def test_the_warehouses_last_read_values_are_sent_on_request(warehouse) -> None:
     ("columns", "said"),
     [({"note": "x"}, "note cannot be expected"), (LOADED, "does not return was_status")],
 )
-def test_columns_that_cannot_be_expected_are_one_line(duckdb, columns, said) -> None:
+def test_invalid_expected_columns_are_reported_in_one_line(duckdb, columns, said) -> None:
     select = "SELECT 5 AS id, TIMESTAMP '2027-05-02 10:00:00' AS was_from"
     one_line(duckdb.tap(settings={"expected_columns": columns}, reservations=select), said)
 
@@ -238,7 +238,7 @@ def test_columns_that_cannot_be_expected_are_one_line(duckdb, columns, said) -> 
     ],
 )
 @pytest.mark.parametrize("kind", BOTH)
-def test_a_query_that_cannot_work_is_one_line(
+def test_an_invalid_query_is_reported_in_one_line(
     request, kind: str, select: str, of_duckdb: str, of_postgres: str
 ) -> None:
     said = of_duckdb if kind == "duckdb" else of_postgres
@@ -254,7 +254,7 @@ def test_an_error_does_not_quote_a_row(warehouse) -> None:
     assert "Kanárik" not in failed.stderr + failed.stdout
 
 
-def test_a_file_that_is_none_is_one_line(tmp_path) -> None:
+def test_an_invalid_database_file_is_reported_in_one_line(tmp_path) -> None:
     file = tmp_path / "none.duckdb"
     warehouse = Warehouse(tmp_path, {"filepath": str(file)})
     one_line(warehouse.tap(reservations="SELECT 1"), str(file))
@@ -262,11 +262,11 @@ def test_a_file_that_is_none_is_one_line(tmp_path) -> None:
     one_line(warehouse.tap(reservations="SELECT 1"), "not a valid DuckDB database file")
 
 
-def test_neither_file_nor_database_is_one_line(tmp_path) -> None:
+def test_a_missing_database_setting_is_reported_in_one_line(tmp_path) -> None:
     one_line(Warehouse(tmp_path, {}).tap(reservations="SELECT 1"), "TAP_WAREHOUSE_DATABASE_URL")
 
 
-def test_a_database_goes_before_a_file(postgres) -> None:
+def test_database_url_takes_precedence_over_filepath(postgres) -> None:
     """Meltano has a default for the file."""
     sync = postgres.tap(settings={"filepath": "none.duckdb"}, reservations="SELECT 1 AS id")
     assert sync.records("reservations") == [{"id": 1}]
@@ -283,7 +283,7 @@ def with_password(postgres: Warehouse, postgres_port: int) -> str:
     return f"postgresql://{WITH_PASSWORD}{{}}@127.0.0.1:{postgres_port}/postgres"
 
 
-def test_a_password_stands_in_the_address_or_in_the_environment(postgres, with_password) -> None:
+def test_a_password_can_be_in_the_address_or_the_environment(postgres, with_password) -> None:
     in_address = {"database_url": with_password.format(f":{IN_A_URL}")}
     assert postgres.tap(settings=in_address, a="SELECT 1 AS id").records("a") == [{"id": 1}]
     alone = {"database_url": with_password.format("")}
@@ -291,7 +291,9 @@ def test_a_password_stands_in_the_address_or_in_the_environment(postgres, with_p
     assert sync.records("a") == [{"id": 1}]
 
 
-def test_a_failed_connection_is_one_line_without_the_password(postgres, with_password) -> None:
+def test_a_failed_connection_is_reported_in_one_line_without_the_password(
+    postgres, with_password
+) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -315,7 +317,7 @@ def test_a_failed_connection_is_one_line_without_the_password(postgres, with_pas
             assert hidden not in failed.stderr + failed.stdout
 
 
-def test_a_connection_that_breaks_is_one_line(postgres) -> None:
+def test_a_broken_connection_is_reported_in_one_line(postgres) -> None:
     failed = postgres.tap(a="SELECT pg_terminate_backend(pg_backend_pid()) AS id")
     one_line(failed, "terminating connection")
 
@@ -327,7 +329,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_rows_are_read_as_they_are_sent(request, kind: str) -> None:
+def test_rows_are_streamed(request, kind: str) -> None:
     """The first rows of a result that fits into no memory come at once."""
     file = request.getfixturevalue(kind).config({"a": ENDLESS[kind]})
     command = [BIN / "tap-warehouse", "--config", file]

@@ -49,7 +49,7 @@ WIDER: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("stream", "before", "now"), WIDER, ids=str)
-def test_rows_that_were_filtered_out_before_come(
+def test_rows_that_were_filtered_out_before_are_emitted(
     tap: Tap, clinic: Sandbox, stream: str, before: dict[str, Any], now: dict[str, Any]
 ) -> None:
     """Each facility is read in full once, and a message names the setting."""
@@ -59,16 +59,18 @@ def test_rows_that_were_filtered_out_before_come(
     assert is_full(clinic, stream, since)
     assert ids(second, stream) == ids(tap(**now), stream)
     [name] = before.keys()
-    warned = [line for line in second.stderr.splitlines() if "in full," in line and stream in line]
-    assert len(warned) == len(clinic.rows("facilities"))
-    assert all(name in line for line in warned)
+    warnings = [
+        line for line in second.stderr.splitlines() if "in full," in line and stream in line
+    ]
+    assert len(warnings) == len(clinic.rows("facilities"))
+    assert all(name in line for line in warnings)
     since = len(clinic.requests(f"list_{stream}"))
     tap(state=second.state, **now)
     assert not is_full(clinic, stream, since)
 
 
 @pytest.mark.parametrize(("stream", "now", "before"), WIDER, ids=str)
-def test_a_question_that_became_narrower_goes_on(
+def test_a_narrower_filter_keeps_the_bookmark(
     tap: Tap, clinic: Sandbox, stream: str, before: dict[str, Any], now: dict[str, Any]
 ) -> None:
     """The control: the same settings the other way round lose nothing."""
@@ -80,7 +82,7 @@ def test_a_question_that_became_narrower_goes_on(
     assert "in full," not in second.stderr
 
 
-def test_moving_back_and_forth_loses_nothing(tap: Tap, clinic: Sandbox) -> None:
+def test_adding_and_removing_a_filter_loses_nothing(tap: Tap, clinic: Sandbox) -> None:
     """A row that changes while a filter hides it is emitted when the filter is removed."""
     first = tap()
     row = max(clinic.rows("reservations"), key=lambda row: row["dateFrom"])
@@ -104,7 +106,7 @@ def test_an_earlier_start_date_after_a_later_one_is_still_covered(
     assert not is_full(clinic, "reservations", since)
 
 
-def test_a_state_of_an_older_version_is_read(tap: Tap, clinic: Sandbox) -> None:
+def test_a_state_of_an_older_version_is_accepted(tap: Tap, clinic: Sandbox) -> None:
     """It has no filters; the bookmark stays valid and stores them from now on."""
     first = tap()
     older = json.loads(json.dumps(first.state))
@@ -133,7 +135,7 @@ def test_a_state_of_an_older_version_is_read(tap: Tap, clinic: Sandbox) -> None:
     ],
     ids=str,
 )
-def test_filters_that_we_did_not_write_are_refused(tap: Tap, filters: Any) -> None:
+def test_invalid_filters_in_a_state_are_refused(tap: Tap, filters: Any) -> None:
     """One line, before the first request."""
     entry = {"replication_key_value": 1789538400000, "filters": filters}
     refused = tap(state={"bookmarks": {"reservations": entry}})
@@ -143,7 +145,7 @@ def test_filters_that_we_did_not_write_are_refused(tap: Tap, filters: Any) -> No
     assert refused.messages == []
 
 
-def test_a_stricter_mode_says_what_the_warehouse_still_holds(tap: Tap) -> None:
+def test_a_stricter_mode_warns_about_data_already_in_the_warehouse(tap: Tap) -> None:
     """Every run warns until a full refresh; the other way round there is no warning."""
     kept = tap()
     for _ in range(2):

@@ -29,7 +29,7 @@ def test_a_new_journal_is_announced_with_its_path(target: Target, tmp_path: Path
     """A relative path starts at the Meltano project, and the first run says where that is."""
     target.settings["journal_path"] = ".bookio/journal.sqlite3"
     target.settings["rejects_path"] = ".bookio/rejects.jsonl"
-    told = [
+    runs = [
         run(
             "target-bookio",
             *target.command()[1:],
@@ -39,11 +39,11 @@ def test_a_new_journal_is_announced_with_its_path(target: Target, tmp_path: Path
         for _ in range(2)
     ]
     line = f"new journal at {tmp_path}/.bookio/journal.sqlite3"
-    assert [line in done.stderr for done in told] == [True, False]
+    assert [line in done.stderr for done in runs] == [True, False]
     assert (tmp_path / ".bookio/rejects.jsonl").exists()
 
 
-def test_a_renewed_token_goes_on_with_its_journal(target: Target) -> None:
+def test_a_renewed_token_keeps_its_journal(target: Target) -> None:
     """One run with previous_auth_token is enough; before it, nothing is written."""
     bookings = [target.booking(n) for n in range(3)]
     Database(target.journal, Account(target.sandbox.url, OLD_TOKEN)).close()
@@ -65,10 +65,10 @@ def test_a_new_journal_is_announced_loudly_where_lists_hide_our_numbers(
 ) -> None:
     """There it is the only protection against a second booking, so the log warns."""
     target = Target(start_sandbox(size=20, hide=["externalId"]), tmp_path)
-    told = [target([target.booking(n)], resend_after_seconds=0).stderr for n in range(2)]
-    warnings = ["WARNING" in line and str(target.journal) in line for line in told[0].splitlines()]
-    assert sum(warnings) == 1, told[0]
-    assert "shows no externalId" not in told[1]
+    logs = [target([target.booking(n)], resend_after_seconds=0).stderr for n in range(2)]
+    warnings = ["WARNING" in line and str(target.journal) in line for line in logs[0].splitlines()]
+    assert sum(warnings) == 1, logs[0]
+    assert "shows no externalId" not in logs[1]
 
 
 def test_a_copy_without_its_wal_writes_nothing(target: Target, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_copy_without_its_wal_writes_nothing(target: Target, tmp_path: Path) -
     assert writes(target.sandbox) == []
 
 
-def test_a_doubt_of_the_first_format_is_never_sent_again_where_lists_cannot_tell(
+def test_an_unclear_write_of_the_first_format_is_never_repeated(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
     """It stores nothing that identifies the booking, so absent and hidden look the same."""

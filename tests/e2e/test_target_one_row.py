@@ -63,7 +63,7 @@ def test_two_records_of_one_row_send_one_cancellation(target: Target, clinic: Sa
     assert len(clinic.emails()) == before + 1
 
 
-def test_a_row_of_another_number_is_left_alone(target: Target, clinic: Sandbox) -> None:
+def test_a_row_with_another_external_id_is_not_touched(target: Target, clinic: Sandbox) -> None:
     """A record that names two rows at once is refused, and the next one is not misled by it."""
     target([target.booking(0), target.booking(1)])
     rows = {row["externalId"]: row["id"] for row in clinic.rows("reservations")}
@@ -76,7 +76,7 @@ def test_a_row_of_another_number_is_left_alone(target: Target, clinic: Sandbox) 
 
 
 @pytest.mark.parametrize("change", [{"dateFrom": "2027-01-07T09:00:00"}, GONE])
-def test_a_row_that_shows_neither_number_nor_answer_is_known_by_its_booking(
+def test_a_row_without_external_id_or_response_is_matched_by_its_booking(
     target: Target, clinic: Sandbox, change: dict[str, Any]
 ) -> None:
     """Rule 21: facility, service, start and person tell which row a creation became."""
@@ -104,7 +104,7 @@ def test_a_row_that_a_person_removed_stays_removed_unless_source_wins(
     assert writes(clinic) == ["create_blocked_time"] * 2
 
 
-def test_a_row_that_the_source_removed_can_come_back(target: Target, clinic: Sandbox) -> None:
+def test_a_row_that_the_source_removed_can_be_restored(target: Target, clinic: Sandbox) -> None:
     target([target.block(0)], "blocked_times")
     [row] = [row for row in clinic.rows("blocked_times") if row["externalId"] == 7_000_000]
     clinic.remove("blocked_times", row["id"])
@@ -125,7 +125,7 @@ def test_the_same_record_again_does_not_hide_a_persons_change(
     assert writes(clinic) == ["create_reservation"]
 
 
-def test_a_new_record_before_an_old_one_is_not_history(target: Target, clinic: Sandbox) -> None:
+def test_a_new_record_followed_by_an_old_one_is_written(target: Target, clinic: Sandbox) -> None:
     target([target.booking(0)])
     number = {"externalId": 9_000_000}
     confirmed = {**number, "status": "CONFIRMED"}
@@ -135,7 +135,7 @@ def test_a_new_record_before_an_old_one_is_not_history(target: Target, clinic: S
     assert by_external_id(clinic)[9_000_000]["dateFrom"] == "2027-01-07T09:00:00"
 
 
-def test_a_refused_last_record_does_not_bring_the_past_back(
+def test_a_rejected_last_record_does_not_restore_an_older_one(
     target: Target, clinic: Sandbox
 ) -> None:
     refusal = {"result": {"success": False, "errors": ["full"], "errorCode": 30}}

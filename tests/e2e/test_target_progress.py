@@ -62,7 +62,7 @@ def test_a_terminal_shows_stream_and_records(target: Target) -> None:
     assert state == b'{"records": 60}\n'
 
 
-def test_ci_sees_the_log_alone(target: Target) -> None:
+def test_no_progress_line_in_ci(target: Target) -> None:
     """The control: a terminal that nobody watches."""
     seen, _ = on_a_terminal(target, CI="true")
     assert COUNT not in seen

@@ -50,7 +50,7 @@ def test_a_dry_run_shows_old_and_new_and_who_gets_an_email(target: Target) -> No
     assert change in moved["changes"]
 
 
-def test_the_end_of_a_dry_run_is_not_taken_for_a_real_one(target: Target) -> None:
+def test_the_end_of_a_dry_run_is_marked_as_such(target: Target) -> None:
     """The last lines show, to people and programs, that nothing was written."""
     dry, real = target([target.booking(0)], dry_run=True), target([target.booking(0)])
     assert "DRY RUN, nothing was written" in dry.stderr.splitlines()[-1]
@@ -92,7 +92,7 @@ def test_a_dry_run_writes_no_results(target: Target, tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_old_trouble_does_not_stop_new_bookings(target: Target, clinic: Sandbox) -> None:
+def test_known_rejects_do_not_stop_new_bookings(target: Target, clinic: Sandbox) -> None:
     """Known rejects are counted, but neither written again nor a reason to stop."""
     bad = [target.booking(n, locale=7) for n in range(5)]
     assert target(bad, max_rejects=4).code == 1
@@ -104,7 +104,7 @@ def test_old_trouble_does_not_stop_new_bookings(target: Target, clinic: Sandbox)
     assert target([*bad, target.booking(0, locale=8)], max_rejects=0).code == 1, "this one is new"
 
 
-def test_a_conflict_lasts_in_the_reject_file(target: Target, clinic: Sandbox) -> None:
+def test_a_conflict_stays_in_the_reject_file(target: Target, clinic: Sandbox) -> None:
     """STATE passes a conflict, so a file must keep it; the exit code stays 0."""
     target([target.booking(0)])
     key = by_external_id(clinic)[9_000_000]["id"]
@@ -132,7 +132,9 @@ def booked_block(target: Target) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("choice", ["ignore", "warn", "reject"])
-def test_a_blocked_time_over_bookings(target: Target, clinic: Sandbox, choice: str) -> None:
+def test_a_blocked_time_over_bookings_is_reported(
+    target: Target, clinic: Sandbox, choice: str
+) -> None:
     """Blocking a time in which patients come warns, and with ``reject`` is not written."""
     assert target([target.booking(0)]).code == 0
     row = by_external_id(clinic)[9_000_000]
@@ -149,7 +151,9 @@ def test_a_blocked_time_over_bookings(target: Target, clinic: Sandbox, choice: s
         assert line["reason"] == "overlap"
 
 
-def test_more_bookings_in_a_term_than_a_service_takes(target: Target, clinic: Sandbox) -> None:
+def test_more_bookings_in_a_term_than_the_capacity_are_reported(
+    target: Target, clinic: Sandbox
+) -> None:
     """The one too many is not written with ``reject``, also if the run itself books the others."""
     [capacity] = {
         service["capacity"]
@@ -175,7 +179,7 @@ def test_bookings_side_by_side_do_not_overlap(target: Target) -> None:
     assert target([far], "blocked_times", on_overlap="reject").code == 0
 
 
-def test_overlaps_that_cannot_be_looked_for_stop_nothing(target: Target, clinic: Sandbox) -> None:
+def test_a_failed_check_for_overlaps_stops_nothing(target: Target, clinic: Sandbox) -> None:
     clinic.behave(forbid=["list_calendars"])
     done = target([target.booking(0)], on_overlap="reject")
     assert done.code == 0, done.stderr

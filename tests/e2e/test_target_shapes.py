@@ -28,7 +28,7 @@ def cancelled(clinic: Sandbox) -> int:
 
 
 @pytest.mark.parametrize("key", ["service", "facility", "reservation"])
-def test_the_id_of_something_else_is_not_the_new_rows(
+def test_an_unrelated_id_in_a_response_is_not_taken_for_the_new_row(
     target: Target, clinic: Sandbox, key: str
 ) -> None:
     victim = clinic.insert("reservations", facilityId=target.facility, status="CONFIRMED")
@@ -42,7 +42,7 @@ def test_the_id_of_something_else_is_not_the_new_rows(
     assert by_external_id(clinic)[9_000_000]["status"] == "CANCELLED"
 
 
-def test_a_row_at_another_facility_is_not_booked_twice(target: Target, clinic: Sandbox) -> None:
+def test_a_booking_at_another_facility_is_not_made_twice(target: Target, clinic: Sandbox) -> None:
     other = clinic.rows("facilities")[1]["id"]
     assert target([target.booking(0)]).code == 0
     for lost in (False, True):
@@ -100,9 +100,7 @@ def test_a_lost_change_of_a_calendars_services_is_sent_again(
     assert [service["name"] for service in changed["services"]] == ["RTG"]
 
 
-def test_a_stream_that_is_sent_again_does_not_go_through_its_past(
-    target: Target, clinic: Sandbox
-) -> None:
+def test_a_stream_sent_again_does_not_repeat_old_changes(target: Target, clinic: Sandbox) -> None:
     past = [
         target.booking(0),
         target.booking(0, status="CANCELLED"),
@@ -116,7 +114,7 @@ def test_a_stream_that_is_sent_again_does_not_go_through_its_past(
     assert cancelled(clinic) == before + 1
 
 
-def test_a_record_before_a_new_schema_is_carried_out_first(target: Target, clinic: Sandbox) -> None:
+def test_records_before_a_new_schema_are_written_first(target: Target, clinic: Sandbox) -> None:
     moved = target.booking(0, dateFrom="2027-01-07T09:00:00")
     first = singer_lines("reservations", [target.booking(0)])
     second = singer_lines("reservations", [moved]).replace('"integer"', '"number"')
@@ -125,7 +123,7 @@ def test_a_record_before_a_new_schema_is_carried_out_first(target: Target, clini
     assert by_external_id(clinic)[9_000_000]["dateFrom"] == "2027-01-07T09:00:00"
 
 
-def test_a_half_done_plan_is_not_a_persons_change(target: Target, clinic: Sandbox) -> None:
+def test_a_partly_applied_plan_is_not_a_conflict(target: Target, clinic: Sandbox) -> None:
     target([target.booking(0)])
     refusal = {"result": {"success": False, "errors": ["no"], "errorCode": 10}}
     clinic.script("change_reservation_status", {"status": 400, "body": json.dumps(refusal)})
@@ -136,7 +134,7 @@ def test_a_half_done_plan_is_not_a_persons_change(target: Target, clinic: Sandbo
     assert "0 conflicts" in again.stderr
 
 
-def test_one_number_for_two_rows_is_given_to_the_first(target: Target, clinic: Sandbox) -> None:
+def test_only_the_first_of_two_rows_gets_an_external_id(target: Target, clinic: Sandbox) -> None:
     keys = [
         clinic.insert("reservations", facilityId=target.facility, externalId=None) for _ in "ab"
     ]
@@ -145,7 +143,9 @@ def test_one_number_for_two_rows_is_given_to_the_first(target: Target, clinic: S
     assert writes(clinic) == ["confirm_sync"]
 
 
-def test_a_blocked_time_that_goes_meanwhile_is_gone(target: Target, clinic: Sandbox) -> None:
+def test_a_blocked_time_that_is_removed_meanwhile_counts_as_removed(
+    target: Target, clinic: Sandbox
+) -> None:
     target([target.block(0)], "blocked_times")
     lost = {"status": 404, "body": "<html>", "apply": True}
     clinic.script("remove_blocked_time", lost)
@@ -154,7 +154,7 @@ def test_a_blocked_time_that_goes_meanwhile_is_gone(target: Target, clinic: Sand
     assert "1 removed" in gone.stderr
 
 
-def test_rows_that_always_fail_do_not_stop_the_others(target: Target, clinic: Sandbox) -> None:
+def test_rows_that_always_fail_do_not_stop_others(target: Target, clinic: Sandbox) -> None:
     """Twelve of them in a row look like silence, the first time and every time."""
     bad = [target.booking(n, note="poison") for n in range(12)]
     clinic.script("create_reservation", {"status": 500, "times": 12 * 4})
@@ -181,7 +181,7 @@ def test_an_invalid_replay_file_is_reported_in_one_line(
     assert "--replay" in refused.errors[0]
 
 
-def test_files_are_made_late_and_only_in_safe_places(target: Target, tmp_path: Path) -> None:
+def test_files_are_created_late_and_only_in_safe_places(target: Target, tmp_path: Path) -> None:
     assert target([], "reservations", "--test").code == 0
     assert not target.journal.parent.exists(), "a test writes nothing"
     assert target([], auth_token="typo").code == 1

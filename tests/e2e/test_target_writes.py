@@ -37,7 +37,7 @@ def test_bookings_arrive_once_with_the_facilitys_wall_time(target: Target, clini
     assert len(writes(clinic)) == 30
 
 
-def test_with_the_journal_lost_a_look_up_prevents_doubles(target: Target, clinic: Sandbox) -> None:
+def test_without_a_journal_a_lookup_prevents_duplicates(target: Target, clinic: Sandbox) -> None:
     bookings = [target.booking(n) for n in range(10)]
     target(bookings)
     target.journal.unlink()
@@ -66,7 +66,7 @@ def test_only_what_differs_is_written(target: Target, clinic: Sandbox) -> None:
     assert rows[came["externalId"]]["status"] == "DID_NOT_COME"
 
 
-def test_records_of_one_key_are_carried_out_in_order(target: Target, clinic: Sandbox) -> None:
+def test_records_of_one_key_are_written_in_order(target: Target, clinic: Sandbox) -> None:
     days = ["2027-01-11", "2027-01-12", "2027-01-13"]
     done = target([target.booking(0)] + [target.booking(0, dateFrom=f"{d}T10:00:00") for d in days])
     assert done.code == 0, done.stderr
@@ -120,7 +120,7 @@ def test_records_of_tap_bookio_are_accepted_and_change_nothing(
     assert writes(clinic) == []
 
 
-def test_confirm_sync_gives_a_clinics_number(target: Target, clinic: Sandbox) -> None:
+def test_confirm_sync_adds_our_external_id(target: Target, clinic: Sandbox) -> None:
     key = clinic.insert("reservations", facilityId=target.facility, externalId=None)
     done = target([{"id": key, "facilityId": target.facility, "externalId": 4711}])
     assert done.code == 0, done.stderr
@@ -151,7 +151,9 @@ def test_calendars_are_created_modified_and_ended(target: Target, clinic: Sandbo
     assert (row["note"], row["validTo"]) == ("first floor", "2027-06-30T00:00:00")
 
 
-def test_a_change_by_a_person_wins_unless_the_source_shall(target: Target, clinic: Sandbox) -> None:
+def test_a_persons_change_wins_unless_conflict_is_source_wins(
+    target: Target, clinic: Sandbox
+) -> None:
     target([target.booking(0)])
     key = by_external_id(clinic)[9_000_000]["id"]
     clinic.change("reservations", key, dateFrom="2027-02-01T08:00:00")
@@ -300,7 +302,9 @@ def test_input_that_is_not_a_singer_stream_is_refused(
         ({"api_url": "http://medic.example.org"}, "https"),
     ],
 )
-def test_settings_that_cannot_work(target: Target, settings: dict[str, Any], clue: str) -> None:
+def test_an_invalid_setting_stops_the_run_in_one_line(
+    target: Target, settings: dict[str, Any], clue: str
+) -> None:
     refused = target([target.booking(0)], **settings)
     assert refused.code == 1
     assert len(refused.errors) == 1, refused.stderr
@@ -308,7 +312,7 @@ def test_settings_that_cannot_work(target: Target, settings: dict[str, Any], clu
     assert refused.stdout == ""
 
 
-def test_a_journal_is_of_one_account_and_one_process(target: Target, tmp_path: Path) -> None:
+def test_a_journal_belongs_to_one_account_and_one_process(target: Target, tmp_path: Path) -> None:
     target([target.booking(0)])
     other = target([], api_url=target.sandbox.url + "/")
     assert other.code == 0, "a slash makes no other account"

@@ -41,7 +41,7 @@ def run_in(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[st
     )
 
 
-def test_it_discovers_its_streams(bin_of_plain_install: Path, tmp_path: Path) -> None:
+def test_the_wheel_discovers_its_streams(bin_of_plain_install: Path, tmp_path: Path) -> None:
     done = run_in(tmp_path, bin_of_plain_install / "tap-bookio", "--discover")
     assert done.returncode == 0, done.stderr
     streams = json.loads(done.stdout)["streams"]
@@ -50,7 +50,7 @@ def test_it_discovers_its_streams(bin_of_plain_install: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("script", ["tap-bookio", "target-bookio"])
-def test_its_plugins_describe_themselves(
+def test_the_wheels_plugins_describe_themselves(
     bin_of_plain_install: Path, tmp_path: Path, script: str
 ) -> None:
     done = run_in(tmp_path, bin_of_plain_install / script, "--about", "--format=json")
@@ -59,7 +59,7 @@ def test_its_plugins_describe_themselves(
 
 
 @pytest.mark.parametrize("script", ["bookio-doctor", "bookio-shards"])
-def test_it_brings_what_needs_no_extra(
+def test_commands_without_extra_work_in_a_plain_install(
     bin_of_plain_install: Path, tmp_path: Path, script: str
 ) -> None:
     done = run_in(tmp_path, bin_of_plain_install / script, "--help")

@@ -62,7 +62,7 @@ def test_sending_back_loaded_rows_changes_nothing(clinic, tmp_path) -> None:
     assert writes(clinic.sandbox) == before
 
 
-def test_utc_taken_for_local_time_would_move_them(clinic, tmp_path) -> None:
+def test_utc_mistaken_for_local_time_would_move_bookings(clinic, tmp_path) -> None:
     select = "SELECT * FROM reservations WHERE status = 'CONFIRMED'"
     rows = clinic.warehouse.tap(settings={"naive_timestamps": "facility"}, reservations=select)
     done = send(clinic, rows, tmp_path, dry_run=True)

@@ -83,7 +83,7 @@ def in_time(call: Any, *arguments: Any, **named: Any) -> BaseException | None:
 
 
 @pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)
-def test_a_response_that_does_not_end_is_given_up(
+def test_a_response_without_end_is_given_up(
     drip: tuple[bytes, bytes], clients: list[BookioClient]
 ) -> None:
     """A byte now and then does not keep an exchange alive, and the write is sent once."""

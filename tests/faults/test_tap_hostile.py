@@ -43,7 +43,7 @@ def clinic(start_sandbox: StartSandbox) -> Sandbox:
     ],
     ids=str,
 )
-def test_a_fault_that_passes_is_retried(tap: Tap, clinic: Sandbox, fault: dict[str, Any]) -> None:
+def test_a_temporary_fault_is_retried(tap: Tap, clinic: Sandbox, fault: dict[str, Any]) -> None:
     """One broken response costs a retry, but no row."""
     clinic.script("list_reservations", fault)
     synced = tap()
@@ -87,7 +87,9 @@ def listing(data: Any) -> str:
     ],
     ids=lambda fault: str(fault)[:60],
 )
-def test_a_lasting_fault_ends_in_one_line(tap: Tap, clinic: Sandbox, fault: dict[str, Any]) -> None:
+def test_a_permanent_fault_is_reported_in_one_line(
+    tap: Tap, clinic: Sandbox, fault: dict[str, Any]
+) -> None:
     """A server that stays broken ends the run with one line, and moves no bookmark."""
     if "body_base64" in fault:
         bomb = gzip.compress(b'{"result":' + b" " * 80_000_000)
@@ -105,7 +107,7 @@ def test_a_lasting_fault_ends_in_one_line(tap: Tap, clinic: Sandbox, fault: dict
         assert failed.state["bookmarks"]["reservations"] == first.state["bookmarks"]["reservations"]
 
 
-def test_long_texts_pass(tap: Tap, clinic: Sandbox) -> None:
+def test_long_texts_are_loaded(tap: Tap, clinic: Sandbox) -> None:
     """A note of ten million characters arrives whole."""
     clinic.insert("reservations", note="x" * 10_000_000)
     synced = tap()
@@ -114,7 +116,7 @@ def test_long_texts_pass(tap: Tap, clinic: Sandbox) -> None:
 
 
 def list_with(row: str) -> bytes:
-    """Return a list of three rows, the second of which is given as JSON text."""
+    """Return a list of three rows, the second as the given JSON text."""
     whole = listing(
         {
             "pagination": {"total": 3},

@@ -46,7 +46,7 @@ def killed_run(command: list[str], rng: random.Random) -> bytes:
         return output + process.stdout.read()
 
 
-def test_killed_and_resumed_it_ends_equal_to_the_server(
+def test_a_killed_tap_that_resumes_misses_no_row(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
     print(f"BOOKIO_SEED={SEED} BOOKIO_KILLS={KILLS}")

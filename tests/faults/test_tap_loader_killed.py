@@ -66,7 +66,7 @@ def killed_at(loader: Loader, singer: str, flush: int) -> tuple[bool, Any]:
     return loaded.code != 0, loaded.states[-1] if loaded.states else None
 
 
-def test_resumed_after_a_kill_at_each_flush_the_tables_are_bookios(
+def test_a_loader_killed_at_any_flush_and_resumed_has_every_row(
     tap: Tap, clinic: Sandbox, new_loader: Callable[[], Loader]
 ) -> None:
     """A loader's STATE covers only loaded rows, so lost rows are read again."""
@@ -85,7 +85,9 @@ def test_resumed_after_a_kill_at_each_flush_the_tables_are_bookios(
     assert flush > 2, "a loader that flushes so rarely proves nothing"
 
 
-def test_without_the_first_state_rows_are_lost(tap: Tap, clinic: Sandbox, tmp_path: Path) -> None:
+def test_without_the_first_state_message_rows_are_lost(
+    tap: Tap, clinic: Sandbox, tmp_path: Path
+) -> None:
     """The control: target-duckdb treats the first STATE that it sees as loaded."""
     messages = tap().messages
     assert messages[0]["type"] == "STATE"

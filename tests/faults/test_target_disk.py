@@ -88,7 +88,7 @@ def test_a_disk_that_fills_up_loses_nothing(
 
 
 @pytest.mark.parametrize("nth", [1, 6, 12])
-def test_a_disk_that_does_not_store_loses_nothing(
+def test_a_disk_that_fails_to_store_loses_nothing(
     target: Target, clinic: Sandbox, failing_disk: str, nth: int
 ) -> None:
     """A failed fsync stops the run: data that is not on the disk cannot be relied on."""

@@ -57,7 +57,7 @@ def target(start_sandbox: StartSandbox, tmp_path: Path) -> Target:
     return Target(clinic, tmp_path)
 
 
-def test_killed_at_random_moments(target: Target) -> None:
+def test_a_target_killed_at_random_moments_completes_its_work(target: Target) -> None:
     """Whenever a run is killed, no STATE is early, and the last run completes the work."""
     rng = random.Random(SEED)
     bookings = [target.booking(n) for n in range(400)]
@@ -84,12 +84,12 @@ def test_killed_at_random_moments(target: Target) -> None:
 
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize(("module", "owner", "method"), BOUNDARIES)
-def test_killed_at_a_boundary(
+def test_a_target_killed_at_a_boundary_books_once(
     target: Target,
     module: str,
     owner: str,
     method: str,
-    before: bool,  # noqa: FBT001
+    before: bool,
 ) -> None:
     """Wherever a run is killed, the next one books everything exactly once."""
     bookings = [target.booking(n) for n in range(100)]
@@ -124,16 +124,16 @@ def test_sigterm_emits_no_early_state(target: Target, stop: signal.Signals) -> N
         while not target.sandbox.requests("create_reservation"):
             assert process.poll() is None
         process.send_signal(stop)
-        output, told = process.stdout.read(), process.stderr.read().decode()
+        output, errors = process.stdout.read(), process.stderr.read().decode()
     assert process.returncode == 1
     assert output == b""
-    assert "Traceback" not in told
+    assert "Traceback" not in errors
     target.sandbox.behave(latency_ms=0)
     assert target(bookings).code == 0
     check(target.sandbox, bookings)
 
 
-def test_a_kill_leaves_in_doubt_only_what_was_about_to_be_sent(target: Target) -> None:
+def test_a_kill_leaves_only_writes_in_flight_in_doubt(target: Target) -> None:
     """Rule 12: SENT is committed for at most twice ``max_concurrency`` requests."""
     target.sandbox.behave(latency_ms=20)
     bookings = [target.booking(n) for n in range(200)]
@@ -153,7 +153,7 @@ def test_a_kill_leaves_in_doubt_only_what_was_about_to_be_sent(target: Target) -
         assert 0 < journal.execute(query).fetchone()[0] <= 6
 
 
-def test_a_dry_run_after_a_kill_plans_what_the_run_will_do(target: Target) -> None:
+def test_a_dry_run_after_a_kill_shows_what_the_next_run_does(target: Target) -> None:
     """Rows that landed are unchanged, others created; the dry run writes nothing."""
     bookings = [target.booking(n) for n in range(30)]
     where = ["target_bookio.apply.bookkeeper", "Bookkeeper", "answered", "8", "before"]

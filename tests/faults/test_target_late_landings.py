@@ -76,7 +76,7 @@ def test_without_the_wait_a_late_creation_is_made_twice(target: Target, clinic: 
     assert nothing.code == 3, "in every run, until somebody cancels one of them"
 
 
-def test_a_cancellation_that_lands_late_is_mailed_once(target: Target, clinic: Sandbox) -> None:
+def test_a_cancellation_that_lands_late_sends_one_email(target: Target, clinic: Sandbox) -> None:
     """Rule 15: the patient is notified once although the first response was lost."""
     target([target.booking(0)])
     clinic.script("change_reservation_status", LATE)
@@ -95,7 +95,9 @@ def test_the_later_of_two_moves_wins(target: Target, clinic: Sandbox) -> None:
     assert by_external_id(clinic)[9_000_000]["dateFrom"] == THIRD_DAY
 
 
-def test_other_rows_go_on_and_no_state_leaves_meanwhile(target: Target, clinic: Sandbox) -> None:
+def test_other_rows_continue_and_no_state_is_emitted_meanwhile(
+    target: Target, clinic: Sandbox
+) -> None:
     """A doubt holds up its own row and the STATE, not the other rows."""
     clinic.script("create_reservation", NEVER)
     bookings = [target.booking(n) for n in range(6)]
@@ -136,7 +138,7 @@ def test_a_persons_move_meanwhile_is_not_overwritten(target: Target, clinic: San
     assert "1 conflicts" in later.stderr, "rule 10: what is agreed is unknown since"
 
 
-def test_a_cancellation_that_a_person_undid_is_not_mailed_again(
+def test_a_cancellation_undone_by_a_person_sends_no_second_email(
     target: Target, clinic: Sandbox
 ) -> None:
     """Rule 15, trace l: lastSync distinguishes "never landed" from "landed and undone"."""
@@ -151,7 +153,7 @@ def test_a_cancellation_that_a_person_undid_is_not_mailed_again(
     assert by_external_id(clinic)[9_000_000]["status"] == "CONFIRMED"
 
 
-def test_a_change_found_by_its_value_keeps_the_row_still(target: Target, clinic: Sandbox) -> None:
+def test_a_change_recognised_by_its_value_blocks_its_row(target: Target, clinic: Sandbox) -> None:
     """Rule 14, trace n: a person may have done the same while our write is in flight."""
     target([target.booking(0)])
     row = by_external_id(clinic)[9_000_000]

@@ -27,10 +27,10 @@ def reads(clinic: Sandbox) -> int:
 
 
 @pytest.mark.parametrize("lost_journal", [False, True])
-def test_a_lagging_list_loses_and_doubles_nothing(
+def test_a_lagging_list_causes_neither_loss_nor_duplicates(
     target: Target,
     clinic: Sandbox,
-    lost_journal: bool,  # noqa: FBT001
+    lost_journal: bool,
 ) -> None:
     """Rule 6: within its window a row that a list shows as it was before is held."""
     clinic.behave(list_lag=1.5)
@@ -103,7 +103,9 @@ def test_last_sync_that_misses_our_writes_is_not_trusted(
     assert writes(clinic) == ["create_reservation"] * 3
 
 
-def test_last_sync_that_brings_our_writes_is_trusted(start_sandbox: StartSandbox, tmp_path) -> None:
+def test_last_sync_that_returns_our_writes_is_trusted(
+    start_sandbox: StartSandbox, tmp_path
+) -> None:
     """The control of rule 8: where it works, no list is read whole again."""
     clinic = start_sandbox(size=LARGE * 5, seed=5, capacity_check=False, duplicate_check=False)
     target = Target(clinic, tmp_path)
@@ -117,7 +119,9 @@ def test_last_sync_that_brings_our_writes_is_trusted(start_sandbox: StartSandbox
 
 
 @pytest.mark.parametrize("hiding", [{"hide": ["externalId"]}, {"hide_written_numbers": True}])
-def test_hidden_numbers_double_nothing(target: Target, clinic: Sandbox, hiding: dict) -> None:
+def test_hidden_external_ids_cause_no_duplicates(
+    target: Target, clinic: Sandbox, hiding: dict
+) -> None:
     """Rules 21 to 24: a booking's identity makes up for a lost response or journal."""
     clinic.behave(**hiding)
     clinic.script("create_reservation", {"drop": "reset", "apply": True}, {"drop": "reset"})
@@ -132,7 +136,9 @@ def test_hidden_numbers_double_nothing(target: Target, clinic: Sandbox, hiding: 
     assert writes(clinic).count("create_reservation") == 5
 
 
-def test_a_twin_waits_for_its_twin(target: Target, clinic: Sandbox) -> None:
+def test_the_second_of_two_equal_bookings_waits_for_the_first(
+    target: Target, clinic: Sandbox
+) -> None:
     """Rule 22: two numbers for one person, service and start end as two rows."""
     clinic.behave(hide=["externalId"])
     clinic.script("create_reservation", {"drop": "reset", "apply": True})
@@ -143,7 +149,7 @@ def test_a_twin_waits_for_its_twin(target: Target, clinic: Sandbox) -> None:
     assert sorted(rows) == [9_000_000, 9_000_001]
 
 
-def test_a_number_at_a_facility_out_of_scope_is_not_booked_again(
+def test_an_external_id_at_a_facility_out_of_scope_is_not_booked_again(
     target: Target, clinic: Sandbox
 ) -> None:
     """Before anything is created, facilities outside ``facility_ids`` are checked, too."""

@@ -41,7 +41,9 @@ def half_cancelled(target: Target) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("duplicate_check", [True, False])
-def test_lost_answers(start_sandbox: StartSandbox, tmp_path: Path, duplicate_check: bool) -> None:  # noqa: FBT001
+def test_lost_answers_cause_neither_loss_nor_duplicates(
+    start_sandbox: StartSandbox, tmp_path: Path, duplicate_check: bool
+) -> None:
     print(f"BOOKIO_SEED={SEED} BOOKIO_RECORDS={RECORDS}")
     clinic = start_sandbox(
         seed=SEED % 1000, capacity_check=False, faults=FAULTS, duplicate_check=duplicate_check
@@ -68,7 +70,7 @@ def test_lost_answers(start_sandbox: StartSandbox, tmp_path: Path, duplicate_che
         {"status": 200, "body": "", "apply": True},
     ],
 )
-def test_each_way_to_lose_an_answer(
+def test_each_kind_of_lost_answer_is_resolved(
     start_sandbox: StartSandbox, tmp_path: Path, twist: dict[str, Any]
 ) -> None:
     clinic = start_sandbox(seed=1, capacity_check=False, duplicate_check=False)

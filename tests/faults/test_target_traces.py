@@ -96,7 +96,7 @@ def test_d_r_bounds_landing_and_list_lag_together(
     assert sum(r["externalId"] == TWIN for r in clinic.rows("reservations")) == rows
 
 
-def test_e_a_person_puts_back_what_was_before_our_move(quick: QuickTarget, clinic: Sandbox) -> None:
+def test_e_a_move_undone_by_a_person_is_respected(quick: QuickTarget, clinic: Sandbox) -> None:
     """Rule 6: a row in a list that may be late is held, not overwritten."""
     quick.carry_out([quick.booking(0, dateFrom=B)])
     person(clinic, dateFrom=A)
@@ -104,7 +104,7 @@ def test_e_a_person_puts_back_what_was_before_our_move(quick: QuickTarget, clini
     assert row(clinic)["dateFrom"] == A
 
 
-def test_f_a_step_back_that_one_list_shows_is_still_known_later(
+def test_f_an_undone_move_that_only_one_list_shows_is_remembered(
     quick: QuickTarget, clinic: Sandbox
 ) -> None:
     """Rule 5: a window is closed only by a refresh that begins R after its answer."""
@@ -145,9 +145,7 @@ def test_h_an_older_replica_after_a_persons_change_loses_no_record(
     assert row(clinic)["status"] == "CANCELLED"
 
 
-def test_i_an_answer_that_was_paused_hides_no_persons_change(
-    quick: QuickTarget, clinic: Sandbox
-) -> None:
+def test_i_a_delayed_answer_hides_no_persons_change(quick: QuickTarget, clinic: Sandbox) -> None:
     """Rule 4: the next refresh asks back to when the write was sent, not answered."""
 
     def step_back() -> None:
@@ -220,7 +218,7 @@ def test_p_the_agreed_value_is_the_base_of_the_next_record(
     assert row(clinic)["dateFrom"] == C
 
 
-def test_p_control_a_persons_move_that_nobody_took_over_is_a_conflict(
+def test_p_control_a_persons_move_that_the_source_does_not_have_is_a_conflict(
     quick: QuickTarget, clinic: Sandbox
 ) -> None:
     """The control of p."""
@@ -280,7 +278,7 @@ def test_a_last_sync_that_misses_writes_misleads_only_without_the_trust_check(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    is_checked: bool,  # noqa: FBT001
+    is_checked: bool,
 ) -> None:
     """Rule 8 and its control: another program's move is seen in whole lists, or not at all."""
     if not is_checked:
@@ -314,7 +312,7 @@ def numbers(clinic: Sandbox) -> list[int]:
     return sorted(number for number in found if number is not None and number >= NUMBER)
 
 
-def test_b1_a_twins_row_is_not_taken_for_a_creation_that_never_landed(
+def test_b1_an_equal_booking_is_not_mistaken_for_a_creation_that_never_landed(
     blind: QuickTarget, clinic: Sandbox
 ) -> None:
     """Rule 21: the row that matches belongs to another number of ours."""
@@ -324,7 +322,9 @@ def test_b1_a_twins_row_is_not_taken_for_a_creation_that_never_landed(
     assert numbers(clinic) == [NUMBER, TWIN]
 
 
-def test_b2_of_two_twins_only_one_is_on_its_way(blind: QuickTarget, clinic: Sandbox) -> None:
+def test_b2_only_one_of_two_equal_bookings_is_in_flight(
+    blind: QuickTarget, clinic: Sandbox
+) -> None:
     """Rule 22: the other one waits, so that a row that lands can be identified."""
     clinic.script("create_reservation", NEVER, NEVER)
 

@@ -27,7 +27,7 @@ NEEDED = [
 
 
 @pytest.mark.parametrize("wish", Wish)
-def test_no_order_of_events_breaks_a_guarantee(wish: Wish) -> None:
+def test_no_order_of_events_violates_a_guarantee(wish: Wish) -> None:
     """With all rules, no reachable state has a duplicate or a lost request."""
     model = Model(wish, ticks=TICKS, trouble=TROUBLE)
     broken = model.check()

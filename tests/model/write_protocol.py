@@ -78,7 +78,7 @@ class World(NamedTuple):
     confirmed_at: int | None = None
     """In the journal: when the wish was confirmed; the window runs from here."""
     reported: bool = False
-    """A person was told to look."""
+    """The outcome was reported for a person to check."""
     losses: int = 1
     kills: int = 1
     people: int = 1

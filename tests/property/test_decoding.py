@@ -68,7 +68,7 @@ def test_every_unicode_encoding_is_read(document: dict[str, Any], encoding: str)
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
     share=st.floats(0, 1, exclude_max=True),
 )
-def test_a_body_that_is_cut_off_is_never_mended(
+def test_a_truncated_body_is_never_repaired(
     document: dict[str, Any], encoding: str, share: float
 ) -> None:
     """A truncated body is always an error: rows are never invented."""

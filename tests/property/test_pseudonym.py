@@ -19,7 +19,7 @@ mobiles = st.integers(min_value=905_000_000, max_value=919_999_999)
 
 
 @given(keys, names)
-def test_writing_does_not_matter(key: str, name: str) -> None:
+def test_spelling_does_not_change_a_pseudonym(key: str, name: str) -> None:
     decomposed = unicodedata.normalize("NFD", name)
     expected = Pseudonyms(key).of("name", name)
     assert Pseudonyms(key).of("name", f"  {decomposed}\t") == expected
@@ -29,7 +29,7 @@ def test_writing_does_not_matter(key: str, name: str) -> None:
 
 
 @given(keys, mobiles)
-def test_a_phone_is_one_phone(key: str, number: int) -> None:
+def test_every_notation_of_a_phone_number_has_one_pseudonym(key: str, number: int) -> None:
     digits = str(number)
     spaced = f"{digits[:3]} {digits[3:6]} {digits[6:]}"
     writings = [f"+421{digits}", f"+421 {spaced}", f"00421{digits}", f"0{spaced}", f"0{digits}"]
@@ -43,7 +43,7 @@ def test_another_key_gives_another_pseudonym(one: str, other: str, kind: str, v:
 
 
 @given(keys, names, names)
-def test_other_people_are_other_pseudonyms(key: str, one: str, other: str) -> None:
+def test_different_people_have_different_pseudonyms(key: str, one: str, other: str) -> None:
     assume(
         unicodedata.normalize("NFKC", one).casefold()
         != unicodedata.normalize("NFKC", other).casefold()
@@ -52,7 +52,7 @@ def test_other_people_are_other_pseudonyms(key: str, one: str, other: str) -> No
 
 
 @given(keys, kinds, names)
-def test_it_is_never_a_hash_that_anyone_can_make(key: str, kind: str, value: str) -> None:
+def test_a_pseudonym_is_never_an_unkeyed_hash(key: str, kind: str, value: str) -> None:
     made = Pseudonyms(key).of(kind, value)
     for text in (value, value.casefold(), f"{kind}:{value}", f"{kind}:{value.casefold()}"):
         assert made != hashlib.sha256(text.encode()).hexdigest()
@@ -69,7 +69,9 @@ def test_numbers_on_the_fast_path_match_the_parser(key: str, number: int) -> Non
 
 
 @given(keys, st.text(max_size=30))
-def test_invisible_signs_case_and_blanks_do_not_matter(key: str, text: str) -> None:
+def test_invisible_characters_case_and_blanks_do_not_change_a_pseudonym(
+    key: str, text: str
+) -> None:
     """The short ways of normalising a text give what the long way gives."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     visible = "".join(sign for sign in folded if unicodedata.category(sign) != "Cf")

@@ -138,16 +138,16 @@ def differences(seed: int) -> list[tuple[Any, Any, Any]]:
     found = []
     for _ in range(3):  # the same builder, so that it remembers forms and days
         rows = page_for(schema, draw)
-        given = copy.deepcopy(rows)
+        before = copy.deepcopy(rows)
         records = builder.records(rows, clock)
-        assert typed(rows) == typed(given), "the scan compares the rows"
+        assert typed(rows) == typed(before), "the scan compares the rows"
         expected = [slow.record(row, schema) for row in rows]
-        pairs = zip(given, records, expected, strict=True)
+        pairs = zip(before, records, expected, strict=True)
         found += [pair for pair in pairs if typed(pair[1]) != typed(pair[2])]
     return found
 
 
-def test_the_compiled_walk_agrees_with_the_slow_one() -> None:
+def test_the_compiled_walk_equals_the_slow_one() -> None:
     """A record does not depend on earlier rows, or on the fast path."""
     print(f"BOOKIO_SEED={SEED} BOOKIO_PAGES={PAGES}")
     for seed in range(SEED, SEED + PAGES):
@@ -160,7 +160,7 @@ def test_the_compiled_walk_agrees_with_the_slow_one() -> None:
             pytest.fail(f"BOOKIO_SEED={seed}: {wrong}")
 
 
-def test_a_walk_that_forgot_the_types_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_walk_that_ignores_types_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: a column that is taken for one of other types makes a difference."""
     first: dict[FieldRule, Plan] = {}
 

@@ -155,7 +155,9 @@ class History:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(story=st.lists(events, min_size=1, max_size=6))
-def test_any_history_ends_as_the_source_asked(sandbox: Sandbox, story: list[Any]) -> None:
+def test_after_any_history_bookio_has_what_the_source_asked_for(
+    sandbox: Sandbox, story: list[Any]
+) -> None:
     """Whatever is lost, late, hidden or edited: nothing twice; the last record or a conflict."""
     sandbox.behave(**TRUE_LISTS)
     with TemporaryDirectory() as folder:
@@ -167,11 +169,11 @@ def test_any_history_ends_as_the_source_asked(sandbox: Sandbox, story: list[Any]
             if kind == "behave":
                 sandbox.behave(**TRUE_LISTS | what)
                 continue
-            told = history.cancellations()
+            before = history.cancellations()
             records = [history.record(wish) for wish in what] if kind == "run" else history.last
             history.run(records, more)
             wished = Counter(r["externalId"] for r in records if is_off(r))
-            assert history.cancellations() - told <= wished, "told twice"
+            assert history.cancellations() - before <= wished, "cancelled twice"
             history.check()
             again = history.writes()
             history.run(records[-1:], None)

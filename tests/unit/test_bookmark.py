@@ -25,7 +25,9 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def test_without_a_date_it_is_our_clock_when_we_asked(executor: ThreadPoolExecutor) -> None:
+def test_without_a_date_header_the_bookmark_is_the_local_time_of_the_request(
+    executor: ThreadPoolExecutor,
+) -> None:
     question = Question.put(None, executor, lambda: Page([]))
     question.page.result()
     answered = now_ms()
@@ -34,6 +36,6 @@ def test_without_a_date_it_is_our_clock_when_we_asked(executor: ThreadPoolExecut
     assert question.bookmark(None).question_ms <= answered - 1000
 
 
-def test_with_a_date_it_is_the_servers_clock(executor: ThreadPoolExecutor) -> None:
+def test_the_bookmark_is_the_time_in_the_servers_date_header(executor: ThreadPoolExecutor) -> None:
     question = Question.put(None, executor, lambda: Page([]))
     assert question.bookmark(1_789_538_400_000).question_ms == 1_789_538_399_000

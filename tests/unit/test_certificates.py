@@ -51,7 +51,7 @@ def ask(url: str, operation: str = "list_facilities") -> None:
 
 
 @pytest.mark.parametrize("operation", ["list_facilities", "create_reservation"])
-def test_an_untrusted_certificate_is_tried_once(server: TlsBookio, operation: str) -> None:
+def test_an_untrusted_certificate_is_not_retried(server: TlsBookio, operation: str) -> None:
     """There is no retry, a write certainly did not arrive, and the message says what to set."""
     before = server.tries
     with pytest.raises(UntrustedServerError, match="set REQUESTS_CA_BUNDLE to the PEM file"):
@@ -59,7 +59,7 @@ def test_an_untrusted_certificate_is_tried_once(server: TlsBookio, operation: st
     assert server.tries == before + 1
 
 
-def test_a_certificate_of_another_host_is_about_the_address(
+def test_a_certificate_of_another_host_points_to_api_url(
     server: TlsBookio, environment: pytest.MonkeyPatch
 ) -> None:
     """A bundle would not help here, so the message does not suggest one."""

@@ -69,7 +69,7 @@ def test_null_in_a_variable_unsets_a_setting(monkeypatch: pytest.MonkeyPatch) ->
     }
 
 
-def test_an_empty_text_sets_nothing_but_a_text(
+def test_an_empty_text_sets_only_a_text_setting(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert from_variable(monkeypatch, "PAGE_SIZE", "") == {}
@@ -138,12 +138,12 @@ def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
         settings_of([str(tmp_path)], SETTINGS, PREFIX)
 
 
-def test_numbers_are_plain(tmp_path: Path) -> None:
+def test_whole_numbers_become_integers(tmp_path: Path) -> None:
     settings = from_file(tmp_path, request_timeout=2.5, page_size=7.0, facility_ids=[3.0])
     assert repr(settings) == "{'request_timeout': 2.5, 'page_size': 7, 'facility_ids': [3]}"
 
 
-def test_later_files_and_the_environment_win(
+def test_later_files_and_the_environment_take_precedence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = []
@@ -156,7 +156,7 @@ def test_later_files_and_the_environment_win(
 
 
 @pytest.mark.parametrize("name", ["personaldata", "Personal-Data", "personalData"])
-def test_a_slip_in_a_name_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_misspelt_setting_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match="did you mean personal_data") as refused:
         from_file(tmp_path, **{name: "omit"})
     assert "omit" not in str(refused.value)
@@ -178,7 +178,7 @@ def test_an_unknown_name_that_may_be_a_secret_is_not_shown(
     assert secret not in caplog.text
 
 
-def test_null_in_a_file_is_not_set(tmp_path: Path) -> None:
+def test_null_in_a_file_unsets_a_setting(tmp_path: Path) -> None:
     assert from_file(tmp_path, start_date=None, page_size=None, lang="sk") == {"lang": "sk"}
 
 
@@ -191,7 +191,7 @@ def test_null_in_a_file_is_not_set(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("run_by_meltano", [False, True])
-def test_a_slip_in_a_variable_is_refused(
+def test_a_misspelt_variable_is_refused(
     monkeypatch: pytest.MonkeyPatch, variable: str, meant: str, *, run_by_meltano: bool
 ) -> None:
     """Even if the environment is not read, because the user believes it is."""
@@ -216,13 +216,17 @@ def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     "name",
     ["_LOAD_SCHEMA", "_SELECT", "LOGLEVEL", "SERVICE_HOST", "SERVICE_PORT_HTTP", "PORT_80_TCP"],
 )
-def test_variables_of_others_pass(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_variables_of_other_programs_are_ignored(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """Meltano, singer-sdk and Kubernetes set variables with our prefix."""
     assert from_variable(monkeypatch, name, "x") == {}
 
 
 @pytest.mark.parametrize("name", ["STREAM_MAPS_RESERVATIONS_EMAIL", "AUTH_TOKEN_PROD", "TOKEN"])
-def test_variables_of_a_meltano_project_pass(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_variables_of_a_meltano_project_are_ignored(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """Meltano sets one for each part of an object, and projects keep their own values."""
     properties = {**SETTINGS, "stream_maps": {"type": "object"}}
     monkeypatch.setenv(PREFIX + name, "x")
@@ -232,7 +236,7 @@ def test_variables_of_a_meltano_project_pass(monkeypatch: pytest.MonkeyPatch, na
     assert settings_of([], properties, PREFIX) == {}
 
 
-def test_a_variable_that_is_not_read_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_is_not_read_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that differs from the settings in use, including defaults."""
     monkeypatch.setenv("TAP_BOOKIO_PAGE_SIZE", "7")
     monkeypatch.setenv("TAP_BOOKIO_LANG", "en")
@@ -245,7 +249,7 @@ def test_a_variable_that_is_not_read_is_noticed(monkeypatch: pytest.MonkeyPatch)
     assert unread_variables(settings, SETTINGS, PREFIX) == []
 
 
-def test_a_variable_in_dotenv_that_is_not_read_is_noticed(tmp_path: Path) -> None:
+def test_a_variable_in_dotenv_that_is_not_read_is_detected(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(BOM + b"TAP_BOOKIO_PAGE_SIZE=7\n")
     assert unread_variables({}, SETTINGS, PREFIX) == ["TAP_BOOKIO_PAGE_SIZE"]
     (tmp_path / ".env").write_bytes(b"\xff")
@@ -310,7 +314,7 @@ def test_nulls_that_meltano_drops_are_restored(
     assert from_file(tmp_path, stream_maps=in_file).get("stream_maps", {}) == restored
 
 
-def test_names_of_another_program_may_pass(
+def test_unknown_names_can_be_allowed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The doctor reads the connection from the tap's settings, whatever else they hold."""

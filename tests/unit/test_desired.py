@@ -39,7 +39,7 @@ def refused(stream: str = "reservations", **record: Any) -> RecordError:
         ("STATUS", "status"),
     ],
 )
-def test_a_column_means_the_field_that_it_obviously_is(column: str, field: str) -> None:
+def test_common_spellings_of_a_column_name_are_recognised(column: str, field: str) -> None:
     value = {"dateFrom": EIGHT, "status": "CANCELLED", "cancellationReason": "x"}.get(field, 3)
     assert read(**{column: value}).values[field] == value
 
@@ -85,12 +85,12 @@ def test_a_misspelt_column_is_a_reject_that_suggests_the_field(column: str, mean
         {"_SDC_BATCHED_AT": "x"},
     ],
 )
-def test_other_columns_are_no_reason_to_reject(record: dict[str, Any]) -> None:
+def test_unrelated_columns_are_ignored(record: dict[str, Any]) -> None:
     """Negative control: an empty or unrelated column does not cost a booking."""
     assert read(**record).key == "externalId:7"
 
 
-def test_an_unknown_column_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unknown_column_causes_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         for other in ("a", "b"):
             read(referring_doctor="x", **{other: 1})
@@ -119,13 +119,15 @@ def test_an_unknown_column_is_warned_of_once(caplog: pytest.LogCaptureFixture) -
         ("x" * 65, False),
     ],
 )
-def test_only_a_programs_name_is_shown(column: str, is_shown: bool) -> None:  # noqa: FBT001
+def test_a_column_name_is_shown_only_if_it_looks_like_an_identifier(
+    column: str, is_shown: bool
+) -> None:
     """Without a header line, the names of the columns are the first patient's data."""
     assert (shown_name(column) == column) is is_shown
 
 
 @pytest.mark.parametrize("value", [17, 17.0, "17", " 17 ", "17.0", "+17"])
-def test_a_whole_number_is_one_however_it_is_written(value: object) -> None:
+def test_a_whole_number_is_read_in_any_notation(value: object) -> None:
     assert read(serviceId=value).values["serviceId"] == 17
 
 
@@ -172,7 +174,7 @@ def test_a_blank_number_date_or_status_is_ignored(field: str) -> None:
         "2026-12-01t08:00:00",
     ],
 )
-def test_a_date_as_postgres_duckdb_csv_and_pandas_write_it(text: str) -> None:
+def test_dates_of_postgres_duckdb_csv_and_pandas_are_read(text: str) -> None:
     assert read(dateFrom=text).in_zone(BRATISLAVA).values["dateFrom"] == EIGHT
 
 
@@ -186,7 +188,7 @@ def test_a_date_as_postgres_duckdb_csv_and_pandas_write_it(text: str) -> None:
         ("2027-12-31", "2027-12-31T00:00:00"),
     ],
 )
-def test_a_day_ends_at_24(text: str, wall: str) -> None:
+def test_24_00_is_midnight_of_the_next_day(text: str, wall: str) -> None:
     assert read(dateFrom=text).in_zone(BRATISLAVA).values["dateFrom"] == wall
 
 
@@ -217,7 +219,7 @@ def test_a_date_that_the_facilitys_calendar_lacks_is_refused(text: str) -> None:
         read(dateFrom=text).in_zone(BRATISLAVA)
 
 
-def test_only_wall_times_are_taken_where_the_zone_is_not_known() -> None:
+def test_only_wall_times_are_accepted_if_the_zone_is_unknown() -> None:
     """An instant is never converted by a guess; a wall time needs no conversion."""
     wall = read(dateFrom=EIGHT).in_zone(BRATISLAVA, is_known=False)
     assert wall.values["dateFrom"] == EIGHT
@@ -226,7 +228,7 @@ def test_only_wall_times_are_taken_where_the_zone_is_not_known() -> None:
             read(dateFrom=text).in_zone(BRATISLAVA, is_known=False)
 
 
-def test_a_status_that_does_not_exist_is_refused_with_those_that_do() -> None:
+def test_an_unknown_status_is_refused_with_a_list_of_the_valid_ones() -> None:
     assert "CONFIRMED, CANCELLED, DID_NOT_COME" in str(refused(status="gone"))
 
 
@@ -239,7 +241,7 @@ def test_an_invalid_deletion_mark_deletes_nothing(mark: object) -> None:
 
 @pytest.mark.parametrize("mark", ["2026-09-01", "2026-09-01 00:00:00+00", "2026-09-01T00:00:00Z"])
 @pytest.mark.parametrize("name", ["_sdc_deleted_at", "_SDC_DELETED_AT", "_Sdc_Deleted_At"])
-def test_a_deletion_mark_that_is_a_time_deletes(name: str, mark: str) -> None:
+def test_a_time_as_deletion_mark_deletes(name: str, mark: str) -> None:
     """Negative control of the two tests above."""
     assert read(**{name: mark}).deleted
 
@@ -264,7 +266,7 @@ def test_an_expectation_that_cannot_be_read_is_a_reject(said: object) -> None:
     assert "dateFrom, dateTo, status" in str(error)
 
 
-def test_a_broken_record_still_has_its_key() -> None:
+def test_an_invalid_record_still_has_its_key() -> None:
     assert key_of("reservations", {"EXTERNAL_ID": "7", "dateFrom": "x"}) == {"externalId": 7}
     assert key_of("reservations", {"id": 5.0, "externalId": 7}) == {"id": 5}
     assert key_of("reservations", {"id": "Jana"}) == {"id": None}

@@ -27,13 +27,13 @@ def test_no_page_is_stale() -> None:
     assert generate.stale() == [], "run make docs"
 
 
-def test_a_stale_page_would_be_seen() -> None:
+def test_a_stale_page_is_detected() -> None:
     page = (ROOT / "docs/api.md").read_text()
     assert generate.generated(page.replace("`list_facilities`", "`list_clinics`")) == page
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))
-def test_every_setting_says_what_it_is(name: str) -> None:
+def test_every_setting_is_described(name: str) -> None:
     setting = SETTINGS[name]
     assert setting["title"]
     assert setting["description"].endswith(".")
@@ -51,7 +51,7 @@ def test_only_streams_that_ask_by_a_bookmark_have_a_cursor() -> None:
     }
 
 
-def test_labels_read_as_words() -> None:
+def test_labels_are_written_as_words() -> None:
     assert "label: Remote wins\n" in plugins.meltano_target()
 
 
@@ -60,7 +60,7 @@ def test_every_part_is_on_a_page() -> None:
     assert set(re.findall(r"generated: ([\w-]+)", pages)) == set(generate.PARTS)
 
 
-def test_every_link_of_the_pages_leads_somewhere() -> None:
+def test_every_link_in_the_docs_has_a_target() -> None:
     for page in [ROOT / "README.md", *ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         for link in re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
@@ -133,7 +133,7 @@ def test_every_override_in_the_docs_is_accepted() -> None:
         assert with_overrides(settings["endpoint_overrides"])
 
 
-def test_the_demo_has_a_warehouse_of_its_own() -> None:
+def test_the_demo_has_its_own_warehouse() -> None:
     project = yaml.safe_load((ROOT / "meltano.yml").read_text())
     plugins = {plugin["name"]: plugin for kind in project["plugins"].values() for plugin in kind}
     [demo] = [e for e in project["environments"] if e["name"] == "demo"]

@@ -43,7 +43,7 @@ def see(sandbox: Sandbox, client: BookioClient) -> See:
 @pytest.mark.parametrize(
     "name", [None, 7, True, 1.5, [], {"id": "UTC"}, "", "Nope/Zone", "Europe", "a\0", "A/" * 5000]
 )
-def test_a_time_zone_that_is_none_is_the_default_one(
+def test_an_invalid_time_zone_falls_back_to_the_default(
     see: See, name: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -79,7 +79,7 @@ def test_an_id_as_long_as_a_phone_number_is_not_shown(see: See) -> None:
 FORBIDDEN = {"code": 20}
 
 
-def test_a_token_that_may_not_list_facilities_reads_on(
+def test_a_token_that_may_not_list_facilities_can_read_lists(
     sandbox: Sandbox, client: BookioClient
 ) -> None:
     sandbox.script("list_facilities", FORBIDDEN)

@@ -33,7 +33,7 @@ def journal(path: Path) -> Iterator[Journal]:
     journal.close()
 
 
-def test_a_row_is_known_under_all_its_names(journal: Journal) -> None:
+def test_an_entry_is_found_by_each_of_its_keys(journal: Journal) -> None:
     journal.put(ENTRY)
     for name in ("externalId:7", "id:55"):
         assert journal.get("reservations", name) == ENTRY
@@ -41,7 +41,7 @@ def test_a_row_is_known_under_all_its_names(journal: Journal) -> None:
     assert journal.get("blocked_times", "id:55") is None
 
 
-def test_an_entry_lasts_with_its_intent(path: Path) -> None:
+def test_an_entry_and_its_intent_are_stored(path: Path) -> None:
     journal = Journal(Database(path, ACCOUNT))
     journal.put(ENTRY._replace(intent=INTENT))
     journal.close()
@@ -57,12 +57,12 @@ def test_a_forgotten_entry_is_unknown(journal: Journal) -> None:
     assert journal.in_doubt() == []
 
 
-def test_equal_records_in_a_row_are_one_of_the_past() -> None:
+def test_consecutive_equal_records_count_once_in_the_history() -> None:
     assert ENTRY.settled("b").past == ("a", "b")
     assert ENTRY.settled("a").past == ("a", "b", "a")
 
 
-def test_an_entry_that_is_agreed_again_is_seen(path: Path) -> None:
+def test_an_entry_that_is_confirmed_again_counts_as_seen(path: Path) -> None:
     """Retention counts from when the source last sent a row, changed or not."""
     journal = Journal(Database(path, ACCOUNT))
     journal.put(ENTRY)
@@ -77,7 +77,7 @@ def test_an_entry_that_is_agreed_again_is_seen(path: Path) -> None:
     journal.close()
 
 
-def test_a_window_goes_on_in_the_next_one(journal: Journal) -> None:
+def test_a_second_window_extends_the_first(journal: Journal) -> None:
     """Rule 6: every value that a row had since the first change is an earlier one."""
     journal.windows.open("reservations", 5, Window(1, 1000, 1100, {"dateFrom": ("a",)}))
     journal.windows.open("reservations", 5, Window(1, 2000, 2100, {"dateFrom": ("b",)}))
@@ -88,7 +88,7 @@ def test_a_window_goes_on_in_the_next_one(journal: Journal) -> None:
     assert journal.windows.get("reservations", 5) is None
 
 
-def test_distrust_is_for_good(journal: Journal) -> None:
+def test_distrust_is_permanent(journal: Journal) -> None:
     """Rule 8: a list that has missed a write is not trusted again."""
     for is_trusted in (True, False, True):
         journal.windows.trust("reservations", 1, "term", is_trusted=is_trusted)

@@ -25,8 +25,8 @@ def test_a_renewed_token_opens_the_journal_with_the_previous_one(path: Path) -> 
     first = Database(path, ACCOUNT)
     digest = first.digest("Jana")
     first.close()
-    for told in (RENEWED, RENEWED, RENEWED._replace(previous_auth_token=None)):
-        database = Database(path, told)
+    for current in (RENEWED, RENEWED, RENEWED._replace(previous_auth_token=None)):
+        database = Database(path, current)
         assert database.digest("Jana") == digest
         database.close()
     with pytest.raises(FileError, match="set previous_auth_token"):

@@ -68,7 +68,7 @@ def test_a_dry_run_leaves_no_trace(path: Path) -> None:
     again.close()
 
 
-def test_the_file_is_its_owners_only(path: Path) -> None:
+def test_only_the_owner_can_read_the_file(path: Path) -> None:
     database = Database(path, ACCOUNT)
     for file in (path, wal(path)):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -128,7 +128,7 @@ def test_a_newer_format_is_refused(path: Path) -> None:
         Database(path, ACCOUNT)
 
 
-def test_a_damaged_file_is_named_and_no_other_file_suggested(path: Path) -> None:
+def test_a_damaged_file_is_named_and_no_other_file_is_suggested(path: Path) -> None:
     """A page of zeros is reported as damage, whichever statement meets it."""
     database = Database(path, ACCOUNT)
     database.execute("CREATE TABLE notes (value)")
@@ -162,7 +162,7 @@ def test_nothing_is_committed_after_a_fault(path: Path) -> None:
     later.close()
 
 
-def test_a_journal_that_is_deleted_in_mid_run_is_noticed(path: Path) -> None:
+def test_a_journal_that_is_deleted_during_a_run_is_detected(path: Path) -> None:
     database = Database(path, ACCOUNT)
     shutil.rmtree(path.parent)
     with pytest.raises(FileError, match="moved or deleted while in use"):
@@ -170,7 +170,7 @@ def test_a_journal_that_is_deleted_in_mid_run_is_noticed(path: Path) -> None:
     database.close()
 
 
-def test_nothing_is_let_go_after_a_commit_that_failed(path: Path) -> None:
+def test_a_failed_commit_is_reported_to_those_who_wait_for_it(path: Path) -> None:
     """Whoever waits for a commit hears that it failed, and the owner gets the line."""
     database = Database(path, ACCOUNT)
     heard: list[bool] = []
@@ -195,14 +195,14 @@ def test_nothing_is_let_go_after_a_commit_that_failed(path: Path) -> None:
         ("SQLITE_MISMATCH", "SQLITE_MISMATCH"),
     ],
 )
-def test_each_fault_of_sqlite_has_its_line(path: Path, name: str, line: str) -> None:
+def test_each_sqlite_error_has_its_own_message(path: Path, name: str, line: str) -> None:
     """An extended code is named by itself or by its family, and never by SQLite's own words."""
     error = sqlite3.OperationalError("Jana")
     error.sqlite_errorcode, error.sqlite_errorname = getattr(sqlite3, name), name
-    told = str(sqlite_fault(path, error))
-    assert line in told
-    assert str(path) in told
-    assert "Jana" not in told
+    message = str(sqlite_fault(path, error))
+    assert line in message
+    assert str(path) in message
+    assert "Jana" not in message
 
 
 # --- The -wal
@@ -217,7 +217,7 @@ def test_a_copy_without_its_wal_is_refused(killed: Path) -> None:
         Database(killed, ACCOUNT)
 
 
-def test_a_lost_wal_can_be_given_up(killed: Path) -> None:
+def test_a_run_can_go_on_without_a_lost_wal(killed: Path) -> None:
     """The message says how to continue without it: with an empty file in its place."""
     wal(killed).write_bytes(b"")
     database = Database(killed, ACCOUNT)
@@ -226,7 +226,7 @@ def test_a_lost_wal_can_be_given_up(killed: Path) -> None:
     Database(killed, ACCOUNT).close()
 
 
-def test_whoever_lets_sqlite_join_the_files_is_let_in(killed: Path) -> None:
+def test_a_journal_whose_wal_was_merged_by_sqlite_is_accepted(killed: Path) -> None:
     """A look with the sqlite3 shell moves the -wal into the file; nothing is missing then."""
     with sqlite3.connect(killed) as shell:
         shell.execute("SELECT count(*) FROM notes").fetchone()
@@ -242,7 +242,9 @@ def test_a_closed_journal_is_one_file(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_long_run_keeps_its_wal_small_and_its_mark(path: Path, tmp_path: Path) -> None:
+def test_a_long_run_keeps_its_wal_small_and_still_detects_copies(
+    path: Path, tmp_path: Path
+) -> None:
     """The -wal is moved into the file as it grows, and a copy at any moment is noticed."""
     database = Database(path, ACCOUNT)
     database.execute("CREATE TABLE notes (value)")

@@ -43,8 +43,8 @@ def entries(database: Database) -> dict[str, dict[str, Any]]:
 def test_a_journal_from_before_versions_is_migrated(old_path: Path, *, renewed: bool) -> None:
     """Every entry keeps its meaning, even if the token was renewed in the meantime."""
     present = Account(OF_OLD.api_url, "new token", OF_OLD.auth_token) if renewed else OF_OLD
-    for told in (present, present._replace(previous_auth_token=None)):
-        database = Database(old_path, told)
+    for account in (present, present._replace(previous_auth_token=None)):
+        database = Database(old_path, account)
         digest, found = database.digest, entries(database)
         assert database.execute("PRAGMA user_version") == [(SCHEMA_VERSION,)]
         assert database.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'") == []

@@ -44,7 +44,7 @@ def keys(database: Database) -> set[str]:
     return {key for (key,) in database.execute("SELECT key FROM entries")}
 
 
-def test_an_entry_that_was_not_seen_for_long_is_forgotten(database: Database) -> None:
+def test_an_entry_not_seen_for_the_retention_period_is_deleted(database: Database) -> None:
     """An old entry that the list shows goes; a young one and one in doubt stay."""
     note(database, "externalId:1")
     note(database, "externalId:2", NOW_MS - DAY_MS)
@@ -56,7 +56,7 @@ def test_an_entry_that_was_not_seen_for_long_is_forgotten(database: Database) ->
     assert keys(database) == {"externalId:2", "externalId:3"}
 
 
-def test_a_row_that_no_list_shows_is_never_forgotten(database: Database) -> None:
+def test_an_entry_whose_row_no_list_shows_is_never_deleted(database: Database) -> None:
     """The entry is the only protection if the row or its externalId is hidden or gone."""
     note(database, "externalId:1")  # hidden, because it is cancelled, or removed
     note(database, "externalId:2")
@@ -67,7 +67,7 @@ def test_a_row_that_no_list_shows_is_never_forgotten(database: Database) -> None
     assert keys(database) == {"externalId:1", "externalId:2"}
 
 
-def test_days_count_from_when_a_row_was_seen_last(database: Database) -> None:
+def test_retention_counts_from_when_a_row_was_last_seen(database: Database) -> None:
     """A row that the source sends unchanged every night is not forgotten."""
     for key in ("externalId:1", "externalId:2"):
         note(database, key)

@@ -30,7 +30,7 @@ class ManualClock:
 @pytest.mark.parametrize(
     ("milliseconds", "expected"), [(0.3, 0), (0.8, 1), (3, 4), (20, 28), (100, 32)]
 )
-def test_slower_responses_warrant_more_requests_in_flight(milliseconds, expected):
+def test_slower_responses_allow_more_requests_in_flight(milliseconds, expected):
     """One request for each time that a page could be processed while a response is awaited."""
     clock = ManualClock()
     latency = Latency(clock)

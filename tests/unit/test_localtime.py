@@ -104,12 +104,12 @@ IMPOSSIBLE = [
         ("1880-01-01T00:00:00", "1880-01-01T00:00:00+00:58"),
     ],
 )
-def test_offsets(wall: str, expected: str | None) -> None:
+def test_a_wall_time_gets_the_offset_of_its_zone(wall: str, expected: str | None) -> None:
     assert OffsetClock(BRATISLAVA).rfc3339(wall) == expected
 
 
 @pytest.mark.parametrize(("text", "expected"), FORMS)
-def test_a_form_is_one_moment_everywhere(text: str, expected: str) -> None:
+def test_every_function_reads_a_datetime_as_the_same_moment(text: str, expected: str) -> None:
     """Reading, writing back and comparing take a text for the same moment."""
     moment = datetime.fromisoformat(expected)
     parsed = parse_datetime(text)
@@ -154,7 +154,7 @@ def test_a_caching_clock_agrees_with_a_new_one(name: str, moments: list[datetime
         ["2026-01-01T09:00:00", "2026-02-30T09:00:00"],
     ],
 )
-def test_texts_together_are_what_each_is_alone(texts: list[str]) -> None:
+def test_converting_many_texts_at_once_equals_converting_each(texts: list[str]) -> None:
     """One match over many texts takes no impossible one for a datetime."""
     clock = OffsetClock(BRATISLAVA)
     clock.rfc3339("2026-01-01T09:00:00")
@@ -162,7 +162,7 @@ def test_texts_together_are_what_each_is_alone(texts: list[str]) -> None:
 
 
 @given(zones, walls)
-def test_there_and_back(name: str, moment: datetime) -> None:
+def test_a_wall_time_survives_the_round_trip_in_any_year(name: str, moment: datetime) -> None:
     """A wall time that was read is written back as the same wall time, in any year."""
     wall, tz = moment.isoformat(), zone(name)
     with_offset = OffsetClock(tz).rfc3339(wall)
@@ -188,12 +188,12 @@ def test_conversion_to_wall_time_and_back_is_lossless(text: str, wall: str) -> N
 
 
 @given(st.text(max_size=25) | st.text("0123456789-:+TtZz ., UTC", max_size=35))
-def test_no_text_breaks_the_clock(text: str) -> None:
+def test_no_text_raises_an_exception(text: str) -> None:
     made = OffsetClock(BRATISLAVA).rfc3339(text)
     assert made is None or datetime.fromisoformat(made).utcoffset() is not None
 
 
-def test_a_day_that_changes_its_clock_is_not_remembered_as_one() -> None:
+def test_a_day_of_a_clock_change_is_not_cached_as_one_offset() -> None:
     clock = OffsetClock(BRATISLAVA)
     assert clock.rfc3339("2026-03-29T01:00:00") == "2026-03-29T01:00:00+01:00"
     assert clock.rfc3339("2026-03-29T04:00:00") == "2026-03-29T04:00:00+02:00"
@@ -201,13 +201,13 @@ def test_a_day_that_changes_its_clock_is_not_remembered_as_one() -> None:
 
 
 @pytest.mark.parametrize("text", IMPOSSIBLE)
-def test_an_impossible_time_on_a_known_day_is_refused(text: str) -> None:
+def test_an_impossible_time_on_a_cached_day_is_refused(text: str) -> None:
     clock = OffsetClock(BRATISLAVA)
     clock.rfc3339("2026-01-01T09:00:00")
     assert clock.rfc3339(text) is None
 
 
-def test_a_naive_start_is_the_facilitys_own() -> None:
+def test_a_start_date_without_offset_is_local_to_the_facility() -> None:
     assert to_epoch_ms("2026-09-01", BRATISLAVA) == 1788213600000
     assert to_epoch_ms("2026-09-01T00:00:00Z", BRATISLAVA) == 1788220800000
 
@@ -226,7 +226,7 @@ def test_a_naive_start_is_the_facilitys_own() -> None:
         ("utc", "UTC"),
     ],
 )
-def test_other_spellings_of_a_zone(name: str, key: str) -> None:
+def test_other_spellings_of_a_zone_are_recognised(name: str, key: str) -> None:
     moment = datetime.fromisoformat("2026-07-01T12:00:00")
     assert moment.replace(tzinfo=zone(name)).utcoffset() == (
         moment.replace(tzinfo=ZoneInfo(key)).utcoffset()

@@ -95,7 +95,9 @@ TERMS = ("2026-12-01T08:00:00", OTHER_TERM)
     ("wanted", "term", "has", "deleted"),
     list(itertools.product((None, *STATUSES), TERMS, STATUSES, (False, True))),
 )
-def test_every_status_and_term(wanted: str | None, term: str, has: str, deleted: bool) -> None:  # noqa: FBT001
+def test_every_change_of_status_and_term_has_its_operations(
+    wanted: str | None, term: str, has: str, deleted: bool
+) -> None:
     """An agreed value is changed, and afterwards nothing is left to do."""
     record = {**BOOKING, "status": wanted, "dateFrom": term}
     record["_sdc_deleted_at"] = "2026-11-01" if deleted else None
@@ -180,7 +182,7 @@ MOVED = {**BOOKING, "dateFrom": OTHER_TERM}
 BY_A_PERSON = {**ROW, "dateFrom": "2026-12-09T08:00:00"}
 
 
-def test_three_way_against_what_was_agreed() -> None:
+def test_three_way_comparison_with_the_last_agreed_value() -> None:
     """Rule 9: an agreed value is changed; a value that somebody changed is a conflict."""
     assert planned(MOVED, ROW, entry=ours(ROW)).kind == WRITE
     assert planned(MOVED, BY_A_PERSON, entry=ours(ROW)).kind == CONFLICT
@@ -197,7 +199,7 @@ def test_an_unknown_base_makes_every_difference_a_conflict() -> None:
     assert planned(BOOKING, ROW, entry=disputed).kind == UNCHANGED
 
 
-def test_a_lost_journal_overwrites_nobody() -> None:
+def test_without_a_journal_no_change_is_overwritten() -> None:
     """Rule 10: our number on a row shows that it came from here; a difference is a conflict."""
     assert planned(MOVED, ROW).kind == CONFLICT
     back = planned({**BOOKING, "status": "CONFIRMED"}, {**ROW, "status": "CANCELLED"})
@@ -208,7 +210,7 @@ def test_a_lost_journal_overwrites_nobody() -> None:
     assert by_id.kind == WRITE, "the first word about a row of somebody else"
 
 
-def test_an_end_that_bookio_decides_is_asked_for_once() -> None:
+def test_an_end_that_bookio_overrides_is_requested_once() -> None:
     row = {**ROW, "dateTo": "2026-12-01T08:15:00"}
     record = {**BOOKING, "dateTo": "2026-12-01T09:00:00"}
     entry = ours(row)

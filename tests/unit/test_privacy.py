@@ -59,10 +59,10 @@ def test_pseudonymise_replaces_values_but_not_their_absence() -> None:
         assert row[field] != ROW[field]
 
 
-def test_the_given_row_stays_as_it_is() -> None:
-    given = dict(ROW)
-    record_of(given, mode="pseudonymise")
-    assert given == ROW
+def test_the_row_passed_in_is_not_changed() -> None:
+    row = dict(ROW)
+    record_of(row, mode="pseudonymise")
+    assert row == ROW
 
 
 def test_a_field_that_the_catalog_lists_passes() -> None:
@@ -120,7 +120,9 @@ def test_each_unknown_field_is_reported_once_and_without_its_value(
     assert "MUDr." not in caplog.text
 
 
-def test_a_name_that_may_be_a_persons_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_field_name_that_may_be_a_persons_name_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     names = ("Ján Novák", "forged\n2026 ERROR", "\x1b[31mred", "x" * 41, "Žofia", "_421905987654")
     record_of({"id": 1, **dict.fromkeys(names, 1)}, mode="omit")
     assert [record.getMessage().count("unusual name") for record in caplog.records] == [1]
@@ -159,7 +161,7 @@ def test_blank_values_stay_blank(value: object) -> None:
         ("phone", "0905 987\u200b654", "+421905987654"),
     ],
 )
-def test_two_writings_are_one_person(kind: str, one: object, other: object) -> None:
+def test_two_spellings_are_one_person(kind: str, one: object, other: object) -> None:
     assert Pseudonyms(KEY).of(kind, one) == Pseudonyms(KEY).of(kind, other)
 
 

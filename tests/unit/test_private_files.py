@@ -79,7 +79,7 @@ def test_two_of_the_files_must_not_be_one(
     assert not (tmp_path / "own").exists()
 
 
-def test_looking_creates_no_file(tmp_path: Path) -> None:
+def test_reading_creates_no_file(tmp_path: Path) -> None:
     """Without create, as in a dry run, only what is there already is returned."""
     files = own_files(settings(tmp_path), create=False)
     assert (files.journal, files.rejects, files.results) == (None, None, None)
@@ -92,7 +92,7 @@ def test_looking_creates_no_file(tmp_path: Path) -> None:
 # --- Who may read them
 
 
-def test_a_file_is_its_owners_only(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_a_file(tmp_path: Path) -> None:
     path = tmp_path / "new/folder/r"
     PrivateFile(path, SETTING).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -102,7 +102,7 @@ def test_a_file_is_its_owners_only(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_our_own_folder_is_closed_to_others(tmp_path: Path) -> None:
+def test_only_the_owner_can_enter_our_folder(tmp_path: Path) -> None:
     folder = tmp_path / ".bookio"
     folder.mkdir(mode=0o755)
     PrivateFile(folder / "r", SETTING).close()
@@ -128,7 +128,7 @@ def test_links_and_other_kinds_of_file_are_refused(tmp_path: Path) -> None:
         with pytest.raises(FileError, match=line) as refusal:
             PrivateFile(tmp_path / path, SETTING)
         assert str(refusal.value).startswith(f"{SETTING}: {tmp_path}"), path
-        assert "; " in str(refusal.value), "it says what to do"
+        assert "; " in str(refusal.value), "it gives advice"
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_lines_are_appended_and_read(tmp_path: Path) -> None:
     assert (tmp_path / "r").read_bytes() == b""
 
 
-def test_a_line_that_did_not_fit_is_taken_back(tmp_path: Path) -> None:
+def test_a_partly_written_line_is_removed(tmp_path: Path) -> None:
     """A truncated line is removed, so that the next line does not join it."""
     path = tmp_path / "r"
     done = subprocess.run(

@@ -86,7 +86,7 @@ def test_the_pause_doubles_with_each_refusal_and_halves_with_each_success(
     assert sum(recovered) <= 60
 
 
-def test_one_refusal_of_many_at_once_counts(clock: ManualClock) -> None:
+def test_simultaneous_refusals_count_once(clock: ManualClock) -> None:
     """Thirty-two threads that hit the same limit do not double the pause thirty-two times."""
     gate = gate_with(clock)
     tickets = [gate.wait() for _ in range(32)]
@@ -95,7 +95,7 @@ def test_one_refusal_of_many_at_once_counts(clock: ManualClock) -> None:
     assert passing(gate, clock) <= MOST
 
 
-def test_a_success_from_before_the_refusal_does_not_open_the_gate(clock: ManualClock) -> None:
+def test_a_success_from_before_the_refusal_does_not_shorten_the_pause(clock: ManualClock) -> None:
     """A response that was under way says nothing about the limit that was hit since."""
     gate = gate_with(clock)
     early, late = gate.wait(), gate.wait()
@@ -158,14 +158,14 @@ NOW_MS = int(NOW.timestamp() * 1000)
     ],
     ids=lambda value: str(value)[:32],
 )
-def test_retry_after_is_read_by_the_server_s_own_clock(
+def test_retry_after_is_read_with_the_servers_clock(
     header: str | None, seconds: float | None
 ) -> None:
     """Seconds or a date; a zero, negative or invalid value is ignored."""
     assert parse_retry_after(header, NOW_MS) == seconds
 
 
-def test_many_refusals_are_borne_while_the_limit_lasts(sandbox: Sandbox) -> None:
+def test_more_refusals_than_attempts_are_survived(sandbox: Sandbox) -> None:
     """More refusals than attempts are survived; four threads do not send four times as many."""
     sandbox.script("list_calendars", {"status": 429, "times": 12})
     patient = replace(QUICK, max_wait_s=60)  # on a busy machine, too
@@ -179,7 +179,7 @@ def test_many_refusals_are_borne_while_the_limit_lasts(sandbox: Sandbox) -> None
 
 @pytest.mark.parametrize("operation", ["list_calendars", "create_reservation"])
 @pytest.mark.parametrize("header", [{}, {"Retry-After": "0"}])
-def test_a_limit_that_lasts_ends_the_run(
+def test_a_limit_that_lasts_too_long_ends_the_run(
     sandbox: Sandbox, operation: str, header: dict[str, str]
 ) -> None:
     """It gives up eventually and names the setting; 0 seconds is not a busy loop."""

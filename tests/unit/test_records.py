@@ -52,7 +52,7 @@ CLOCK = OffsetClock(zone(BRATISLAVA))
         ("unknown", {}, {}),
     ],
 )
-def test_each_kind_of_value(field: str, value: object, expected: object) -> None:
+def test_each_type_of_value_is_converted(field: str, value: object, expected: object) -> None:
     made = record_of({"id": 1, field: value})
     assert made == {"id": 1, field: expected}
     assert type(made[field]) is type(expected)
@@ -95,16 +95,16 @@ def test_numbers_beyond_float64(value: object, expected: object) -> None:
     assert made["address"]["gps"] == {"latitude": expected}
 
 
-def test_the_given_rows_stay_as_they_are() -> None:
+def test_the_rows_passed_in_are_not_changed() -> None:
     """The scan compares rows after they were emitted."""
     rows = [
         {"id": 1, "duration": "30", "service": {"id": 1}, "unknown": [["2018-06-29T12:00"], 2**64]},
         {"id": 2, "dateFrom": "2018-06-29T12:00:00", "note": None},
     ]
-    given = copy.deepcopy(rows)
+    before = copy.deepcopy(rows)
     for mode in ("keep", "pseudonymise", "omit"):
         builder_of("reservations", mode).records(rows, CLOCK)
-        assert rows == given
+        assert rows == before
 
 
 def test_nested_fields_follow_their_schema() -> None:
@@ -193,7 +193,7 @@ def test_documented_types_are_converted_without_a_warning(
 
 
 @pytest.mark.parametrize("fields", [50, 2000])
-def test_the_memory_of_forms_is_bounded(fields: int) -> None:
+def test_the_cache_of_row_shapes_is_bounded(fields: int) -> None:
     """A server that never sends the same names twice does not fill the memory."""
     builder = builder_of("reservations")
     tracemalloc.start()
@@ -209,9 +209,7 @@ def test_the_memory_of_forms_is_bounded(fields: int) -> None:
 
 @pytest.mark.parametrize("field", ["unknown", "service", "duration", "dateFrom"])
 @pytest.mark.parametrize("levels", [99, 400, 950])
-def test_deep_nesting_does_no_harm(
-    field: str, levels: int, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_deep_nesting_is_handled(field: str, levels: int, caplog: pytest.LogCaptureFixture) -> None:
     value = msgspec.json.decode("[" * levels + "]" * levels)
     made = record_of({"id": 1, field: value})
     if field == "unknown" and levels < 100:

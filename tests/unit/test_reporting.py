@@ -57,7 +57,7 @@ def run(path: Path, *outcomes: Outcome, results: Path | None = None, **settings:
     return report
 
 
-def test_a_reject_says_when_and_in_which_run(tmp_path: Path) -> None:
+def test_a_reject_has_its_time_and_run(tmp_path: Path) -> None:
     path = tmp_path / "rejects.jsonl"
     run(path, reject(1), reject(2))
     first, second = lines(path)
@@ -104,7 +104,7 @@ def test_a_conflict_is_in_the_file_and_is_not_a_reject(tmp_path: Path) -> None:
     assert not report.over_limit
 
 
-def test_a_truncated_last_line_does_not_spoil_the_next(tmp_path: Path) -> None:
+def test_a_reject_after_a_truncated_line_begins_on_a_new_line(tmp_path: Path) -> None:
     """After a kill or a full disk the next reject begins on its own line."""
     path = tmp_path / "rejects.jsonl"
     path.write_text('{"stream": "reserva')
@@ -121,7 +121,7 @@ def test_a_fingerprint_is_keyed(tmp_path: Path) -> None:
         rejects.close()
 
 
-def test_an_old_reject_file_is_emptied(tmp_path: Path) -> None:
+def test_rejects_past_retention_are_deleted(tmp_path: Path) -> None:
     path = tmp_path / "rejects.jsonl"
     run(path, reject(1))
     rejects_of(path, retention_days=5).close()
@@ -133,7 +133,7 @@ def test_an_old_reject_file_is_emptied(tmp_path: Path) -> None:
     assert not path.read_text()
 
 
-def test_results_are_a_line_a_record_without_its_patient(tmp_path: Path) -> None:
+def test_results_have_one_line_for_each_record_and_no_patient_data(tmp_path: Path) -> None:
     path = tmp_path / "own/results.jsonl"
     record = {"externalId": 7, "name": "Jana"}
     operations = ("confirm_sync", "change_reservation_term")
@@ -164,7 +164,7 @@ def test_results_are_a_line_a_record_without_its_patient(tmp_path: Path) -> None
     assert (report.counts["confirmed"], report.counts["changed"]) == (1, 1)
 
 
-def test_the_limit_stops_a_run_with_the_rejects_on_the_disk(tmp_path: Path) -> None:
+def test_at_the_limit_the_run_stops_after_storing_the_rejects(tmp_path: Path) -> None:
     path = tmp_path / "rejects.jsonl"
     settings = {**SETTINGS, "rejects_path": str(path)}
     report = Report(
@@ -178,6 +178,6 @@ def test_the_limit_stops_a_run_with_the_rejects_on_the_disk(tmp_path: Path) -> N
     assert len(lines(path)) == 2
 
 
-def test_a_reject_by_bookio_is_refused() -> None:
+def test_a_reject_by_bookio_has_the_reason_refused() -> None:
     refused = Outcome(kind=OutcomeKind.REJECTED, stream="reservations", record={}, code=30)
     assert refused.reason is Reason.REFUSED

@@ -82,7 +82,7 @@ def test_a_list_in_another_encoding_is_read(
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("status", [200, 400])
-def test_an_error_code_counts_in_any_encoding(
+def test_an_error_code_is_read_in_any_encoding(
     sandbox: Sandbox, client: BookioClient, encoding: str, status: int
 ) -> None:
     """A refusal behind a byte order mark is a refusal, not an unknown outcome."""
@@ -104,7 +104,7 @@ def test_an_error_code_counts_in_any_encoding(
         (50, ValidationError),
     ],
 )
-def test_a_status_that_is_sent_as_a_code_counts(
+def test_an_http_status_sent_as_an_error_code_is_recognised(
     sandbox: Sandbox, client: BookioClient, code: int, error: type[BookioError]
 ) -> None:
     """HTTP 200 with code 500 is not a refusal: the write may have been applied."""
@@ -116,7 +116,7 @@ def test_a_status_that_is_sent_as_a_code_counts(
 
 @pytest.mark.parametrize("status", [408, 421, 425, 499, 500, 502, 503, 504, 520])
 @pytest.mark.parametrize("body", ["", "<html><h1>Request Timeout</h1></html>"])
-def test_a_read_that_the_server_gave_up_on_is_sent_again(
+def test_a_read_that_timed_out_on_the_server_is_retried(
     sandbox: Sandbox, client: BookioClient, status: int, body: str
 ) -> None:
     """Whatever a proxy responds when it gives up, a read is retried."""
@@ -127,7 +127,7 @@ def test_a_read_that_the_server_gave_up_on_is_sent_again(
 
 @pytest.mark.parametrize("status", [408, 421, 425, 499, 500, 502, 503, 504, 520])
 @pytest.mark.parametrize("body", ["", "<html><h1>Request Timeout</h1></html>"])
-def test_a_write_that_the_server_gave_up_on_is_sent_once(
+def test_a_write_that_timed_out_on_the_server_is_not_retried(
     sandbox: Sandbox, client: BookioClient, status: int, body: str
 ) -> None:
     """Only a lookup can determine the outcome of a write without a response."""

@@ -42,7 +42,7 @@ def test_a_joined_row_keeps_both_names() -> None:
     assert not queues.has_ready
 
 
-def test_rows_go_on_in_their_order_each_once() -> None:
+def test_different_rows_have_separate_queues_in_order() -> None:
     """Control: records of other rows share nothing."""
     queues = RowQueues()
     enqueue(queues, record(id=1), record(id=2), record(id=1))

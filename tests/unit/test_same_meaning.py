@@ -79,7 +79,7 @@ def test_values_with_different_meanings_differ(field: str, ours: Any, theirs: An
     assert not means_the_same(field, theirs, ours)
 
 
-def test_bookio_may_say_more_than_a_record() -> None:
+def test_extra_fields_in_bookios_value_are_not_a_difference() -> None:
     """A calendar's service keeps its id when the record only names it; order does not matter."""
     theirs = [{"id": 5, "name": "RTG", "duration": 15}, {"id": 6, "name": "CT", "duration": 30}]
     assert covers(theirs, [{"name": "CT", "duration": "30"}, {"name": "RTG", "duration": 15.0}])

@@ -14,7 +14,7 @@ EMPTY = Clinic(0, 0, 0)
 SLOW = Setting(slots=1, latency_s=1.0, max_concurrency=4)
 
 
-def test_jobs_wait_for_seats_in_their_order() -> None:
+def test_jobs_take_seats_in_the_order_they_asked() -> None:
     clock, order = Clock(), []
     seats = Seats(clock, 2)
 
@@ -47,13 +47,13 @@ def test_the_requests_of_a_scan_are_those_of_the_product(
     assert waves(rows, is_full=is_full) == expected
 
 
-def test_one_clinic_without_news_costs_four_requests() -> None:
+def test_a_clinic_without_changes_costs_four_requests() -> None:
     """Facilities, blocked times, calendars and reservations, one after another."""
     result = simulate([Part([EMPTY])], SLOW, FREE)
     assert (result.requests, result.seconds) == (4, 4)
 
 
-def test_calendars_may_be_read_apart() -> None:
+def test_calendars_can_be_read_separately() -> None:
     """Each process asks for the facilities; the lists of a clinic are divided among them."""
     apart = [Part([EMPTY] * 4, reads_calendars=False), Part([EMPTY] * 4, reads_changes=False)]
     result = simulate(apart, SLOW, FREE)
@@ -66,7 +66,7 @@ def test_requests_in_flight_share_the_latency() -> None:
     assert (result.requests, result.seconds) == (25, 7)
 
 
-def test_the_budget_is_divided_by_the_slots_and_decides_in_the_end() -> None:
+def test_the_request_budget_is_shared_by_the_slots_and_limits_the_total() -> None:
     """However many slots there are, requests start no faster than the budget says."""
     shards = [Part([EMPTY] * 100)] * 4
     for slots in (1, 2, 4):
@@ -84,7 +84,7 @@ def test_cpu_is_used_by_one_thread_of_a_process_and_by_as_many_processes_as_core
 
 
 @pytest.mark.slow
-def test_the_page_shows_what_the_simulation_says() -> None:
+def test_the_page_shows_the_results_of_the_simulation() -> None:
     """Where it differs: ``python -m bench.scale --write``."""
     page = scale.PAGE.read_text()
     assert scale.written(page) == page

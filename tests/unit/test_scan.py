@@ -98,7 +98,7 @@ def test_a_first_page_that_was_requested_before_is_used():
     assert scan.first_page.server_time_ms == 1234
 
 
-def test_inserts_before_the_page_are_stepped_over():
+def test_rows_inserted_before_the_page_cause_no_duplicates():
     """Rows that move down are recognised by their neighbours, and each resident comes once."""
     server = ModelList(250, order="-id")
 
@@ -117,7 +117,7 @@ def test_inserts_before_the_page_are_stepped_over():
 
 @pytest.mark.parametrize("gone", [5, 40, 95, 240])
 @pytest.mark.parametrize("total", [None, lambda n: n], ids=["no total", "total"])
-def test_deletes_before_the_page_make_the_scan_step_back(gone, total):
+def test_rows_deleted_before_the_page_make_the_scan_step_back(gone, total):
     """Rows that move up behind the next offset are found by stepping back (PROOF 5)."""
     server = ModelList(1000, total=total)
     at_the_start = ids(server)
@@ -134,7 +134,7 @@ def test_deletes_before_the_page_make_the_scan_step_back(gone, total):
     assert scan.verdict.complete
 
 
-def test_a_server_that_refuses_to_look_behind_the_end_has_an_end():
+def test_an_error_past_the_end_of_the_list_ends_the_scan():
     """A validation error behind the end means that nothing is there."""
     server = ModelList(350, total=None)
 

@@ -75,7 +75,7 @@ def test_rows_that_are_filtered_after_paging_do_not_end_the_list(total, filters)
 
 
 @pytest.mark.parametrize("beyond", [slice(-10, None), slice(0, 10)], ids=["last", "first"])
-def test_a_server_that_repeats_rows_behind_the_end_has_an_end(beyond):
+def test_rows_repeated_past_the_end_of_the_list_end_the_scan(beyond):
     """Its last or first rows, sent instead of an empty page, are not taken for new ones."""
     server = ModelList(350, total=None)
     everything = list(server.rows.values())
@@ -87,7 +87,7 @@ def test_a_server_that_repeats_rows_behind_the_end_has_an_end(beyond):
 
 @pytest.mark.parametrize("total", [lambda _: 50, lambda n: n, None], ids=["page", "list", "none"])
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_an_end_is_looked_behind_where_the_total_is_not_trusted(total, concurrency):
+def test_without_a_trusted_total_the_scan_looks_past_the_end(total, concurrency):
     """A total that counts its page alone does not end the list with the first, capped page."""
     server = ModelList(500, page_cap=50, total=total)
     with ThreadPoolExecutor(4) as executor:
@@ -166,7 +166,7 @@ def test_an_ignored_offset_is_incomplete(size):
 
 
 @pytest.mark.parametrize("page_cap", [None, 37])
-def test_a_list_that_starts_over_is_incomplete(page_cap):
+def test_a_list_that_restarts_from_the_beginning_is_incomplete(page_cap):
     """A server that pages in a circle is noticed where the first rows follow the last one."""
     rows = [{"id": key, "dateFrom": f"2024-01-{key % 28 + 1:02}"} for key in range(250)]
 

@@ -34,7 +34,7 @@ def receive(under_test: Machine, *pages: list[Row], total: int | None = None) ->
     ]
 
 
-def test_pages_that_overlap_lead_forward():
+def test_overlapping_pages_move_the_scan_forward():
     """The next page is asked for one overlap before the end of the last, and adds what is new."""
     scan = machine()
     assert receive(scan, rows(1, 20), rows(13, 32)) == [[*range(1, 21)], [*range(21, 33)]]
@@ -59,7 +59,7 @@ def test_rows_that_are_no_longer_neighbours_are_not_anchors():
     assert scan.state.phase is Phase.STEP_BACK
 
 
-def test_an_anchored_page_after_a_step_back_leads_forward():
+def test_an_anchored_page_after_a_step_back_moves_the_scan_forward():
     """PROOF 3: what the page holds behind its anchors is new, and the scan goes on from there."""
     scan = machine()
     receive(scan, rows(1, 20), rows(41, 60))
@@ -76,7 +76,7 @@ def test_a_page_that_ends_in_a_known_row_is_followed_by_a_careful_join():
     assert scan.state.phase is Phase.FORWARD
 
 
-def test_a_counted_end_needs_no_look_behind_it():
+def test_an_end_that_matches_the_total_needs_no_further_request():
     """A trusted total that agrees with the rows ends the scan; the order was checked by then."""
     scan = machine()
     receive(scan, rows(1, 20), rows(13, 32), rows(25, 35), total=35)
@@ -85,7 +85,7 @@ def test_a_counted_end_needs_no_look_behind_it():
 
 
 @pytest.mark.parametrize("total", [None, 5])
-def test_an_end_that_is_not_counted_is_looked_behind(total):
+def test_an_end_that_the_total_does_not_confirm_is_checked(total):
     """PROOF 8: without a total, or one to be trusted, two pages behind the end must be empty."""
     scan = machine(trust_total=False)
     receive(scan, rows(1, 5), total=total)
@@ -100,7 +100,7 @@ def test_an_end_that_is_not_counted_is_looked_behind(total):
     assert scan.verdict.complete
 
 
-def test_rows_behind_a_false_end_lead_back():
+def test_rows_past_a_false_end_make_the_scan_step_back():
     """Rows that follow the end are not emitted there: the scan goes back to join them."""
     scan = machine(trust_total=False)
     receive(scan, rows(1, 15), total=15)
@@ -120,7 +120,7 @@ def test_rows_that_followed_an_end_and_were_joined_confirm_the_next_end():
     assert scan.verdict.complete
 
 
-def test_an_empty_page_behind_two_rows_is_not_the_end():
+def test_an_empty_page_after_two_rows_is_not_the_end():
     """The two pages share no row, so the list is read again from its start."""
     scan = machine()
     receive(scan, rows(1, 2), [])
@@ -170,7 +170,7 @@ def test_few_anchors_are_not_enough_to_rule_out_a_shuffled_order():
     assert scan.verdict.complete
 
 
-def test_the_memory_of_huge_pages_is_bounded():
+def test_memory_for_huge_pages_is_bounded():
     """Old pages are forgotten once more than the allowed rows are remembered; never the last."""
     recent = RecentPages(max_pages=3, max_rows=100)
     sizes = []
@@ -182,7 +182,7 @@ def test_the_memory_of_huge_pages_is_bounded():
     assert [row["id"] for row in recent.rows()] == [*range(2000, 2500)]
 
 
-def test_many_small_pages_are_bounded_too():
+def test_the_number_of_small_pages_is_bounded():
     """Only the last pages are remembered, whatever their size."""
     server = ModelList(100)
     recent = RecentPages(max_pages=3)

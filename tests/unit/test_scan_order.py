@@ -68,7 +68,7 @@ def test_rows_of_one_date_in_random_order_are_not_anchors():
         assert set(got) == set(ids(server)) or not scan.verdict.complete, f"seed {seed}"
 
 
-def test_a_shuffled_row_behind_the_first_page_is_not_missed():
+def test_a_shuffled_row_after_the_first_page_is_not_missed():
     """A row that changes places with one of the first page is found, or the scan says so."""
     rows = [{"id": key, "dateFrom": f"2024-01-0{key}"} for key in range(1, 6)]
     answers = iter([rows[:4], [rows[2], rows[3], rows[0]]])
@@ -81,7 +81,7 @@ def test_a_shuffled_row_behind_the_first_page_is_not_missed():
     assert got == {1, 2, 3, 4, 5} or not scan.verdict.complete
 
 
-def test_filters_that_the_server_ignores_are_incomplete():
+def test_a_scan_whose_filters_are_ignored_is_incomplete():
     """Rows outside their window reveal it."""
     server = ModelList(600, order="random")
     scan = Scan(lambda offset, limit, _: server.fetch(offset, limit, {}))
@@ -89,14 +89,14 @@ def test_filters_that_the_server_ignores_are_incomplete():
     assert "ignores the filters from and to" in scan.verdict.reason
 
 
-def test_a_day_with_more_rows_than_a_response_is_incomplete():
+def test_a_day_with_more_rows_than_one_response_is_incomplete():
     """A window of one day cannot be narrowed."""
     scan = read(ModelList(600, order="random", days=3))[1]
     assert "holds more rows than one response" in scan.verdict.reason
 
 
 @pytest.mark.parametrize("undated_at", [0, 1], ids=["read by offset", "read by date"])
-def test_rows_without_a_date_are_incomplete(undated_at):
+def test_a_scan_with_undated_rows_is_incomplete(undated_at):
     """No bounded window contains them, wherever they were seen."""
     server = ModelList(300, order="random")
 

@@ -12,7 +12,7 @@ from target_bookio.refresh.reading import Lists
 from target_bookio.refresh.server_clock import DATE_RESOLUTION_MS, ServerClock
 
 
-def test_a_list_that_takes_long_to_read_is_not_a_clock_that_went_back() -> None:
+def test_a_slow_list_does_not_look_like_a_clock_set_back() -> None:
     """The time of a page is that of its arrival, however much later the page is read."""
     seconds = [0.0]
     clock = ServerClock(lambda: seconds[0])
@@ -28,7 +28,7 @@ def test_a_list_that_takes_long_to_read_is_not_a_clock_that_went_back() -> None:
     assert clock.times_back == 0
 
 
-def test_a_date_from_before_is_a_clock_that_went_back() -> None:
+def test_an_earlier_date_means_that_the_clock_was_set_back() -> None:
     """The control: an answer whose time is a minute behind counts."""
     clock = ServerClock(lambda: 0.0)
     clock.hear(1_800_000_060_000)
@@ -37,7 +37,7 @@ def test_a_date_from_before_is_a_clock_that_went_back() -> None:
 
 
 @pytest.mark.parametrize("margin_ms", [DATE_RESOLUTION_MS, 0])
-def test_a_wait_is_never_shorter_by_bookios_clock(margin_ms: int) -> None:
+def test_a_wait_is_never_shorter_than_required_on_bookios_clock(margin_ms: int) -> None:
     """With the resolution as margin no wait ends early; without it (the control) some do."""
     wait_ms, early = 200, 0
     for attempt_ended_ms in range(1_000_000, 1_001_000):

@@ -59,16 +59,16 @@ def test_an_impossible_override_is_refused(operation: str, value: str, clue: str
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_each_operation_may_be_overridden_by_itself(name: str) -> None:
+def test_each_operation_can_be_overridden_by_its_default(name: str) -> None:
     operation = OPERATIONS[name]
     assert with_overrides({name: f"{operation.method} {operation.path}"})[name] == operation
 
 
-def test_a_read_may_be_a_post() -> None:
+def test_a_read_can_be_overridden_with_post() -> None:
     assert with_overrides({"list_calendars": "post /c"})["list_calendars"].method == "POST"
 
 
-def test_a_scheme_may_be_in_capitals(clean_environment: pytest.MonkeyPatch) -> None:
+def test_the_scheme_of_an_address_can_be_in_capitals(clean_environment: pytest.MonkeyPatch) -> None:
     clean_environment.setenv("HTTPS_PROXY", "http://proxy.example.org:3128")
     made = client("HTTPS://medic.example.org/api/")
     assert made.api_url == HTTPS
@@ -110,8 +110,8 @@ def test_an_invalid_address_is_refused(clean_environment: pytest.MonkeyPatch, ur
 
 
 def problems(**settings: Any) -> list[str]:
-    given = {"auth_token": "token", "api_url": HTTPS, "default_timezone": "Europe/Bratislava"}
-    return problems_of({**given, **settings})
+    valid = {"auth_token": "token", "api_url": HTTPS, "default_timezone": "Europe/Bratislava"}
+    return problems_of({**valid, **settings})
 
 
 def test_a_start_date_in_the_future_is_refused() -> None:
@@ -122,7 +122,7 @@ def test_a_start_date_in_the_future_is_refused() -> None:
         assert "is in the future" in problem
 
 
-def test_a_start_before_1970_is_none() -> None:
+def test_a_start_date_before_1970_means_the_beginning() -> None:
     for text in "1969-01-01", "0001-01-01", "0001-01-01T00:00:00+14:00":
         assert not problems(start_date=text)
         assert to_epoch_ms(text, zone("Europe/Bratislava")) == 0
@@ -138,7 +138,7 @@ def test_a_key_that_can_be_guessed_is_refused(key: str) -> None:
 
 
 @pytest.mark.parametrize("stream", ["reservations", "blocked_times"])
-def test_a_range_that_holds_no_day_is_refused(stream: str) -> None:
+def test_an_empty_date_range_is_refused(stream: str) -> None:
     """``from`` after ``to`` would silently read nothing in every run."""
     [problem] = problems(**{f"{stream}_from": "2026-02-01", f"{stream}_to": "2026-01-31"})
     assert f"{stream}_from 2026-02-01 is after {stream}_to 2026-01-31" in problem
@@ -159,11 +159,11 @@ def test_a_range_that_holds_no_day_is_refused(stream: str) -> None:
         ),
     ],
 )
-def test_settings_that_cannot_go_together_are_refused(settings: dict[str, Any], named: str) -> None:
+def test_conflicting_settings_are_refused(settings: dict[str, Any], named: str) -> None:
     """Conflicting settings are refused before the first request."""
     assert any(named in problem for problem in problems(**settings))
 
 
-def test_detecting_deletions_of_blocked_times_leaves_reservations_filters_alone() -> None:
+def test_filters_of_reservations_may_go_with_detect_deletions_of_blocked_times() -> None:
     """``true`` keeps its meaning."""
     assert not problems(detect_deletions=True, reservations_to="2026-01-01", only_unsynced=True)

@@ -66,7 +66,7 @@ def sharded(wanted: dict[tuple[str, int], dict[str, Any]], layout: Layout) -> di
 
 
 @given(wanted=PARTITIONS, before=st.integers(1, 64), after=st.integers(1, 64))
-def test_each_bookmark_goes_unchanged_to_its_facilitys_shard(
+def test_each_bookmark_is_moved_unchanged_to_its_facilitys_shard(
     wanted: dict[tuple[str, int], dict[str, Any]], before: int, after: int
 ) -> None:
     """From any number to any other and back: the same bookmarks, each where its shard looks."""
@@ -99,7 +99,7 @@ def test_of_two_bookmarks_of_a_facility_the_older_is_taken() -> None:
     assert deal({"a": state(older), "b": state(older)}, whole).passed_over == []
 
 
-def test_the_laxest_mode_of_personal_data_is_kept() -> None:
+def test_the_least_strict_mode_of_personal_data_is_kept() -> None:
     """The warning about data still in the warehouse must not be lost with a shard."""
     states = {
         "a": state(partition(1), personal_data="omit"),
@@ -151,7 +151,7 @@ def actions(made: Plan) -> set[Action]:
 
 
 @pytest.mark.parametrize("steps", range(12))
-def test_killed_anywhere_it_loses_nothing_and_can_be_repeated(steps: int) -> None:
+def test_a_move_killed_at_any_step_loses_nothing_and_can_be_repeated(steps: int) -> None:
     """Whatever was written or deleted, one of old and new states holds each bookmark."""
     store = Store(STATES, steps)
     with pytest.raises(KeyboardInterrupt):
@@ -179,7 +179,7 @@ def test_repeating_the_move_changes_nothing() -> None:
     assert not plan(store.read(), deletes_old=True).changes_nothing
 
 
-def test_new_shards_that_have_gone_on_are_not_set_back_unasked() -> None:
+def test_newer_states_of_new_shards_are_replaced_only_on_request() -> None:
     """Repeating a move after the new shards ran would lose progress, so it is refused."""
     store = Store(STATES)
     apply_plan(plan(store.read()), store)
@@ -217,7 +217,9 @@ class ForgetfulStore(Store):
         (ForgetfulStore(STATES), "did not store what was written to shard-00of08"),
     ],
 )
-def test_old_states_remain_unless_all_is_written_and_at_rest(store: Store, line: str) -> None:
+def test_old_states_are_kept_unless_the_move_succeeded_and_no_shard_runs(
+    store: Store, line: str
+) -> None:
     with pytest.raises(MeltanoError, match=line):
         apply_plan(plan(store.read(), deletes_old=True), store)
     assert set(OLD.state_ids) <= set(store.states)

@@ -34,7 +34,7 @@ def test_a_shell_computes_the_same_hash() -> None:
         assert int(said) == shard_of(facility_id, 16).number
 
 
-def test_the_names_sort_as_the_numbers_do() -> None:
+def test_shard_names_sort_in_numeric_order() -> None:
     assert Shard(7, 16).name == "shard-07of16"
     assert Shard(0, 1).name == "shard-00of01"
     names = [shard.name for shard in all_shards(MAX_SHARDS)]
@@ -50,7 +50,7 @@ def test_every_facility_is_in_exactly_one_shard(ids: set[int], count: int) -> No
 
 
 @given(ids=FACILITY_IDS, others=FACILITY_IDS, count=st.integers(1, MAX_SHARDS))
-def test_a_facility_stays_where_it_is_when_others_come_and_go(
+def test_a_facility_keeps_its_shard_when_others_are_added_or_removed(
     ids: set[int], others: set[int], count: int
 ) -> None:
     """New clinics must not send old ones to a state without their bookmarks."""
@@ -59,7 +59,7 @@ def test_a_facility_stays_where_it_is_when_others_come_and_go(
 
 
 @given(facility_id=st.integers(), count=st.integers(1, 16), times=st.integers(1, 4))
-def test_more_shards_by_a_whole_number_split_each_one(
+def test_multiplying_the_number_of_shards_splits_each_one(
     facility_id: int, count: int, times: int
 ) -> None:
     """So that a journal can be copied to the shards that take over from its own."""
@@ -77,6 +77,6 @@ def test_ten_thousand_facilities_are_spread_evenly(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 65, -1])
-def test_a_number_of_shards_that_cannot_be_is_refused(count: int) -> None:
+def test_an_impossible_number_of_shards_is_refused(count: int) -> None:
     with pytest.raises(SettingsError, match=f"{count} shards are not possible; use 1 to 64"):
         all_shards(count)

@@ -28,7 +28,7 @@ def client(sandbox: Sandbox) -> Iterator[BookioClient]:
     made.close()
 
 
-def test_numbers_may_be_decimals(sandbox: Sandbox) -> None:
+def test_settings_can_be_decimals(sandbox: Sandbox) -> None:
     """Meltano passes numbers as ``Decimal``."""
     client = BookioClient(
         auth_token=sandbox.token,
@@ -56,7 +56,7 @@ def test_an_invalid_retry_after_is_ignored(
 @pytest.mark.parametrize(
     "date", ["Thu, 01 Jan 1970 00:00:00 GMT", "Sat, 08 Sep 2001 00:00:00 GMT", "now", "9" * 5000]
 )
-def test_a_date_from_a_clock_that_was_never_set_is_ignored(
+def test_a_date_header_from_an_unset_clock_is_ignored(
     sandbox: Sandbox, client: BookioClient, date: str
 ) -> None:
     """A bookmark is never taken from a clock that cannot be right."""
@@ -65,7 +65,7 @@ def test_a_date_from_a_clock_that_was_never_set_is_ignored(
     assert client.call("list_facilities").server_time_ms is None
 
 
-def test_attempts_have_an_end(sandbox: Sandbox, client: BookioClient) -> None:
+def test_retries_are_limited(sandbox: Sandbox, client: BookioClient) -> None:
     """A server that stays broken is tried as often as the policy allows."""
     sandbox.script("list_facilities", {"status": 503, "body": "", "times": 99})
     with pytest.raises(ServerError, match=r"^list_facilities .*HTTP 503.*; try again later$"):
@@ -81,7 +81,7 @@ def test_a_busy_server_s_retry_after_is_obeyed(sandbox: Sandbox, client: BookioC
     assert second - first >= 1000
 
 
-def test_a_request_leaves_in_one_piece() -> None:
+def test_a_request_is_sent_in_one_piece() -> None:
     """Head and body arrive together, so that the server is not woken for half a request."""
     body = b'{"result": {"success": true, "data": {"id": 1}}}'
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"

@@ -58,7 +58,7 @@ def sync(clinic: Sandbox, **settings: Any) -> bytes:
 
 
 @pytest.mark.parametrize("settings", [{}, {"detect_deletions": True}, {"personal_data": "omit"}])
-def test_both_ways_write_the_same_bytes(
+def test_whole_pages_and_the_sdk_write_the_same_bytes(
     clinic: Sandbox, pages: Pages, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clinic.insert("reservations", unknownField={"deep": "2026-07-01T10:00:00"})
@@ -83,7 +83,9 @@ def test_both_ways_write_the_same_bytes(
         {"flattening_enabled": True, "flattening_max_depth": 2},
     ],
 )
-def test_the_sdk_has_its_say(clinic: Sandbox, pages: Pages, settings: dict[str, Any]) -> None:
+def test_records_that_the_sdk_changes_are_left_to_it(
+    clinic: Sandbox, pages: Pages, settings: dict[str, Any]
+) -> None:
     assert b'"type":"RECORD"' in sync(clinic, **settings)
     assert pages == []
 
