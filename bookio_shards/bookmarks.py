@@ -16,13 +16,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.errors import SettingsError
-from tap_bookio.bookmark import State, check_state
+from tap_bookio.state_check import check_state
 from tap_bookio.stored_personal_data import STATE_KEY as PERSONAL_DATA
 from tap_bookio.stored_personal_data import laxest
 from tap_bookio.tap import NAMES
 
 if TYPE_CHECKING:
     from bookio_shards.layout import Layout
+    from tap_bookio.bookmark import State
 
 _PARTITIONS = "partitions"
 _STREAM_WIDE = {_PARTITIONS, PERSONAL_DATA}

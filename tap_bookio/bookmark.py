@@ -11,26 +11,16 @@ asks for more than they did is asked without ``lastSync``.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
-from datetime import date
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from bookio_api.errors import SettingsError
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bookio_api.scan.pages import Page
+    from collections.abc import Mapping
 
 REPLICATION_KEY = "lastSync"
-TOLERATED_SKEW_MS = 60_000
-_RESOLUTION_MS = 1000
-_EARLIEST_MS = 10**12
-"""September 2001: a smaller number would be seconds, not milliseconds."""
-
-_FILTERS = "filters"
+FILTERS = "filters"
 State = dict[str, Any]
+"""A Singer state, or a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +37,7 @@ class Filters:
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Filters | None:
         """Read them from a partition's state; None if an older version wrote it."""
-        filters = state.get(_FILTERS)
+        filters = state.get(FILTERS)
         return None if filters is None else cls(**filters)
 
     def state(self) -> State:
@@ -89,7 +79,7 @@ class Bookmark:
         state["replication_key_value"] = self.question_ms
         state["scan_ms"] = self.scan_ms
         if self.filters is not None:
-            state[_FILTERS] = self.filters.state()
+            state[FILTERS] = self.filters.state()
 
     def covered_by(self, asked: Filters) -> Filters:
         """Return the filters that all rows have passed after a scan with these filters.
@@ -101,125 +91,3 @@ class Bookmark:
     def last_sync(self, lookback_seconds: float) -> int:
         """Return the ``lastSync`` of the next request."""
         return max(0, self.question_ms - max(int(lookback_seconds * 1000), self.scan_ms))
-
-
-class Question(NamedTuple):
-    """The first request of a scan, whose time becomes the bookmark."""
-
-    last_sync: int | None
-    page: Future[Page]
-    asked_ms: int
-    """Our clock, in case the server sends no ``Date``."""
-    started: float
-    """Seconds of ``time.monotonic``."""
-    filters: Filters = Filters()
-    """The filters that all rows read so far have passed, after this scan."""
-    bookmark_before: Bookmark | None = None
-    """The bookmark that it continues from."""
-
-    @classmethod
-    def put(
-        cls,
-        last_sync: int | None,
-        executor: Executor,
-        ask: Callable[[], Page],
-        *,
-        filters: Filters = Filters(),
-        bookmark_before: Bookmark | None = None,
-    ) -> Question:
-        """Send the request on a thread of the executor."""
-        asked_ms, started = int(time.time() * 1000), time.monotonic()
-        page = executor.submit(ask)
-        return cls(last_sync, page, asked_ms, started, filters, bookmark_before)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it has no bookmark: a row missed now would never come, or seem deleted."""
-        return self.bookmark_before is None
-
-    def moment_ms(self, server_time_ms: int | None) -> int:
-        """Return when it was sent, by the server's clock if the response has it, or by ours."""
-        return self.asked_ms if server_time_ms is None else server_time_ms
-
-    def seconds(self) -> float:
-        """Return how long ago it was sent."""
-        return time.monotonic() - self.started
-
-    def bookmark(self, server_time_ms: int | None) -> Bookmark:
-        """Return the bookmark of a scan that ends now, with the time of its first response."""
-        moment = self.moment_ms(server_time_ms)
-        return Bookmark(moment - _RESOLUTION_MS, int(self.seconds() * 1000), self.filters)
-
-
-def skew_ms(server_time_ms: int | None) -> int:
-    """Return by how much the server's clock is ahead of ours."""
-    return 0 if server_time_ms is None else server_time_ms - int(time.time() * 1000)
-
-
-def check_state(state: object, streams: Collection[str]) -> None:
-    """Refuse a state that tap-bookio cannot have written with these streams."""
-    if not isinstance(state, dict):
-        raise _not_ours("it is not a JSON object")
-    if state and state.keys() != {"bookmarks"}:
-        raise _not_ours("it should contain bookmarks and nothing else")
-    bookmarks = state.get("bookmarks", {})
-    if not isinstance(bookmarks, dict):
-        raise _not_ours("its bookmarks are not an object")
-    for stream, entry in bookmarks.items():
-        if stream not in streams:
-            raise _not_ours(f"it has a bookmark for {stream!r}, which is not one of our streams")
-        if not isinstance(entry, dict):
-            raise _not_ours(f"the bookmark of {stream} is not an object")
-        _check_entry(stream, entry)
-
-
-def _check_entry(stream: str, entry: State) -> None:
-    partitions = entry.get("partitions", [])
-    if not isinstance(partitions, list):
-        raise _not_ours(f"the partitions of {stream} are not a list")
-    seen: set[int] = set()
-    for partition in partitions:
-        context = partition.get("context") if isinstance(partition, dict) else None
-        is_ours = isinstance(context, dict) and context.keys() == {"facilityId"}
-        facility: object = context["facilityId"] if context and is_ours else None
-        if type(facility) is not int or facility in seen:
-            what = f"a partition of {stream} lacks a facilityId, has more than that, or repeats one"
-            raise _not_ours(what)
-        seen.add(facility)
-        _check_value(f"{stream}, facility {facility}", partition)
-    _check_value(stream, entry)
-
-
-def _check_value(where: str, entry: State) -> None:
-    if entry.get("replication_key", REPLICATION_KEY) != REPLICATION_KEY:
-        raise _not_ours(f"the bookmark of {where} is not {REPLICATION_KEY}")
-    value = entry.get("replication_key_value")
-    if value is not None and (type(value) is not int or value < _EARLIEST_MS):
-        raise _not_ours(f"the bookmark of {where} is not in epoch milliseconds")
-    if type(entry.get("scan_ms", 0)) is not int:
-        raise _not_ours(f"the scan duration of {where} is not a number")
-    if not {type(entry.get(count, 0)) for count in ("rows", "listed")} == {int}:
-        raise _not_ours(f"a row count of {where} is not a number")
-    if not isinstance(entry.get("progress_markers", {}), dict):
-        raise _not_ours(f"the progress markers of {where} are not an object")
-    if not _are_filters(entry.get(_FILTERS, {})):
-        raise _not_ours(f"the filters of {where} are not as tap-bookio writes them")
-
-
-def _are_filters(filters: object) -> bool:
-    if not isinstance(filters, dict) or not filters.keys() <= set(Filters.__slots__):
-        return False
-    try:
-        for day in ("first_day", "last_day"):
-            date.fromisoformat(filters.get(day, "2000-01-01"))
-    except (TypeError, ValueError):
-        return False
-    is_flag = type(filters.get("only_unsynced", True)) is bool
-    return is_flag and type(filters.get("start_ms", 0)) is int
-
-
-def _not_ours(what: str) -> SettingsError:
-    return SettingsError(
-        f"the state was not written by this version of tap-bookio: {what}; "
-        "run once without --state to read everything again"
-    )

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import date
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
-from bookio_api.contract import OPERATIONS
 from bookio_api.errors import BookioError
-from bookio_api.localtime import to_epoch_ms
-from bookio_api.scan import Scan, limit_of
+from bookio_api.scan import Scan
 from tap_bookio.bookio_stream import BookioStream
-from tap_bookio.bookmark import (
-    REPLICATION_KEY,
-    TOLERATED_SKEW_MS,
-    Bookmark,
-    Filters,
-    Question,
-    skew_ms,
-)
+from tap_bookio.bookmark import REPLICATION_KEY, Bookmark
 from tap_bookio.deletion_guard import doubts, note_count, rows_before
-from tap_bookio.scan_log import ScanReport, rfc3339
+from tap_bookio.questions import Questions, named
+from tap_bookio.scan_log import ScanReport
 from tap_bookio.settings import finds_deletions
 
 if TYPE_CHECKING:
@@ -32,9 +22,9 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
 
     from bookio_api.facilities import Facility
-    from bookio_api.scan.pages import Page
     from bookio_singer.sdk import BaseBatchFileEncoding, BatchConfig
     from tap_bookio.bookio_stream import Row
+    from tap_bookio.questions import Question
     from tap_bookio.run import Run
 
     Context = Mapping[str, Any] | None
@@ -68,18 +58,24 @@ class PagedStream(BookioStream):
     is_timestamp_replication_key = False
 
     def __init__(self, tap: Tap, run: Run) -> None:
-        """Read from the settings which rows to request."""
+        """Read from the settings whether to look for deletions."""
         super().__init__(tap, run)
-        days = (self._day("from"), self._day("to"))
-        query = zip(self.resource.date_filters or (), days, strict=True)
-        self._range = {name: day for name, day in query if day}
         self._finds_deletions = finds_deletions(self.config, self.name)
-        self._asked: dict[int | None, Question] = {}
-        """Requests sent ahead, by facility."""
         self._scanned: list[Scanned] = []
         """Lists that were read completely, but whose bookmarks have not moved yet."""
         self._moved_since_state = 0
         """How many bookmarks have moved and are in no STATE yet."""
+
+    @cached_property
+    def questions(self) -> Questions:
+        """What to ask; made at the first record, when the SDK has applied the user's catalog."""
+        return Questions(
+            self.name,
+            self.config,
+            self.run,
+            bookmark_of=lambda facility: Bookmark.of(self._state_of(facility.id)),
+            is_full_table=self.replication_method == REPLICATION_FULL_TABLE,
+        )
 
     @property
     def partitions(self) -> list[dict[str, Any]] | None:
@@ -124,7 +120,7 @@ class PagedStream(BookioStream):
         for scanned in self._scanned:
             state = self._state_of(scanned.facility)
             if warning := note_count(state, scanned.listed):
-                self.logger.warning("%s, %s: %s", self.name, _named(scanned.facility), warning)
+                self.logger.warning("%s, %s: %s", self.name, named(scanned.facility), warning)
             scanned.bookmark.write(state)
             self.promote_bookmark(state)
         self._moved_since_state += len(self._scanned)
@@ -163,16 +159,16 @@ class PagedStream(BookioStream):
 
     def _scan(self, facility: Facility) -> Iterator[list[Row]]:
         """Yield the records of one facility, and record the result of the scan."""
-        name = f"{self.name}, {_named(facility.id)}"
-        question, scan = self._asked_ahead(facility), None
+        name = f"{self.name}, {named(facility.id)}"
+        question, scan = self.questions.next_of(facility), None
         try:
-            question = self._trusted(facility, question)
+            question = self.questions.trusted(facility, question)
             scan = Scan(
-                partial(self._ask, facility, question.last_sync),
+                partial(self.questions.page, facility, question.last_sync),
                 page_size=self.config["page_size"],
                 executor=self.run.executor,
                 concurrency=self.config["max_concurrency"],
-                window=self._range,
+                window=self.questions.window,
                 date_filters=self.resource.date_filters,
                 first_page=question.page,
                 trust_total=not question.is_full,
@@ -187,130 +183,13 @@ class PagedStream(BookioStream):
         self.run.scans.append(_report(self.name, facility, question, scan, reason))
         if scan.verdict.complete:
             bookmark = question.bookmark(scan.first_page.server_time_ms)
-            listed = self._count(facility, question, scan.rows)
+            listed = self.questions.count(facility, question, scan.rows)
             self._scanned.append(Scanned(facility.id, bookmark, scan.rows, listed))
         else:
             self.run.problems.incomplete(self.name, facility.id, reason)
 
-    def _count(self, facility: Facility, question: Question, rows: int) -> int | None:
-        """Return how many rows Bookio lists in total: a drop shows that it hides or erased some.
-
-        1. With filters a row may leave the list because its date moved, so it is not counted.
-        2. A full read has counted them; so it costs nothing.
-        3. Otherwise it takes one request for a single row.
-        """
-        if self._range or self._only_unsynced:
-            return None
-        if question.last_sync is None:
-            return rows
-        if not self.config["detect_deletions"]:
-            return None
-        with suppress(BookioError):  # the scan was still complete
-            return self._ask(facility, None, 0, 1, {}).total
-        return None
-
-    def _trusted(self, facility: Facility, question: Question) -> Question:
-        """Return the request whose time becomes the bookmark, once it is answered.
-
-        If the server's clock went back behind the last request, ``lastSync`` proves nothing:
-        then the facility is read in full.
-        """
-        now = question.page.result().server_time_ms
-        self.run.warn_of_skew(skew_ms(now))
-        before = question.bookmark_before
-        if before and now is not None and now < before.question_ms - TOLERATED_SKEW_MS:
-            self.logger.warning("Bookio's clock went back: reading %s in full", _named(facility.id))
-            question = self._ask_first(facility, None)
-        since = question.last_sync
-        what = "all rows" if since is None else f"rows changed since {rfc3339(since)}"
-        self.logger.info("%s, %s: reading %s", self.name, _named(facility.id), what)
-        return question
-
-    def _asked_ahead(self, facility: Facility) -> Question:
-        """Request a facility, and the next ones ahead, because most have few rows."""
-        scope = self.run.facilities.in_scope
-        here = scope.index(facility)
-        for near in scope[here : here + self.config["max_concurrency"]]:
-            if near.id not in self._asked:
-                self._asked[near.id] = self._ask_first(near, self._bookmark(near))
-        return self._asked.pop(facility.id)
-
-    def _bookmark(self, facility: Facility) -> Bookmark | None:
-        """Return the bookmark to continue from; None reads the facility in full.
-
-        1. A full table has none.
-        2. A first run has none, and neither has one that asks for rows which earlier runs left out.
-        3. An older version's state does not record what was left out: it is assumed to be nothing.
-        """
-        if self.replication_method == REPLICATION_FULL_TABLE:
-            return None
-        bookmark = Bookmark.of(self._state_of(facility.id))
-        if bookmark is None or bookmark.filters is None:
-            return bookmark
-        wider = self._filters(facility).wider_than(bookmark.filters)
-        if not wider:
-            return bookmark
-        shared = {"only_unsynced", "start_date"}
-        names = [name if name in shared else f"{self.name}_{name}" for name in wider]
-        self.logger.warning(
-            "%s, %s: reading it in full, because %s now allows rows that earlier runs left out",
-            self.name, _named(facility.id), " and ".join(names),
-        )  # fmt: skip
-        return None
-
-    def _ask_first(self, facility: Facility, bookmark: Bookmark | None) -> Question:
-        filters = self._filters(facility)
-        last_sync = filters.start_ms
-        if bookmark is not None:
-            filters = bookmark.covered_by(filters)
-            last_sync = bookmark.last_sync(self.config["lookback_seconds"])
-        limit = limit_of(self.config["page_size"])
-        ask = partial(self._ask, facility, last_sync, 0, limit, self._range)
-        return Question.put(
-            last_sync, self.run.executor, ask, filters=filters, bookmark_before=bookmark
-        )
-
-    def _filters(self, facility: Facility) -> Filters:
-        """Return the filters of the settings; a full table has every change from the start."""
-        start_date = self.config.get("start_date")
-        is_full = self.replication_method == REPLICATION_FULL_TABLE
-        return Filters(
-            first_day=self._day("from"),
-            last_day=self._day("to"),
-            only_unsynced=self._only_unsynced,
-            start_ms=to_epoch_ms(start_date, facility.clock.tz)
-            if start_date and not is_full
-            else None,
-        )
-
-    def _day(self, end: str) -> str | None:
-        day = self.config.get(f"{self.name}_{end}")
-        return date.fromisoformat(day).isoformat() if day else None
-
-    @property
-    def _only_unsynced(self) -> bool:
-        """Whether to leave out reservations that are synced; not every list can."""
-        takes = OPERATIONS[self.resource.list_operation].query
-        return bool(self.config["only_unsynced"]) and "onlyUnsynced" in takes
-
-    def _ask(
-        self,
-        facility: Facility,
-        last_sync: int | None,
-        offset: int,
-        limit: int,
-        window: Mapping[str, str],
-    ) -> Page:
-        query = {"facilityId": facility.id, "offset": offset, "limit": limit, **window}
-        query |= {"lastSync": last_sync, "onlyUnsynced": self._only_unsynced or None}
-        return self.fetch(query)
-
     def _state_of(self, facility: int | None) -> dict[str, Any]:
         return self.get_context_state(None if facility is None else {"facilityId": facility})
-
-
-def _named(facility: int | None) -> str:
-    return "all facilities" if facility is None else f"facility {facility}"
 
 
 def _report(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from bookio_api.facilities import Facilities
 from bookio_singer.progress import Progress, is_for_a_person
 from bookio_singer.settings import client_from
-from tap_bookio.bookmark import TOLERATED_SKEW_MS
 from tap_bookio.problems import Problems
 
 if TYPE_CHECKING:
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
     from bookio_api.client import BookioClient
     from tap_bookio.scan_log import ScanReport
+
+TOLERATED_SKEW_MS = 60_000
+"""Clocks may differ by this much without a word."""
 
 logger = logging.getLogger("tap-bookio")
 
@@ -56,8 +58,11 @@ class Run:
         """The facilities of this run."""
         return Facilities(self.client, self._config)
 
-    def warn_of_skew(self, skew_ms: int) -> None:
-        """Warn once per run that the server's clock differs from ours."""
+    def warn_of_skew(self, server_time_ms: int | None) -> None:
+        """Warn once per run that the server's clock, if it sends one, differs from ours."""
+        if server_time_ms is None:
+            return
+        skew_ms = server_time_ms - int(time.time() * 1000)
         if abs(skew_ms) > TOLERATED_SKEW_MS and not self._warned_of_skew:
             self._warned_of_skew = True
             logger.warning(

@@ -13,12 +13,12 @@ from bookio_api.errors import ErrorKind
 from bookio_api.schemas import stream_schema
 from bookio_singer.command import FAILED, OneLineCommand
 from bookio_singer.sdk import ConfigInput, SingerTap
-from tap_bookio.bookmark import check_state
 from tap_bookio.catalog import adapt_entry, read_catalog
 from tap_bookio.output.block_writer import BlockWriter
 from tap_bookio.records.privacy import without_omitted
 from tap_bookio.run import Run
 from tap_bookio.settings import SETTINGS, problems_of
+from tap_bookio.state_check import check_state
 from tap_bookio.streams import (
     BlockedTimesStream,
     CalendarsStream,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bookio_api.scan.pages import Page
-from tap_bookio.bookmark import Question
+from tap_bookio.bookmark import Filters
+from tap_bookio.questions import Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,10 @@ def executor() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
+def ask(executor: ThreadPoolExecutor) -> Question:
+    return Question.put(None, executor, lambda: Page([]), filters=Filters(), bookmark_before=None)
+
+
 def now_ms() -> int:
     return int(time.time() * 1000)
 
@@ -28,7 +33,7 @@ def now_ms() -> int:
 def test_without_a_date_header_the_bookmark_is_the_local_time_of_the_request(
     executor: ThreadPoolExecutor,
 ) -> None:
-    question = Question.put(None, executor, lambda: Page([]))
+    question = ask(executor)
     question.page.result()
     answered = now_ms()
     while now_ms() <= answered:
@@ -37,5 +42,5 @@ def test_without_a_date_header_the_bookmark_is_the_local_time_of_the_request(
 
 
 def test_the_bookmark_is_the_time_in_the_servers_date_header(executor: ThreadPoolExecutor) -> None:
-    question = Question.put(None, executor, lambda: Page([]))
+    question = ask(executor)
     assert question.bookmark(1_789_538_400_000).question_ms == 1_789_538_399_000

@@ -14,7 +14,7 @@ from bookio_shards.bookmarks import deal
 from bookio_shards.layout import Layout
 from bookio_shards.meltano_states import MeltanoError
 from bookio_shards.move import Action, Plan, apply_plan, make_plan
-from tap_bookio.bookmark import check_state
+from tap_bookio.state_check import check_state
 from tap_bookio.tap import NAMES
 
 NOW_MS = 1_800_000_000_000
