@@ -14,7 +14,8 @@ from tap_bookio.records.privacy import PersonalData
 from tap_bookio.records.record_builder import RecordBuilder
 
 if TYPE_CHECKING:
-    from tap_bookio.records.field_rules import FieldRule, Policy
+    from tap_bookio.records.columns import FieldRule
+    from tap_bookio.records.field_rules import Policy
 
 Schema = dict[str, Any]
 

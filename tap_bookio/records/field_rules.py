@@ -1,8 +1,6 @@
 """Converts the values of one field: types, time zone and privacy, decided together.
 
-For a Python type, a rule gives the function that converts values of it, or none where they stay as
-they are. It converts all of a column at once (record_builder.py), for that is what makes it fast.
-There is a class for each case, and compiler.py chooses:
+There is a rule (columns.py) for each case, and compiler.py chooses:
 
 - `PersonalField`: omitted, or pseudonymised;
 - `DatetimeField`: emitted as RFC 3339, or null;
@@ -12,12 +10,12 @@ There is a class for each case, and compiler.py chooses:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tap_bookio.records.coercions import COERCIONS, MAX_INT64, MIN_INT64, to_json, to_text
+from tap_bookio.records.columns import Plan
 from tap_bookio.records.containers import (
     MAX_LEVELS,
     MIN_DATETIME_LENGTH,
@@ -29,19 +27,14 @@ from tap_bookio.records.containers import (
 from tap_bookio.records.privacy import PersonalData
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from bookio_api.localtime import OffsetClock
+    from tap_bookio.records.columns import Convert, FieldRule
     from tap_bookio.records.field_warnings import FieldWarnings
     from tap_bookio.records.privacy import Pseudonyms
 
 Row = dict[str, Any]
-Convert = Callable[[list[Any], "OffsetClock"], list[Any]]
-"""Takes values of one type and the clock of their facility, and returns the values to emit.
-
-They are the list itself where nothing of it changes.
-"""
-
 _KINDS: dict[type, str] = {
     str: "string",
     int: "integer",
@@ -64,17 +57,6 @@ class Policy(NamedTuple):
     def is_private(self) -> bool:
         """Whether to omit everything that could be personal."""
         return self.personal_data is not PersonalData.KEEP
-
-
-class FieldRule(Protocol):
-    """Decides what to do with the values of one field."""
-
-    @property
-    def is_omitted(self) -> bool:
-        """Whether the field is left out of records."""
-
-    def converter(self, kind: type) -> Convert | None:
-        """Return what converts values of this type, or ``None`` if they stay as they are."""
 
 
 class ObjectRule(Protocol):
@@ -279,45 +261,15 @@ class UnknownField(_Field):
         return value
 
 
-def by_type(
-    converters: Mapping[type, Convert],
-    kinds: Collection[type],
-    values: list[Any],
-    clock: OffsetClock,
-) -> list[Any]:
-    """Return what is emitted for values of these types: those of each type are converted together.
-
-    Values stay as they are if there is no converter for their type.
-    """
-    if len(kinds) == 1:
-        convert = converters.get(*kinds)
-        return convert(values, clock) if convert else values
-    given = {kind: [value for value in values if type(value) is kind] for kind in kinds}
-    emitted = {
-        kind: converters[kind](alike, clock) if kind in converters else alike
-        for kind, alike in given.items()
-    }
-    if all(emitted[kind] is given[kind] for kind in kinds):
-        return values
-    following = {kind: iter(alike) for kind, alike in emitted.items()}
-    return [next(following[type(value)]) for value in values]
-
-
 def _all_items(rule: FieldRule, lists: list[list[Any]], clock: OffsetClock) -> list[list[Any]]:
     """Return lists with their items converted; what would be omitted elsewhere is null in them."""
     if rule.is_omitted:
         return [[None] * len(items) for items in lists]
     emitted = []
     for items in lists:
-        kinds = set(map(type, items))
-        emitted.append(by_type(converters_of(rule, kinds), kinds, items, clock))
+        kinds = frozenset(map(type, items))
+        emitted.append(Plan.of(rule, kinds).emitted(items, clock))
     return emitted
-
-
-def converters_of(rule: FieldRule, kinds: Iterable[type]) -> dict[type, Convert]:
-    """Return what converts values of these types; those of the others stay as they are."""
-    found = {kind: rule.converter(kind) for kind in kinds}
-    return {kind: convert for kind, convert in found.items() if convert}
 
 
 def _unless_int64(convert: Convert) -> Convert:

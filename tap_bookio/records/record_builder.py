@@ -9,31 +9,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from tap_bookio.records.field_rules import UnknownField, by_type, converters_of
+from tap_bookio.records.columns import Plan
+from tap_bookio.records.field_rules import UnknownField
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from bookio_api.localtime import OffsetClock
-    from tap_bookio.records.field_rules import Convert, FieldRule, Policy
+    from tap_bookio.records.columns import FieldRule, Kinds
+    from tap_bookio.records.field_rules import Policy
 
 Row = dict[str, Any]
-Kinds = frozenset[type]
 
 HOW_TO_GET_A_COLUMN = (
     "is not in the schema, so it is emitted but most loaders give it no column; to get one, list "
     "it with its type in the catalog (with Meltano: in the extra `schema` of tap-bookio)"
 )
-
-
-class Plan(NamedTuple):
-    """The conversion of a column."""
-
-    is_omitted: bool
-    converters: Mapping[type, Convert]
-    """For those of its types whose values do not stay as they are."""
 
 
 class RecordBuilder:
@@ -70,7 +63,7 @@ class RecordBuilder:
             for record in table:
                 del record[name]
         elif plan.converters:
-            emitted = by_type(plan.converters, kinds, column, clock)
+            emitted = plan.emitted(column, clock)
             if emitted is not column:
                 for record, value in zip(table, emitted, strict=True):
                     record[name] = value
@@ -79,7 +72,7 @@ class RecordBuilder:
         """Return, and remember, what is done with columns of this name and these kinds."""
         if name not in self._fields:
             self._warn_of_unknown(name)
-        plan = plan_for(self._rule(name), kinds)
+        plan = Plan.of(self._rule(name), kinds)
         # The server chooses the names, so the cache is limited.
         if len(self._plans) >= self._MAX_REMEMBERED:
             self._plans.clear()
@@ -101,11 +94,6 @@ class RecordBuilder:
         else:
             return  # it is stored with the object that contains it
         self._policy.warnings.warn(self._path + name, problem)
-
-
-def plan_for(rule: FieldRule, kinds: Kinds) -> Plan:
-    """Return a rule's conversion of a column of these kinds."""
-    return Plan(rule.is_omitted, {} if rule.is_omitted else converters_of(rule, kinds))
 
 
 def _tables(records: list[Row]) -> Iterable[tuple[Sequence[str], list[Row]]]:
