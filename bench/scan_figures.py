@@ -11,7 +11,7 @@ from itertools import count
 
 from bookio_api.scan import Scan
 from bookio_api.scan.pages import Page
-from tests.model_list import DETERMINISTIC, ModelList, ShuffledExecutor, plain_paging
+from tests.model_list import DATE_FILTERS, DETERMINISTIC, ModelList, ShuffledExecutor, plain_paging
 
 TRIALS = 1000
 ROWS, PAGE = 2000, 100
@@ -38,7 +38,13 @@ def trial(seed: int, rate: float) -> Counter[str]:
     plain_server, server = model(seed, rate), model(seed, rate)
     plain = set(plain_paging(plain_server, PAGE))
     executor = ShuffledExecutor(seed)
-    scan = Scan(server.fetch, executor=executor, concurrency=CONCURRENCY, clock=count().__next__)
+    scan = Scan(
+        server.fetch,
+        executor=executor,
+        concurrency=CONCURRENCY,
+        date_filters=DATE_FILTERS,
+        clock=count().__next__,
+    )
     scanned = {row["id"] for page in scan.pages() for row in page}
     return Counter(
         plain_missed=not plain >= plain_server.residents.keys(),

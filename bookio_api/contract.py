@@ -30,8 +30,11 @@ PRODUCTION_URL = "https://medic.bookio.com/public/api/v1"
 MAX_PAGE_SIZE = 100
 """Largest ``limit`` of the two paged lists (C)."""
 
-RESERVATION_STATUSES = ("CONFIRMED", "CANCELLED", "DID_NOT_COME")
-"""Every ``status`` of a reservation (C). A change sends an e-mail to the patient (C)."""
+HOME_COUNTRY = "SK"
+"""The country of Bookio's clinics, and of phone numbers without a country code."""
+
+TERM = ("dateFrom", "dateTo")
+"""Fields with the start and the end of a reservation or a blocked time (C)."""
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -43,6 +46,20 @@ class Evidence(StrEnum):
     SISTER_API = "S"
     GUESS = "G"
     UNKNOWN = "U"
+
+
+class ReservationStatus(StrEnum):
+    """Every ``status`` of a reservation (C). A change sends an e-mail to the patient (C)."""
+
+    CONFIRMED = "CONFIRMED"
+    CANCELLED = "CANCELLED"
+    DID_NOT_COME = "DID_NOT_COME"
+
+
+CONFIRMED, CANCELLED, DID_NOT_COME = ReservationStatus
+
+FIRST_STATUS = CONFIRMED
+"""The status of every new reservation (G)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +228,10 @@ class Resource:
     remove: str | None = None
     changes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def is_filtered_by(self, name: str) -> bool:
+        """Whether the list takes a filter of this name."""
+        return name in OPERATIONS[self.list_operation].query
+
     @property
     def operations(self) -> tuple[str, ...]:
         """Names of the operations that write rows of this kind."""
@@ -265,7 +286,7 @@ RESOURCES: Mapping[str, Resource] = MappingProxyType(
                 create="create_reservation",
                 changes={
                     "confirm_sync": ("externalId",),
-                    "change_reservation_term": ("dateFrom", "dateTo"),
+                    "change_reservation_term": TERM,
                     "change_reservation_status": ("status",),
                 },
             ),
@@ -277,7 +298,7 @@ RESOURCES: Mapping[str, Resource] = MappingProxyType(
                 answered_as="blockedTime",
                 create="create_blocked_time",
                 remove="remove_blocked_time",
-                changes={"change_blocked_time_term": ("dateFrom", "dateTo")},
+                changes={"change_blocked_time_term": TERM},
             ),
         )
     }

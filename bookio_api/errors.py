@@ -1,17 +1,17 @@
 """What can go wrong with Bookio, as typed exceptions that say what to do next.
 
-``ERROR_CODES`` is the vendor's table (all C) and the only place where its codes are listed.
+``Code`` and ``ERROR_CODES`` are the vendor's table (all C); its codes are listed nowhere else.
 No message contains text from the server, because an error text may quote a patient.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ERRORS_PAGE = "docs/errors.md"
 
@@ -156,69 +156,85 @@ class DuplicateError(RefusedError):
     """Bookio already has such a reservation (code 40, HTTP 409). What triggers it is U."""
 
 
+class Code(IntEnum):
+    """Bookio's nine error codes (C)."""
+
+    VALIDATION = 10
+    PAYMENT = 11
+    NOT_FOUND = 12
+    BAD_TOKEN = 20
+    NO_CAPACITY = 30
+    DUPLICATE = 40
+    FORBIDDEN = 403
+    UNKNOWN_PATH = 404
+    INTERNAL = 666
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
     """One row of the vendor's table: the meaning of a code, and what a user can do."""
 
-    code: int
+    code: Code
     meaning: str
     error: type[BookioError]
     advice: str
 
 
-ERROR_CODES = {
+ERROR_CODES: Mapping[int, ErrorCode] = {
     entry.code: entry
     for entry in (
         ErrorCode(
-            10,
+            Code.VALIDATION,
             "validation failed",
             ValidationError,
             "correct the named fields of the record and send it again",
         ),
         ErrorCode(
-            11,
+            Code.PAYMENT,
             "payment error, the reservation cannot be marked as paid",
             PaymentError,
             "settle the payment in Bookio",
         ),
         ErrorCode(
-            12,
+            Code.NOT_FOUND,
             "resource not found",
             NotFoundError,
             "check the id; the row may have been removed in Bookio",
         ),
         ErrorCode(
-            20,
+            Code.BAD_TOKEN,
             "invalid token or missing access rights",
             AuthError,
             "check auth_token, and ask Bookio which permissions your channel has",
         ),
-        ErrorCode(30, "no capacity left", NoCapacityError, "choose another term or service"),
         ErrorCode(
-            40,
+            Code.NO_CAPACITY, "no capacity left", NoCapacityError, "choose another term or service"
+        ),
+        ErrorCode(
+            Code.DUPLICATE,
             "duplicate reservation",
             DuplicateError,
             "look for the reservation in Bookio before you send it again",
         ),
         ErrorCode(
-            403,
+            Code.FORBIDDEN,
             "no permission for this endpoint",
             PermissionDeniedError,
             "ask Bookio to allow your channel to use this endpoint",
         ),
         ErrorCode(
-            404,
+            Code.UNKNOWN_PATH,
             "not found",
             UnknownPathError,
             "most paths are not confirmed by the vendor: correct this one in endpoint_overrides, "
             "or check api_url",
         ),
         ErrorCode(
-            666,
+            Code.INTERNAL,
             "internal error of Bookio",
             ServerError,
             "try again later; according to its documentation, Bookio is notified",
         ),
     )
 }
-"""Bookio's nine error codes (C), by number."""
+"""The vendor's table, by number."""

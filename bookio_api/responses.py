@@ -19,6 +19,7 @@ from bookio_api.errors import (
     AuthError,
     BookioError,
     BrokenResponseError,
+    Code,
     ContractError,
     DuplicateError,
     PermissionDeniedError,
@@ -55,15 +56,15 @@ _STATUSES_WITH_ENVELOPE = {400, 409, 422}
 
 _GAVE_UP = (ServerError, "the server or a proxy gave up on the request", "try again later")
 _REFUSED_BY_STATUS: dict[int, tuple[type[BookioError], str, str]] = {
-    400: (ValidationError, "refused", ERROR_CODES[10].advice),
-    401: (AuthError, "refused", ERROR_CODES[20].advice),
-    403: (PermissionDeniedError, "refused", ERROR_CODES[403].advice),
-    404: (UnknownPathError, "refused", ERROR_CODES[404].advice),
-    405: (UnknownPathError, "refused", ERROR_CODES[404].advice),
+    400: (ValidationError, "refused", ERROR_CODES[Code.VALIDATION].advice),
+    401: (AuthError, "refused", ERROR_CODES[Code.BAD_TOKEN].advice),
+    403: (PermissionDeniedError, "refused", ERROR_CODES[Code.FORBIDDEN].advice),
+    404: (UnknownPathError, "refused", ERROR_CODES[Code.UNKNOWN_PATH].advice),
+    405: (UnknownPathError, "refused", ERROR_CODES[Code.UNKNOWN_PATH].advice),
     408: _GAVE_UP,
-    409: (DuplicateError, "refused", ERROR_CODES[40].advice),
+    409: (DuplicateError, "refused", ERROR_CODES[Code.DUPLICATE].advice),
     421: _GAVE_UP,
-    422: (ValidationError, "refused", ERROR_CODES[10].advice),
+    422: (ValidationError, "refused", ERROR_CODES[Code.VALIDATION].advice),
     425: _GAVE_UP,
     429: (
         RateLimitError,

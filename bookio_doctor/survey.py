@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import MAX_PAGE_SIZE, OPERATIONS, RESOURCES
 from bookio_api.decoding import is_html
-from bookio_api.errors import SettingsError
+from bookio_api.errors import Code, SettingsError
 from bookio_api.localtime import DEFAULT_TIMEZONE, to_epoch_ms, zone
 from bookio_api.overrides import with_overrides
 from bookio_doctor.probe import UnansweredError
@@ -35,8 +35,6 @@ MAX_FACILITIES = 3
 """How many facilities to try until a list has rows."""
 OWN_TIMES = ("modified", "updated", "lastModified", "changed", "cancelTime", "created")
 """Fields that may say when a row changed (U)."""
-UNKNOWN_PATH, NO_PERMISSION, BAD_TOKEN = 404, 403, 20
-"""Bookio's codes (C), as in ``errors.ERROR_CODES``."""
 DAY_MS = 86_400_000
 RECENT_DAYS = (1, 30)
 """Periods in which to look for recently changed rows."""
@@ -79,7 +77,7 @@ class ListSeen:
         if self.reply is None or self.reply.document is None:
             return True
         code, status = self.reply.code, self.reply.status
-        return code == UNKNOWN_PATH or (code is None and status in {404, 405})
+        return code == Code.UNKNOWN_PATH or (code is None and status in {404, 405})
 
     def rows_in(self, reply: Reply) -> list[Row] | None:
         """Return the rows of a response, ``None`` if it is not a list."""
@@ -91,8 +89,8 @@ class ListSeen:
         listed = list_rows(self.operation, reply) if reply.is_success else None
         self.tried.append((path, "a list" if listed is not None else _refusal(reply)))
         self.reply = reply
-        self.is_forbidden = NO_PERMISSION in {reply.code, reply.status}
-        self.is_token_refused = reply.code == BAD_TOKEN or reply.status == 401  # noqa: PLR2004
+        self.is_forbidden = Code.FORBIDDEN in {reply.code, reply.status}
+        self.is_token_refused = reply.code == Code.BAD_TOKEN or reply.status == 401  # noqa: PLR2004
         if listed is not None:
             self.path, (self.rows_key, self.rows) = path, listed
             self.total = _pagination(reply).get("total")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from bookio_api.contract import OPERATIONS
+from bookio_api.errors import Code
 from bookio_api.overrides import with_overrides
 from bookio_doctor.finding import Finding, Verdict
 from bookio_doctor.probe import UnansweredError
-from bookio_doctor.survey import UNKNOWN_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +80,7 @@ def _judge(reply: Reply) -> tuple[Verdict, str, str]:
         return Verdict.BLOCKS, shown, meaning
     unknown = "ask Bookio for the path, and set it in endpoint_overrides"
     if reply.code is not None:
-        if reply.code == UNKNOWN_PATH:
+        if reply.code == Code.UNKNOWN_PATH:
             return Verdict.DIFFERS, shown, unknown
         return Verdict.HOLDS, shown, "the path exists: the request was refused, as expected"
     if reply.status in {404, 405}:

@@ -12,7 +12,7 @@ from datetime import date
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bookio_api.contract import OPERATIONS, RESOURCES
+from bookio_api.contract import RESOURCES
 from bookio_api.errors import BookioError
 from bookio_api.localtime import to_epoch_ms
 from bookio_api.scan import limit_of
@@ -233,8 +233,8 @@ class Questions:
     @property
     def _only_unsynced(self) -> bool:
         """Whether to leave out reservations that are synced; not every list can."""
-        takes = OPERATIONS[self._resource.list_operation].query
-        return bool(self._settings["only_unsynced"]) and "onlyUnsynced" in takes
+        is_asked_for = bool(self._settings["only_unsynced"])
+        return is_asked_for and self._resource.is_filtered_by("onlyUnsynced")
 
 
 def named(facility: int | None) -> str:

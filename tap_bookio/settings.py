@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from bookio_api.contract import MAX_PAGE_SIZE
+from bookio_api.contract import BLOCKED_TIMES, MAX_PAGE_SIZE, RESOURCES
 from bookio_api.errors import BookioError
 from bookio_api.localtime import to_epoch_ms, zone
 from bookio_singer.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING, client_from
@@ -14,9 +14,10 @@ from tap_bookio.records.privacy import PersonalData, key_problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-RANGED = ("reservations", "blocked_times")
+RANGED = tuple(name for name, resource in RESOURCES.items() if resource.date_filters)
+"""Streams whose rows can be limited to days."""
 ALL = "all"
-DELETIONS = {False: (), True: ("blocked_times",), ALL: RANGED}
+DELETIONS = {False: (), True: (BLOCKED_TIMES,), ALL: RANGED}
 """Streams whose deletions are detected, by the values of ``detect_deletions``."""
 
 
@@ -164,7 +165,7 @@ def _conflicts(config: Mapping[str, Any]) -> Iterator[str]:
     for stream in RANGED:
         if finds_deletions(config, stream):
             filters = [f"{stream}_from", f"{stream}_to"]
-            filters += ["only_unsynced"] if stream == "reservations" else []
+            filters += ["only_unsynced"] if RESOURCES[stream].is_filtered_by("onlyUnsynced") else []
             for name in filters:
                 if config.get(name):
                     yield f"detect_deletions needs all {stream}: remove {name}"

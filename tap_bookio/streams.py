@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from singer_sdk import StreamSchema
 
+from bookio_api.contract import BLOCKED_TIMES, CALENDARS, FACILITIES, RESERVATIONS
 from tap_bookio.bookio_stream import SCHEMAS, BookioStream
 from tap_bookio.output.whole_pages import WholePages
 from tap_bookio.paged_stream import PagedStream
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class FacilitiesStream(BookioStream):
     """Places where patients are treated; one request."""
 
-    name = "facilities"
+    name = FACILITIES
 
     def get_pages(self, context: Context) -> Iterator[list[Row]]:  # noqa: ARG002
         """Yield the facilities in scope, each in its own time zone."""
@@ -35,7 +36,7 @@ class FacilitiesStream(BookioStream):
 class CalendarsStream(BookioStream):
     """Calendars with their services; one request for each facility."""
 
-    name = "calendars"
+    name = CALENDARS
 
     def get_pages(self, context: Context) -> Iterator[list[Row]]:  # noqa: ARG002
         """Yield each calendar once, though two facilities may list it."""
@@ -54,13 +55,13 @@ class CalendarsStream(BookioStream):
 class ReservationsStream(PagedStream):
     """Patients' bookings. That cancelled ones stay listed is an assumption (U)."""
 
-    name = "reservations"
+    name = RESERVATIONS
 
 
 class BlockedTimesStream(PagedStream):
     """Times when a facility accepts no bookings. A removed one disappears (U, assumed)."""
 
-    name = "blocked_times"
+    name = BLOCKED_TIMES
 
 
 class ScansStream(WholePages):

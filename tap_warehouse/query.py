@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from bookio_api.errors import SettingsError
+from bookio_singer.expected import EXPECTED, EXPECTED_FIELDS
 from bookio_singer.sdk import SingerStream
 from tap_warehouse.database import WarehouseError
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from tap_warehouse.columns import Column
     from tap_warehouse.database import Database
 
-EXPECTED = "_bookio_expected"
-"""The field in which target-bookio expects what the source last read."""
-EXPECTED_FIELDS = ("dateFrom", "dateTo", "status")
 FACILITY = "facilityid"
 """The column that ``facility_ids`` limits, without case and underscores."""
 

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import RESOURCES
 from bookio_api.schemas import stream_schema, write_schema
+from bookio_singer.expected import EXPECTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DELETED_AT = "_sdc_deleted_at"
 """Marks a row as removed at its source; singer-sdk's name."""
-EXPECTED = "_bookio_expected"
-"""Term and status as the source last read them; see ``Desired.expected``."""
 
 _METADATA_PREFIX = "_sdc_"
 _ALIKE = 0.8

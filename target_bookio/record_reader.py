@@ -13,13 +13,11 @@ from functools import cache
 from typing import Any
 
 from bookio_api.contract import CALENDARS, RESOURCES
+from bookio_singer.expected import EXPECTED, EXPECTED_FIELDS
 from target_bookio.desired import Desired, RecordError
-from target_bookio.field_names import DELETED_AT, EXPECTED, Columns, columns_of, shown_name
+from target_bookio.field_names import DELETED_AT, Columns, columns_of, shown_name
 from target_bookio.field_readers import field_readers
 from target_bookio.field_values import Reader, UnfitValueError, is_unwritable, read_datetime
-
-EXPECTED_FIELDS = frozenset({"dateFrom", "dateTo", "status"})
-"""Fields whose last read value a record may contain."""
 
 logger = logging.getLogger(__name__)
 
@@ -143,13 +141,13 @@ def _read_deletion(value: object) -> str | None:
 def _read_expected(stream: str, value: object) -> dict[str, Any]:
     """Return what a source last read, from an object or (in CSV files) its JSON text."""
     fields = field_readers(stream)
-    form = f"an object with some of {', '.join(sorted(EXPECTED_FIELDS & fields.keys()))}"
+    form = f"an object with some of {', '.join(name for name in EXPECTED_FIELDS if name in fields)}"
     try:
         said = json.loads(value or "{}") if isinstance(value, str) else value
         if not isinstance(said, Mapping):
             raise UnfitValueError(form)
         columns = columns_of(stream, tuple(said)).fields
-        if len(columns) < len(said) or not columns.keys() <= EXPECTED_FIELDS:
+        if len(columns) < len(said) or not columns.keys() <= {*EXPECTED_FIELDS}:
             raise UnfitValueError(form)
         read = {
             name: _value(name, spellings, said, fields[name]) for name, spellings in columns.items()

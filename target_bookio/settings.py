@@ -7,8 +7,19 @@ from typing import Any
 
 from bookio_singer.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING
 
-CONTINUE, STOP = "continue", "stop"
-REMOTE_WINS, SOURCE_WINS = "remote_wins", "source_wins"
+
+class OnReject(StrEnum):
+    """What to do after a reject."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+class OnConflict(StrEnum):
+    """Whose value stays where somebody changed a field in Bookio that the record changes, too."""
+
+    REMOTE_WINS = "remote_wins"
+    SOURCE_WINS = "source_wins"
 
 
 class OnOverlap(StrEnum):
@@ -78,8 +89,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": "string",
         "title": "On reject",
         "description": "Whether to continue after a rejected record, or stop at the first one.",
-        "default": CONTINUE,
-        "enum": [CONTINUE, STOP],
+        "default": OnReject.CONTINUE.value,
+        "enum": [choice.value for choice in OnReject],
     },
     "max_rejects": {
         "type": "integer",
@@ -98,8 +109,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
             "Which value wins if someone changed a row in Bookio that this target wrote: Bookio's "
             "(remote_wins: the record is reported, not written) or the record's (source_wins)."
         ),
-        "default": REMOTE_WINS,
-        "enum": [REMOTE_WINS, SOURCE_WINS],
+        "default": OnConflict.REMOTE_WINS.value,
+        "enum": [choice.value for choice in OnConflict],
     },
     "on_overlap": {
         "type": "string",

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from hypothesis import settings
 
 from bookio_sandbox.running import Sandbox, in_thread
 from tests.cli import Tap, Target
@@ -14,6 +15,11 @@ from tests.loaders import postgres_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+# No test asserts an absolute time: a busy machine is no failure.
+settings.register_profile("here", settings.default, deadline=None)
+settings.load_profile("here")
 
 
 class StartSandbox(Protocol):

@@ -13,6 +13,8 @@ from typing import Any
 from bookio_api.scan import Scan
 from bookio_api.scan.pages import Page, Row
 
+DATE_FILTERS = ("from", "to")
+"""The filters that the list takes, and by which a scan may read it."""
 EPOCH = datetime(2024, 1, 1)  # noqa: DTZ001 (Bookio's datetimes have no zone)
 ORDERS = ("id", "-id", "modified", "-modified", "dateFrom", "dateFrom ties", "random")
 DETERMINISTIC = ORDERS[:5]
@@ -153,7 +155,7 @@ class ModelList:
 
 def read(server: ModelList, **options: Any) -> tuple[list[int], Scan]:
     """Scan a list to its end; return the ids in the order of their arrival, and the scan."""
-    scan = Scan(server.fetch, **options)
+    scan = Scan(server.fetch, **{"date_filters": DATE_FILTERS, **options})
     return [row["id"] for page in scan.pages() for row in page], scan
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from bookio_api.contract import TERM
 from bookio_api.scan.pages import UnreliableError, total_text
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from bookio_api.scan.pages import Fetch, Page, Row
 
+START, END = TERM
 DAY = timedelta(days=1)
 RECENT_WINDOWS = 20
 SPARE_REQUESTS = 100
@@ -35,14 +37,12 @@ class DateWindows:
         longest: int,
         base: Mapping[str, str],
         date_filters: tuple[str, str],
-        date_field: str,
     ) -> None:
         """Read within ``base``; ``longest`` is the longest page that this server ever sent."""
         self._fetch = fetch
         self._limit = limit
         self._base = base
         self._filters = date_filters
-        self._field = date_field
         # Changed by `pages`, on the thread that iterates:
         self._longest = longest
         self._recent: deque[set[int]] = deque(maxlen=RECENT_WINDOWS)
@@ -55,8 +55,8 @@ class DateWindows:
         Raises:
             UnreliableError: there is such a row.
         """
-        if any(_day(row.get(self._field)) is None for row in rows):
-            msg = f"some rows have no {self._field}, so no date window contains them"
+        if any(_day(row.get(START)) is None for row in rows):
+            msg = f"some rows have no {START}, so no date window contains them"
             raise UnreliableError(msg)
 
     def pages(self) -> Iterator[list[Row]]:
@@ -114,9 +114,9 @@ class DateWindows:
         """Raise UnreliableError if a row is not in its window, give or take a day."""
         lower, upper = span
         for row in rows:
-            starts = _day(row.get(self._field))
+            starts = _day(row.get(START))
             assert starts, "check_dates let a row without a date pass"
-            ends = _day(row.get("dateTo")) or starts
+            ends = _day(row.get(END)) or starts
             too_late = upper is not None and starts > upper + DAY
             too_early = lower is not None and max(starts, ends) < lower - DAY
             if too_late or too_early:
@@ -126,7 +126,7 @@ class DateWindows:
     def _split(self, span: Span, rows: list[Row]) -> list[Span]:
         """Cut at the median day of the rows: both parts are narrower, and share a day."""
         lower, upper = span
-        days = sorted(day for row in rows if (day := _day(row.get(self._field))))
+        days = sorted(day for row in rows if (day := _day(row.get(START))))
         if not days:  # the window was empty, and then was not: ask again
             return [span]
         pivot = days[len(days) // 2]

@@ -41,8 +41,7 @@ class Scan:
         executor: Executor | None = None,
         concurrency: int = 4,
         window: Mapping[str, str] | None = None,
-        date_filters: tuple[str, str] | None = ("from", "to"),
-        date_field: str = "dateFrom",
+        date_filters: tuple[str, str] | None = None,
         first_page: Future[Page] | None = None,
         trust_total: bool = True,
         clock: Callable[[], float] = time.monotonic,
@@ -58,7 +57,6 @@ class Scan:
             concurrency: the most requests under way at a time.
             window: date filters from the settings, which restrict the whole scan.
             date_filters: the names of those filters; None forbids reading by date windows.
-            date_field: the field that they filter by.
             first_page: the page at offset 0, if it was asked for before, with the same ``limit``.
             trust_total: False looks behind the end whatever the total says, as it may count the
                 rows of its page alone.
@@ -69,7 +67,6 @@ class Scan:
         self._limit = limit_of(page_size)
         self._window = dict(window or {})
         self._date_filters = date_filters
-        self._date_field = date_field
         self._machine = Machine(
             self._limit,
             max(MIN_SHARED, min(overlap, self._limit // 2)),
@@ -154,7 +151,7 @@ class Scan:
         return self._fetch(offset, self._limit, self._window)
 
     def _read_by_date(self) -> Iterator[list[Row]]:
-        assert self._date_filters, "the machine was told that there are date filters"
+        assert self._date_filters, "the machine reads by date only if there are filters"
         self._prefetch.close()
         self._by_date = DateWindows(
             self._fetch,
@@ -162,7 +159,6 @@ class Scan:
             longest=self._machine.state.longest,
             base=self._window,
             date_filters=self._date_filters,
-            date_field=self._date_field,
         )
         try:
             self._by_date.check_dates(self._machine.state.recent.rows())

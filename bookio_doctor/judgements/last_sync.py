@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bookio_api.contract import Evidence
+from bookio_api.contract import CANCELLED, Evidence
 from bookio_doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _judge_changes(survey: Survey) -> Iterator[Finding]:
         HOLDS if older else NOT_SHOWN,
         "it returned an older row" if older else "no older row among the latest",
     )
-    cancelled = any(row.get("status") == "CANCELLED" for row in rows)
+    cancelled = any(row.get("status") == CANCELLED for row in rows)
     yield Finding(
         "lastSync: cancelled",
         "it returns cancelled rows",

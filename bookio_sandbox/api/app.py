@@ -15,13 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from bookio_api.contract import FACILITIES, OPERATIONS, PRODUCTION_URL
-from bookio_sandbox.api.errors import (
-    BAD_TOKEN,
-    FORBIDDEN,
-    HTTP_STATUS,
-    UNKNOWN_PATH,
-    Refusal,
-)
+from bookio_api.errors import Code
+from bookio_sandbox.api.errors import HTTP_STATUS, Refusal
 from bookio_sandbox.api.faults import FAULTS, Script, Twist, TwistedResponse, draw, parse_faults
 from bookio_sandbox.api.lists import Lists
 from bookio_sandbox.api.variants import Shape, shape_error, shape_list
@@ -159,9 +154,9 @@ class Bookio:
 
     def _admit(self, operation: Operation, authorized: bool) -> None:  # noqa: FBT001
         if not authorized:
-            raise Refusal(BAD_TOKEN, "the token is not valid")
+            raise Refusal(Code.BAD_TOKEN, "the token is not valid")
         if operation.name in self.behaviour.forbid:
-            raise Refusal(FORBIDDEN, "the token may not use this endpoint")
+            raise Refusal(Code.FORBIDDEN, "the token may not use this endpoint")
 
     def refused(self, refusal: Refusal, status: int | None = None) -> Response:
         """Return the envelope of an error, with the HTTP status of the error style."""
@@ -187,7 +182,7 @@ class Bookio:
         """Answer a request for an unknown path or method."""
         http = cast("HTTPException", error)
         self._log(None, request)["status"] = http.status_code
-        response = self.refused(Refusal(UNKNOWN_PATH, http.detail), http.status_code)
+        response = self.refused(Refusal(Code.UNKNOWN_PATH, http.detail), http.status_code)
         response.headers.update(http.headers or {})
         return response
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-VALIDATION = 10
-NOT_FOUND = 12
-BAD_TOKEN = 20
-NO_CAPACITY = 30
-DUPLICATE = 40
-FORBIDDEN = 403
-UNKNOWN_PATH = 404
-INTERNAL = 666
+from typing import TYPE_CHECKING
 
-HTTP_STATUS = {
-    VALIDATION: 422,
-    NOT_FOUND: 404,
-    BAD_TOKEN: 401,
-    NO_CAPACITY: 409,
-    DUPLICATE: 409,
-    FORBIDDEN: 403,
-    INTERNAL: 500,
+from bookio_api.errors import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HTTP_STATUS: Mapping[int, int] = {
+    Code.VALIDATION: 422,
+    Code.NOT_FOUND: 404,
+    Code.BAD_TOKEN: 401,
+    Code.NO_CAPACITY: 409,
+    Code.DUPLICATE: 409,
+    Code.FORBIDDEN: 403,
+    Code.INTERNAL: 500,
 }
 """HTTP status that fits a code, for ``--error-style status``."""
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bookio_api.contract import FACILITIES, MAX_PAGE_SIZE, RESERVATION_STATUSES, RESOURCES
-from bookio_sandbox.api.errors import NOT_FOUND, VALIDATION, Refusal
+from bookio_api.contract import FACILITIES, MAX_PAGE_SIZE, RESOURCES, ReservationStatus
+from bookio_api.errors import Code
+from bookio_sandbox.api.errors import Refusal
 from bookio_sandbox.api.validation import day, whole_number
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Lists:
         if name == "facilityId":
             facility = whole_number(name, text)
             if store.get(FACILITIES, facility) is None:
-                raise Refusal(NOT_FOUND, f"facilityId: there is no facility {facility}")
+                raise Refusal(Code.NOT_FOUND, f"facilityId: there is no facility {facility}")
             return "facility_id = ?", facility
         return _FILTERS[name](name, text, behaviour)
 
@@ -107,14 +108,14 @@ def _same(name: str, text: str, _: Behaviour) -> Condition:
 
 
 def _status(name: str, text: str, _: Behaviour) -> Condition:
-    if text not in RESERVATION_STATUSES:
-        raise Refusal(VALIDATION, f"{name}: must be one of {', '.join(RESERVATION_STATUSES)}")
+    if text not in tuple(ReservationStatus):
+        raise Refusal(Code.VALIDATION, f"{name}: must be one of {', '.join(ReservationStatus)}")
     return "status = ?", text
 
 
 def _unsynced(name: str, text: str, _: Behaviour) -> Condition:
     if text not in {"true", "false"}:
-        raise Refusal(VALIDATION, f"{name}: must be true or false")
+        raise Refusal(Code.VALIDATION, f"{name}: must be true or false")
     return "unsynced >= ?", text == "true"
 
 
@@ -124,7 +125,7 @@ def _last_sync(name: str, text: str, behaviour: Behaviour) -> Condition:
     except ValueError:
         since = math.nan
     if not math.isfinite(since):
-        raise Refusal(VALIDATION, f"{name}: must be a number of milliseconds")
+        raise Refusal(Code.VALIDATION, f"{name}: must be a number of milliseconds")
     return f"modified {'>' if behaviour.last_sync == 'gt' else '>='} ?", since
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from bookio_api.contract import MAX_PAGE_SIZE, OPERATIONS, PRODUCTION_URL, RESERVATION_STATUSES
+from bookio_api.contract import MAX_PAGE_SIZE, OPERATIONS, PRODUCTION_URL, ReservationStatus
 from bookio_api.schemas import stream_schema, write_schema
 from bookio_sandbox.api.lists import STREAM_OF_LIST
 
@@ -26,7 +26,7 @@ _WALL = {"type": ["string", "null"], "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}
 _QUERY: dict[str, Json] = {
     "email": {"type": "string"},
     "number": {"type": "string"},
-    "status": {"type": "string", "enum": list(RESERVATION_STATUSES)},
+    "status": {"type": "string", "enum": list(ReservationStatus)},
     "offset": {"type": "integer", "minimum": 0, "default": 0},
     "limit": {"type": "integer", "minimum": 0, "maximum": MAX_PAGE_SIZE, "default": MAX_PAGE_SIZE},
     "facilityId": _INT64,

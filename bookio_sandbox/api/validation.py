@@ -10,8 +10,9 @@ import jsonschema_rs
 import msgspec
 
 from bookio_api.contract import OPERATIONS
+from bookio_api.errors import Code
 from bookio_api.schemas import write_schema
-from bookio_sandbox.api.errors import VALIDATION, Refusal
+from bookio_sandbox.api.errors import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ def whole_number(name: str, text: str, lowest: int = -INT64, highest: int = INT6
     """Parse a number in a path or a query. ``Refusal`` if it is invalid or out of bounds."""
     if re.fullmatch(r"-?[0-9]{1,19}", text) and lowest <= int(text) <= highest:
         return int(text)
-    raise Refusal(VALIDATION, f"{name}: must be a whole number from {lowest} to {highest}")
+    raise Refusal(Code.VALIDATION, f"{name}: must be a whole number from {lowest} to {highest}")
 
 
 def day(name: str, text: str) -> str:
@@ -39,7 +40,7 @@ def day(name: str, text: str) -> str:
     except ValueError:
         known = None
     if text != known:
-        raise Refusal(VALIDATION, f"{name}: must be a date such as 2018-06-29")
+        raise Refusal(Code.VALIDATION, f"{name}: must be a date such as 2018-06-29")
     return text
 
 
@@ -61,9 +62,9 @@ def validated(name: str, body: bytes) -> dict[str, Any]:
             for error in _VALIDATORS[name].iter_errors(values)
         ]
     except (msgspec.DecodeError, RecursionError, ValueError):
-        raise Refusal(VALIDATION, "the body is not valid JSON") from None
+        raise Refusal(Code.VALIDATION, "the body is not valid JSON") from None
     if errors:
-        raise Refusal(VALIDATION, *errors)
+        raise Refusal(Code.VALIDATION, *errors)
     for field in ("dateFrom", "dateTo", "validFrom", "validTo"):
         if values.get(field) is not None:
             _check_datetime(field, values[field])
@@ -75,13 +76,13 @@ def _check_datetime(field: str, text: str) -> None:
     try:
         datetime.fromisoformat(text)
     except ValueError:
-        raise Refusal(VALIDATION, f"{field}: {text} is not a valid date") from None
+        raise Refusal(Code.VALIDATION, f"{field}: {text} is not a valid date") from None
 
 
 def check_term(start: str, end: str) -> None:
     """Refuse a term that does not end after its start."""
     if end <= start:
-        raise Refusal(VALIDATION, f"dateTo: {end} is not after dateFrom")
+        raise Refusal(Code.VALIDATION, f"dateTo: {end} is not after dateFrom")
 
 
 def later(start: datetime, minutes: int) -> str:
@@ -89,4 +90,4 @@ def later(start: datetime, minutes: int) -> str:
     try:
         return (start + timedelta(minutes=minutes)).isoformat()
     except OverflowError:
-        raise Refusal(VALIDATION, "dateFrom: is too far in the future") from None
+        raise Refusal(Code.VALIDATION, "dateFrom: is too far in the future") from None

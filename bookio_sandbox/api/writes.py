@@ -8,8 +8,17 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bookio_api.contract import BLOCKED_TIMES, CALENDARS, FACILITIES, RESERVATIONS
-from bookio_sandbox.api.errors import DUPLICATE, NO_CAPACITY, NOT_FOUND, Refusal
+from bookio_api.contract import (
+    BLOCKED_TIMES,
+    CALENDARS,
+    CANCELLED,
+    CONFIRMED,
+    FACILITIES,
+    FIRST_STATUS,
+    RESERVATIONS,
+)
+from bookio_api.errors import Code
+from bookio_sandbox.api.errors import Refusal
 from bookio_sandbox.api.validation import check_term, later, path_id, validated
 from bookio_sandbox.world.clock import wall_time
 from bookio_sandbox.world.services import public_number
@@ -85,7 +94,7 @@ class Writes:
         calendar = self._existing(CALENDARS, write.row_id)
         facility_id = calendar.row["facilityId"]
         if write.values.get("facilityId", facility_id) != facility_id:
-            raise Refusal(NOT_FOUND, "facilityId: the calendar belongs to another facility")
+            raise Refusal(Code.NOT_FOUND, "facilityId: the calendar belongs to another facility")
         return self._update(CALENDARS, calendar, {"validTo": write.values["validTo"]})
 
     def _create_reservation(self, write: Write) -> Row:
@@ -93,14 +102,14 @@ class Writes:
         facility = self._facility(booked["facilityId"])
         service = self._services.of_facility(facility["id"]).get(booked["serviceId"])
         if service is None:
-            raise Refusal(NOT_FOUND, "serviceId: the facility has no such service")
+            raise Refusal(Code.NOT_FOUND, "serviceId: the facility has no such service")
         start = datetime.fromisoformat(booked["dateFrom"])
         row_id = self._store.next_id(RESERVATIONS)
         row = {
             "id": row_id,
             "number": public_number(row_id),
             "service": service.name,
-            "status": "CONFIRMED",
+            "status": FIRST_STATUS,
             "dateTo": later(start, service.duration),
             "duration": service.duration,
             "created": self._wall(facility),
@@ -118,11 +127,11 @@ class Writes:
         reservation = self._existing(RESERVATIONS, write.row_id)
         row = reservation.row
         status = write.values["status"]
-        if status == "CONFIRMED" and write.behaviour.capacity_check:
+        if status == CONFIRMED and write.behaviour.capacity_check:
             self._refuse_full(row)
         row.pop("cancellationReason", None)
         changes = {"status": status, "cancelTime": None}
-        if status == "CANCELLED":
+        if status == CANCELLED:
             cancelled = self._wall(self._facility(row["facilityId"]))
             changes = write.values | {"cancelTime": cancelled}
         self._store.send_email(
@@ -140,7 +149,7 @@ class Writes:
             "dateTo": end,
             "duration": int((datetime.fromisoformat(end) - start).total_seconds()) // 60,
         }
-        if write.behaviour.capacity_check and reservation.row["status"] != "CANCELLED":
+        if write.behaviour.capacity_check and reservation.row["status"] != CANCELLED:
             self._refuse_full(reservation.row | term)
         return self._update(RESERVATIONS, reservation, term)
 
@@ -183,13 +192,13 @@ class Writes:
     def _existing(self, stream: str, row_id: int) -> Stored:
         stored = self._store.get(stream, row_id)
         if stored is None:
-            raise Refusal(NOT_FOUND, f"there is no {stream[:-1].replace('_', ' ')} {row_id}")
+            raise Refusal(Code.NOT_FOUND, f"there is no {stream[:-1].replace('_', ' ')} {row_id}")
         return stored
 
     def _facility(self, facility_id: int) -> Row:
         stored = self._store.get(FACILITIES, facility_id)
         if stored is None:
-            raise Refusal(NOT_FOUND, f"facilityId: there is no facility {facility_id}")
+            raise Refusal(Code.NOT_FOUND, f"facilityId: there is no facility {facility_id}")
         return stored.row
 
     def _wall(self, facility: Row) -> str:
@@ -203,14 +212,14 @@ class Writes:
             (row["facilityId"], row["externalId"]),
         )
         if same_number:
-            raise Refusal(DUPLICATE, f"externalId: {row['externalId']} is already booked")
+            raise Refusal(Code.DUPLICATE, f"externalId: {row['externalId']} is already booked")
         same_visit = self._store.count(
             RESERVATIONS,
             "email = ? AND date_from = ? AND facility_id = ? AND status != 'CANCELLED'",
             (row["email"], row["dateFrom"], row["facilityId"]),
         )
         if same_visit:
-            raise Refusal(DUPLICATE, f"email: {row['email']} is booked at {row['dateFrom']}")
+            raise Refusal(Code.DUPLICATE, f"email: {row['email']} is booked at {row['dateFrom']}")
 
     def _refuse_full(self, row: Row) -> None:
         service = self._services.of_facility(row["facilityId"]).get(row["serviceId"])
@@ -221,4 +230,6 @@ class Writes:
             (row["serviceId"], row["dateTo"], row["dateFrom"], row["id"]),
         )
         if service and taken >= service.capacity:
-            raise Refusal(NO_CAPACITY, f"dateFrom: {service.name} is full at {row['dateFrom']}")
+            raise Refusal(
+                Code.NO_CAPACITY, f"dateFrom: {service.name} is full at {row['dateFrom']}"
+            )

@@ -10,6 +10,7 @@ import math
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bookio_api.contract import CANCELLED, CONFIRMED, DID_NOT_COME
 from bookio_sandbox.world.clock import epoch_ms, wall_time
 from bookio_sandbox.world.services import public_number
 from bookio_sandbox.world.store import Stored
@@ -116,7 +117,7 @@ class Bookings:
         status, modified = self._outcome(created_ms, start_ms)
         recently = modified > self._now_ms - _RECENTLY
         unsynced = rng.random() < (_UNSYNCED_RECENTLY if recently else _UNSYNCED_LATER)
-        cancelled = status == "CANCELLED"
+        cancelled = status == CANCELLED
         row = {
             "id": row_id,
             "number": public_number(row_id),
@@ -141,10 +142,10 @@ class Bookings:
         """Return the status of a booking, and when it was set (epoch ms)."""
         chance = self._rng.random()
         if chance < _CANCELLED:
-            return "CANCELLED", self._rng.randrange(created_ms, min(self._now_ms, start_ms))
+            return CANCELLED, self._rng.randrange(created_ms, min(self._now_ms, start_ms))
         if chance < _CANCELLED + _NO_SHOW and start_ms + _HOUR < self._now_ms:
-            return "DID_NOT_COME", start_ms + _HOUR
-        return "CONFIRMED", min(self._now_ms, created_ms + self._rng.randrange(86_400_000))
+            return DID_NOT_COME, start_ms + _HOUR
+        return CONFIRMED, min(self._now_ms, created_ms + self._rng.randrange(86_400_000))
 
 
 def is_workday(day: date) -> bool:

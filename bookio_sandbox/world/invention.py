@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from bookio_api.contract import BLOCKED_TIMES, CALENDARS, FACILITIES, RESERVATIONS
+from bookio_api.contract import BLOCKED_TIMES, CALENDARS, CONFIRMED, FACILITIES, RESERVATIONS
 from bookio_sandbox.world.clock import wall_time
 from bookio_sandbox.world.people import People
 from bookio_sandbox.world.services import DEFAULT_DURATION, public_number
@@ -89,7 +89,7 @@ class Invention:
             "number": public_number(row["id"]),
             "serviceId": service_id,
             "service": service.name if service else None,
-            "status": "CONFIRMED",
+            "status": CONFIRMED,
             "dateFrom": start.isoformat(),
             "dateTo": (start + timedelta(minutes=minutes)).isoformat(),
             "duration": minutes,

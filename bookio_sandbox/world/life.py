@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bookio_api.contract import BLOCKED_TIMES, FACILITIES, RESERVATIONS
+from bookio_api.contract import BLOCKED_TIMES, CANCELLED, DID_NOT_COME, FACILITIES, RESERVATIONS
 from bookio_sandbox.world.invention import Invention
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Life:
         row = self._upcoming()
         return row is not None and self._edit(
             row,
-            status="CANCELLED",
+            status=CANCELLED,
             cancelTime=self._invention.wall_time_now(row["facilityId"]),
             cancellationReason="Nemôžem prísť",
         )
@@ -170,7 +170,7 @@ class Life:
         now = self._clock.now()
         lately = (f"{now - timedelta(days=7):%Y-%m-%dT%H:%M:%S}", f"{now:%Y-%m-%dT%H:%M:%S}")
         row = self._pick(RESERVATIONS, "date_from BETWEEN ? AND ? AND status = 'CONFIRMED'", lately)
-        return row is not None and self._edit(row, status="DID_NOT_COME")
+        return row is not None and self._edit(row, status=DID_NOT_COME)
 
     def _remove(self) -> bool:
         row = self._pick(RESERVATIONS)

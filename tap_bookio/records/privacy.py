@@ -14,6 +14,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from bookio_api.contract import HOME_COUNTRY
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,8 +34,6 @@ MIN_KEY_LENGTH = 32
 """This many random characters cannot be guessed, so a pseudonym cannot be looked up."""
 MIN_KEY_CHARACTERS = 8
 """How many different characters a key must have; a random one of 32 has more."""
-HOME_REGION = "SK"
-"""The country of a phone number without a country code."""
 MAX_REMEMBERED = 10_000
 """Cached pseudonyms: names repeat, and patients return."""
 
@@ -150,7 +150,7 @@ def _normal_phone(text: str) -> str:
     import phonenumbers  # noqa: PLC0415 - 30 ms that only pseudonyms cost
 
     try:
-        number = phonenumbers.parse(text, HOME_REGION)
+        number = phonenumbers.parse(text, HOME_COUNTRY)
     except phonenumbers.NumberParseException:
         return "".join(character for character in text if character.isdigit()) or text
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

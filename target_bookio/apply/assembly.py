@@ -16,7 +16,7 @@ from target_bookio.apply.reporter import Reporter
 from target_bookio.apply.resolver import Resolver
 from target_bookio.apply.row_queues import RowQueues
 from target_bookio.plan.planner import Planner
-from target_bookio.settings import SOURCE_WINS, OnOverlap
+from target_bookio.settings import OnConflict, OnOverlap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ def assembled(
 ) -> Reconciler:
     """Return the reconciler with its parts."""
     journal, keeper, report, *_ = books
-    dry_run, source_wins = settings["dry_run"], settings["conflict"] == SOURCE_WINS
+    dry_run, source_wins = settings["dry_run"], settings["conflict"] == OnConflict.SOURCE_WINS
     queues, reporter, locator = RowQueues(), Reporter(report), Locator(journal, mirror)
     freshness = Freshness(
         mirror=mirror,

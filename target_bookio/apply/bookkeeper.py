@@ -20,7 +20,7 @@ from target_bookio.journal.entry import (
 )
 from target_bookio.journal.windows import Trial, Window
 from target_bookio.plan import operations
-from target_bookio.plan.comparison import agreed_after_match
+from target_bookio.plan.comparison import AGREED_FIELDS, agreed_after_match
 from target_bookio.plan.operations import EFFECTS, Effect, Step
 from target_bookio.refresh.listed_row import Identity, identity, mirrored_creation
 from target_bookio.refresh.merge import REMOVED
@@ -218,8 +218,7 @@ class Bookkeeper:
     def _intended_creation(self, desired: Desired, step: Step) -> dict[str, str]:
         """Return the agreed values of a new row."""
         row = operations.after(step, None, None) or {}
-        names = ("externalId", "dateFrom", "dateTo", "status")
-        held = {name: self.digest(row[name]) for name in names if row.get(name) is not None}
+        held = {name: self.digest(row[name]) for name in AGREED_FIELDS if row.get(name) is not None}
         return {EXISTS: self.digest(operations.fixed_values(desired)), **held}
 
     def _write_through(

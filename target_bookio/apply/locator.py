@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bookio_api.contract import RESERVATIONS
+from bookio_api.contract import CANCELLED, RESERVATIONS
 from target_bookio.journal.entry import PERSON, PLACE, Entry
 from target_bookio.refresh.listed_row import FIXED, Identity, identity
 
@@ -76,7 +76,7 @@ class Locator:
         duplicates: tuple[int, ...] = ()
         if desired.id is None:
             found = self._by_name(desired)
-            live = [s for s in found if s.row.get("status") != "CANCELLED"]
+            live = [s for s in found if s.row.get("status") != CANCELLED]
             duplicates = tuple(s.id for s in live) if len(live) > 1 else ()
             seen = seen or (found[0] if found else self._by_identity(desired, entry))
         if seen is not None:

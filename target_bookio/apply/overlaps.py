@@ -6,7 +6,7 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bookio_api.contract import BLOCKED_TIMES, CALENDARS, RESERVATIONS
+from bookio_api.contract import BLOCKED_TIMES, CALENDARS, CONFIRMED, RESERVATIONS
 from bookio_api.errors import BookioError, PermissionDeniedError, UnknownPathError
 from target_bookio.plan.operations import Effect, after
 from target_bookio.plan.overlap import Occupancy, services_of
@@ -54,7 +54,7 @@ class Overlaps:
             return ()
         key = f"id:{row['id']}" if row else desired.key
         planned = after(step, row, None) or {}
-        if planned.get("status") not in {None, "CONFIRMED"}:  # it frees its term
+        if planned.get("status") not in {None, CONFIRMED}:  # it frees its term
             self._planned.add(key)
             if self._occupancy is not None:
                 self._occupancy.put(key, planned)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bookio_api.contract import TERM
 from target_bookio.apply import messages
 from target_bookio.plan.plan import fixed_message
 from target_bookio.reporting.outcome import Change, Outcome, OutcomeKind, Reason, written_kind
@@ -135,5 +136,5 @@ class Reporter:
 def changes_of(step: Step, old: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:
     """Return the old and new values of term and status."""
     body = step.body or {}
-    names = [name for name in ("dateFrom", "dateTo", "status") if name in body]
+    names = [name for name in (*TERM, "status") if name in body]
     return [(name, old.get(name), body[name]) for name in names]

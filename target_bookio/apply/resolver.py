@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from bookio_api.contract import CALENDARS
+from bookio_api.contract import CALENDARS, CANCELLED
 from target_bookio.plan.operations import EFFECTS, Effect, without_ids
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Resolver:
             return Verdict(Finding.OPEN, row_id)
         if shown is None or shown.started_at < self.deadline(intent):
             # The full scan did not list it. A row that was to be cancelled is gone either way.
-            cancelled = intent.intended.get("status") == self._journal.digest("CANCELLED")
+            cancelled = intent.intended.get("status") == self._journal.digest(CANCELLED)
             return Verdict(Finding.LANDED if cancelled else Finding.NOT_LANDED, row_id)
         if not self._shows(shown, intent.before):
             return Verdict(Finding.UNTELLABLE, row_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bookio_api.contract import CALENDARS, RESERVATION_STATUSES, RESERVATIONS
+from bookio_api.contract import CALENDARS, FIRST_STATUS, RESERVATIONS, TERM, ReservationStatus
 from bookio_api.schemas import write_schema
 from target_bookio.journal.entry import EXISTS, UNKNOWN, Entry
 from target_bookio.plan.operations import Digest, Row, fixed_values, without_ids
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
     from target_bookio.desired import Desired
 
-FIRST_STATUS = "CONFIRMED"
-"""The status of every new reservation."""
-AGREED_FIELDS = ("externalId", "dateFrom", "dateTo", "status")
+AGREED_FIELDS = ("externalId", *TERM, "status")
 """The agreed fields of a reservation or blocked time; of a calendar, all fields."""
 
 
@@ -127,7 +125,7 @@ def known_row(row: Row, desired: Desired, entry: Entry | None, digest: Digest) -
         if row.get(name) is None and agreed.get(name) == digest(without_ids(value))
     }
     if desired.stream == RESERVATIONS and row.get("status") is None and "status" not in known:
-        written = (s for s in RESERVATION_STATUSES if agreed.get("status") == digest(s))
+        written = (s for s in ReservationStatus if agreed.get("status") == digest(s))
         known["status"] = next(written, FIRST_STATUS)
     return {**row, **known}
 

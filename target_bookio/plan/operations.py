@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bookio_api.contract import BLOCKED_TIMES, CALENDARS, RESERVATIONS, RESOURCES
+from bookio_api.contract import BLOCKED_TIMES, CALENDARS, FIRST_STATUS, RESERVATIONS, RESOURCES
 
 if TYPE_CHECKING:
     from target_bookio.desired import Desired
@@ -105,7 +105,7 @@ def after(step: Step, row: Row | None, row_id: int | None) -> Row | None:
     if step.effect is Effect.REMOVE:
         return None
     if step.effect is Effect.CREATE:
-        status = {"status": "CONFIRMED"} if step.operation == "create_reservation" else {}
+        status = {"status": FIRST_STATUS} if step.operation == "create_reservation" else {}
         return {**status, **(step.body or {}), "id": row_id}
     done = {**(row or {}), **{name: (step.body or {}).get(name) for name in step.changed
                               if name in (step.body or {})}}  # fmt: skip

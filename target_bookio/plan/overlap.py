@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bookio_api.contract import BLOCKED_TIMES, RESERVATIONS
+from bookio_api.contract import BLOCKED_TIMES, CONFIRMED, RESERVATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -65,7 +65,7 @@ class Occupancy:
         for place in self._places.pop(key, ()):
             self._hours[place].pop(key, None)
         term = self._term(key, row) if row else None
-        if row is None or term is None or row.get("status") not in {None, "CONFIRMED"}:
+        if row is None or term is None or row.get("status") not in {None, CONFIRMED}:
             return
         self._places[key] = [(row.get("facilityId"), hour) for hour in _hours(term.start, term.end)]
         for place in self._places[key]:
@@ -84,7 +84,7 @@ class Occupancy:
         if stream == BLOCKED_TIMES:
             others = self._during(row.get("facilityId"), term)
             return _named({other.key for other in others})
-        if stream != RESERVATIONS or row.get("status") not in {None, "CONFIRMED"}:
+        if stream != RESERVATIONS or row.get("status") not in {None, CONFIRMED}:
             return ()
         service = self._services.get(term.service or 0)
         if service is None or service.capacity is None:

@@ -15,9 +15,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bookio_api.contract import BLOCKED_TIMES, CALENDARS, RESERVATIONS
+from bookio_api.contract import (
+    BLOCKED_TIMES,
+    CALENDARS,
+    CANCELLED,
+    DID_NOT_COME,
+    FIRST_STATUS,
+    RESERVATIONS,
+    TERM,
+)
 from target_bookio.plan import calendars
-from target_bookio.plan.comparison import FIRST_STATUS, Comparison, known_row
+from target_bookio.plan.comparison import Comparison, known_row
 from target_bookio.plan.creation import creation
 from target_bookio.plan.operations import Digest, Row, Step
 from target_bookio.plan.plan import UNCHANGED, Plan, PlanKind, reject, write
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
     from target_bookio.desired import Desired
     from target_bookio.journal.entry import Entry
 
-PERSONS_FIELDS = ("dateFrom", "dateTo", "status")
+PERSONS_FIELDS = (*TERM, "status")
 """Fields that a person may change in Bookio, and that a removal would undo."""
 
 
@@ -66,11 +74,11 @@ class Planner(NamedTuple):
         4. It never existed: it is created.
         """
         status = desired.values.get("status")
-        if desired.deleted or (status == "CANCELLED" and desired.id is None):
+        if desired.deleted or (status == CANCELLED and desired.id is None):
             return UNCHANGED
         if desired.id is not None:
             return reject("Bookio lists no row with this id; leave out the id to create one", "id")
-        if status == "DID_NOT_COME":
+        if status == DID_NOT_COME:
             message = "a reservation that is not in Bookio cannot be created as DID_NOT_COME"
             return reject(message, "status")
         if entry is not None and entry.was_created_here:
@@ -94,7 +102,7 @@ class Planner(NamedTuple):
         desired, row = sides.desired, sides.row
         if desired.stream == CALENDARS:
             return calendars.ending(desired, row)
-        if row.get("status") == "CANCELLED":
+        if row.get("status") == CANCELLED:
             return UNCHANGED
         others = tuple(filter(sides.is_anothers, PERSONS_FIELDS))
         if others and not self.source_wins:
@@ -102,12 +110,12 @@ class Planner(NamedTuple):
             return Plan(PlanKind.CONFLICT, (), message, disputed=others)
         if desired.stream == BLOCKED_TIMES:
             return write((Step("remove_blocked_time"),))
-        return write((_status_step(desired, "CANCELLED"),))
+        return write((_status_step(desired, CANCELLED),))
 
     def _change(self, sides: Comparison) -> Plan:
         """Return the changes that the record asks for, unless somebody changed the row."""
         fixed, steps = sides.fixed_differences(), _steps(sides)
-        if "facilityId" in fixed and sides.desired.values.get("status") != "CANCELLED":
+        if "facilityId" in fixed and sides.desired.values.get("status") != CANCELLED:
             steps = ()  # its term is for another facility, perhaps in another time zone
         for step in () if self.source_wins else steps:
             if disputed := tuple(filter(sides.is_disputed, step.changed)):
@@ -129,7 +137,7 @@ def _steps(sides: Comparison) -> tuple[Step, ...]:
     is_reservation = desired.stream == RESERVATIONS
     status = desired.values.get("status") if is_reservation else None
     changes_status = status is not None and row.get("status") != status
-    if status == "CANCELLED":
+    if status == CANCELLED:
         return (_status_step(desired, status),) if changes_status else ()
     steps = []
     if is_reservation and desired.external_id is not None and row.get("externalId") is None:
@@ -143,7 +151,7 @@ def _steps(sides: Comparison) -> tuple[Step, ...]:
 
 def _move(desired: Desired, row: Row) -> Step:
     """Return the request for a new term, always with both ends."""
-    term = {name: desired.values.get(name, row.get(name)) for name in ("dateFrom", "dateTo")}
+    term = {name: desired.values.get(name, row.get(name)) for name in TERM}
     if desired.stream == BLOCKED_TIMES:
         return Step("change_blocked_time_term", term)
     if "dateTo" not in desired.values:
@@ -152,7 +160,7 @@ def _move(desired: Desired, row: Row) -> Step:
 
 
 def _status_step(desired: Desired, status: str) -> Step:
-    reason = desired.values.get("cancellationReason") if status == "CANCELLED" else None
+    reason = desired.values.get("cancellationReason") if status == CANCELLED else None
     body = {"status": status} | ({"cancellationReason": reason} if reason else {})
     return Step("change_reservation_status", body)
 

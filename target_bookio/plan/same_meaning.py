@@ -17,8 +17,7 @@ from typing import Any
 
 import phonenumbers
 
-PHONE_REGION = "SK"
-"""The country of a phone number without a country code."""
+from bookio_api.contract import HOME_COUNTRY
 
 _CASELESS = frozenset({"email", "locale", "name", "surname"})
 """Fields that ignore case. A calendar's name is compared by ``covers``, with case."""
@@ -139,7 +138,7 @@ def _folded(value: str) -> str:
 def _phone(written: str) -> object:
     """Return a phone number as country code, number and extension, or letters and digits."""
     try:
-        number = phonenumbers.parse(written, PHONE_REGION)
+        number = phonenumbers.parse(written, HOME_COUNTRY)
     except phonenumbers.NumberParseException:
         return re.sub(r"[\s()./-]", "", written).casefold()
     return (number.country_code, number.national_number, number.extension)

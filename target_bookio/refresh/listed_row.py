@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bookio_api.contract import CALENDARS, RESERVATIONS, RESOURCES
+from bookio_api.contract import CALENDARS, RESERVATIONS, RESOURCES, TERM
 from bookio_api.localtime import to_wall
 from target_bookio.plan.same_meaning import canonical
 
@@ -22,9 +22,9 @@ _INTEGER = re.compile(r"-?\d{1,18}")
 _DATETIMES = {CALENDARS: ("validFrom", "validTo")}
 _OPEN = {
     CALENDARS: ("id", *RESOURCES[CALENDARS].changes["modify_calendar"]),
-    RESERVATIONS: ("id", "externalId", "facilityId", "serviceId", "dateFrom", "dateTo", "status"),
+    RESERVATIONS: ("id", "externalId", "facilityId", "serviceId", *TERM, "status"),
 }
-_OPEN_OF_OTHERS = ("id", "externalId", "facilityId", "dateFrom", "dateTo")
+_OPEN_OF_OTHERS = ("id", "externalId", "facilityId", *TERM)
 PERSON = ("name", "surname", "email", "phone")
 """With facility, service and start these identify a booking where ``externalId`` is hidden."""
 
@@ -54,7 +54,7 @@ def mirrored(
             row[name] = int(row[name])
     if facility_id is not None:
         row.setdefault("facilityId", facility_id)
-    for name in _DATETIMES.get(stream, ("dateFrom", "dateTo")):
+    for name in _DATETIMES.get(stream, TERM):
         if name in row:
             row[name] = _wall(row[name], tz)
     if stream != CALENDARS:

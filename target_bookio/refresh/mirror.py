@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from bookio_api.contract import CANCELLED
 from target_bookio.journal.table import Table
 from target_bookio.journal.windows import ANYWHERE
 
@@ -97,7 +98,7 @@ class Mirror:
             self._look_up(stream, [], [external_id])
         rows = [self.get(stream, row_id) for row_id in self._ids[stream, external_id]]
         held = [seen for seen in rows if seen is not None]
-        return sorted(held, key=lambda seen: seen.row.get("status") == "CANCELLED")
+        return sorted(held, key=lambda seen: seen.row.get("status") == CANCELLED)
 
     def named(self, stream: str, facility_id: int | None, name: str) -> list[Seen]:
         """Return the calendars of a facility that have this name."""

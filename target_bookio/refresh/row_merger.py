@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bookio_api.contract import CANCELLED
 from target_bookio.journal.windows import Window
 from target_bookio.refresh.listed_row import identity, mirrored
 from target_bookio.refresh.merge import merge
@@ -78,7 +79,7 @@ class RowMerger:
         3. Somebody removed it.
         """
         seen, window = self._mirror.get(stream, row_id), self._windows.get(stream, row_id)
-        if seen is None or seen.row.get("status") == "CANCELLED":
+        if seen is None or seen.row.get("status") == CANCELLED:
             return
         if window is not None and self._is_open(window, started):
             self._holds.hold_missing(stream, row_id, facility.id, window)

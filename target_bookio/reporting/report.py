@@ -14,7 +14,7 @@ from bookio_api.errors import BookioError, ErrorKind
 from target_bookio.private_files import located
 from target_bookio.reporting.outcome import WRITTEN, OutcomeKind
 from target_bookio.reporting.shown_plan import ShownPlan
-from target_bookio.settings import STOP
+from target_bookio.settings import OnReject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Report:
         self._progress = progress
         self._seen = 0
         """How many records have an outcome."""
-        self._stops_at_first = settings["on_reject"] == STOP
+        self._stops_at_first = settings["on_reject"] == OnReject.STOP
         self._max_rejects = settings["max_rejects"]
         self._rejects_path = located(settings["rejects_path"], "rejects_path")
         self._plan = ShownPlan(self._rejects_path) if settings["dry_run"] else None

@@ -57,7 +57,6 @@ def aim(case: schemathesis.Case, known: dict[str, int]) -> None:
 @SPEC.parametrize()
 @settings(
     max_examples=20,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),

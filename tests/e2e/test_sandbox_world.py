@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 import pytest
 
-from bookio_api.contract import RESERVATION_STATUSES
+from bookio_api.contract import ReservationStatus
 from bookio_sandbox.world.clock import DEFAULT_START, epoch_ms
 from bookio_sandbox.world.store import STREAMS, Store
 from bookio_sandbox.world.world import World
@@ -122,7 +122,7 @@ def test_statuses_are_as_frequent_as_in_a_clinic(world: Streams) -> None:
     """Only cancelled rows have a time and a reason, only unsynced ones lack an externalId."""
     rows = world["reservations"]
     statuses = Counter(row["status"] for row in rows)
-    assert set(statuses) == set(RESERVATION_STATUSES)
+    assert set(statuses) == set(ReservationStatus)
     assert 0.05 < statuses["CANCELLED"] / SIZE < 0.15
     assert 0.02 < statuses["DID_NOT_COME"] / SIZE < 0.08
     for row in rows:

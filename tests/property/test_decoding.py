@@ -28,7 +28,6 @@ documents = st.dictionaries(
     max_size=4,
 )
 relaxed = settings(
-    deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

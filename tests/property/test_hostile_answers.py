@@ -82,7 +82,6 @@ def probe(start_sandbox: StartSandbox) -> Iterator[Probe]:
 @pytest.mark.slow
 @settings(
     max_examples=300,
-    deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -10,7 +10,8 @@ import phonenumbers
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tap_bookio.records.privacy import HOME_REGION, Pseudonyms
+from bookio_api.contract import HOME_COUNTRY
+from tap_bookio.records.privacy import Pseudonyms
 
 keys = st.text("0123456789abcdef", min_size=32, max_size=64)
 kinds = st.sampled_from(["name", "email", "phone", "text"])
@@ -62,7 +63,7 @@ def test_a_pseudonym_is_never_an_unkeyed_hash(key: str, kind: str, value: str) -
 def test_numbers_on_the_fast_path_match_the_parser(key: str, number: int) -> None:
     """The short way for numbers of the home region and the library agree."""
     text = f"+421{number:09}"
-    parsed = phonenumbers.parse(text, HOME_REGION)
+    parsed = phonenumbers.parse(text, HOME_COUNTRY)
     e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     made = hmac.digest(key.encode(), f"phone:{e164}".encode(), "sha256").hex()
     assert Pseudonyms(key).of("phone", text) == made

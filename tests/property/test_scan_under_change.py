@@ -13,7 +13,14 @@ from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from bookio_api.scan import Scan
-from tests.model_list import DETERMINISTIC, ORDERS, ModelList, ShuffledExecutor, plain_paging
+from tests.model_list import (
+    DATE_FILTERS,
+    DETERMINISTIC,
+    ORDERS,
+    ModelList,
+    ShuffledExecutor,
+    plain_paging,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -70,6 +77,7 @@ class Scenario(NamedTuple):
             page_size=self.page_size,
             executor=ShuffledExecutor(seed) if self.concurrency else None,
             concurrency=self.concurrency,
+            date_filters=DATE_FILTERS,
             clock=count().__next__,
         )
 

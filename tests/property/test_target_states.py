@@ -150,7 +150,6 @@ class History:
 @pytest.mark.slow
 @settings(
     max_examples=25,
-    deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

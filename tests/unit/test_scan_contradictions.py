@@ -9,7 +9,7 @@ import pytest
 
 from bookio_api.scan import Scan
 from bookio_api.scan.pages import Page
-from tests.model_list import ModelList, ids, read
+from tests.model_list import DATE_FILTERS, ModelList, ids, read
 
 
 def on_third_response(change):
@@ -64,7 +64,7 @@ def test_a_page_that_is_always_short_is_not_the_end(page_cap, cuts, total):
 @pytest.mark.parametrize(
     "total", [None, lambda n: n, lambda n: n + 130], ids=["no", "shown", "all"]
 )
-@pytest.mark.parametrize("filters", [("from", "to"), None])
+@pytest.mark.parametrize("filters", [DATE_FILTERS, None])
 def test_rows_that_are_filtered_after_paging_do_not_end_the_list(total, filters):
     """With 130 of 500 rows hidden in a run, no page joins what is before to what is behind."""
     everything = ModelList(500, seed=3)

@@ -6,7 +6,7 @@ import pytest
 
 from bookio_api.scan import Scan
 from bookio_api.scan.pages import Page
-from tests.model_list import ModelList, ids, read
+from tests.model_list import DATE_FILTERS, ModelList, ids, read
 
 
 @pytest.mark.parametrize("order", ["random", "dateFrom ties"])
@@ -84,7 +84,7 @@ def test_a_shuffled_row_after_the_first_page_is_not_missed():
 def test_a_scan_whose_filters_are_ignored_is_incomplete():
     """Rows outside their window reveal it."""
     server = ModelList(600, order="random")
-    scan = Scan(lambda offset, limit, _: server.fetch(offset, limit, {}))
+    scan = Scan(lambda offset, limit, _: server.fetch(offset, limit, {}), date_filters=DATE_FILTERS)
     assert sum(map(len, scan.pages())) > 0
     assert "ignores the filters from and to" in scan.verdict.reason
 
