@@ -1,7 +1,7 @@
 """Simulates shards of tap-bookio: when each request starts, waits and is worked on.
 
 A discrete-event simulation: jobs are generators that yield what they wait for, and the clock jumps
-from one event to the next. There is no randomness here; whoever sets up the clinics seeds it.
+from one event to the next. There is no randomness here; the clinics are made with a seed.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Clock:
 
 
 class Seats:
-    """What only so many jobs can have at once; whoever waits longest is next."""
+    """What only so many jobs can have at once; the longest wait is served next."""
 
     def __init__(self, clock: Clock, number: int) -> None:
         self._clock, self._free = clock, number

@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        given = {name: getattr(options, name) for name in Behaviour.__struct_fields__}
-        behaviour = {k: v for k, v in given.items() if v is not None}
+        named = {name: getattr(options, name) for name in Behaviour.__struct_fields__}
+        behaviour = {k: v for k, v in named.items() if v is not None}
         Behaviour().changed(behaviour)
         world = Options(
             options.token,

@@ -92,7 +92,7 @@ class Sandbox:
         return counts
 
     def insert(self, stream: str, **row: object) -> int:
-        """Insert a row, with made-up values for the fields not given; return its id."""
+        """Insert a row, with made-up values for the other fields; return its id."""
         (row_id,) = self.control("/rows", [{"stream": stream, "insert": row}])
         return int(row_id)
 

@@ -57,13 +57,13 @@ class MeltanoStates:
             state_id: {"completed": {_SINGER_STATE: state}, "partial": {}}
             for state_id, state in states.items()
         }
-        self._run("import", given=json.dumps(exported))
+        self._run("import", stdin=json.dumps(exported))
 
     def clear(self, state_id: str) -> None:
         """Delete a state."""
         self._run("clear", "--force", state_id)
 
-    def _run(self, action: str, *arguments: str, given: str = "") -> str:
+    def _run(self, action: str, *arguments: str, stdin: str = "") -> str:
         """Run ``meltano state``, and return what it printed."""
         if not (self.project / "meltano.yml").is_file():
             msg = f"{self.project} has no meltano.yml; name the folder of a project in --project"
@@ -77,7 +77,7 @@ class MeltanoStates:
                 command,
                 cwd=self.project,
                 env={**os.environ, "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
-                input=given,
+                input=stdin,
                 capture_output=True,
                 encoding="utf-8",
                 timeout=_TIMEOUT_S,

@@ -40,10 +40,18 @@ class ReaderStoppedError(BookioError):
 class OneLineCommand(click.Command):
     """A command that never shows a traceback, a token or a patient."""
 
-    logger: logging.Logger = logging.getLogger(__name__)
-    writes = False
-    """Whether the command changes Bookio, so that unused settings must stop it."""
-    _unread: tuple[str, ...] = ()
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 - as click has it
+        logger: logging.Logger | None = None,
+        writes: bool = False,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        """Take click's arguments; with ``writes``, a setting that nothing reads stops the run."""
+        super().__init__(*args, **kwargs)
+        self.logger = logger or logging.getLogger(__name__)
+        self.writes = writes
+        self._unread: tuple[str, ...] = ()
 
     @classmethod
     def like(
@@ -56,8 +64,9 @@ class OneLineCommand(click.Command):
             params=command.params,
             help=command.help,
             context_settings=command.context_settings,
+            logger=logger,
+            writes=writes,
         )
-        own.logger, own.writes = logger, writes
         for option in own.params:
             if option.name == "config":
                 option.callback = own._config_callback(option.callback)
@@ -125,7 +134,7 @@ class OneLineCommand(click.Command):
     def _config_callback(self, sdk_callback: Any) -> Callable[..., Any]:  # noqa: ANN401
         """Return a callback of ``--config`` that reads the settings by our rules.
 
-        The SDK's own one is given no file, and makes the empty object that ``invoke`` expects.
+        The SDK's own callback gets no file, and returns the empty object that ``invoke`` expects.
         """
         plugin: type[Plugin] = getattr(self.callback, "__self__", Plugin)
 

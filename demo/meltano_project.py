@@ -93,9 +93,14 @@ class MeltanoProject:
         with LOG.open("r+", encoding="utf-8", errors="replace") as log:
             start = log.seek(0, os.SEEK_END)
             done = subprocess.run(
-                command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT, check=False,
-            )  # fmt: skip
+                command,
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
             log.seek(start)
             last = "".join(log.readlines()[-LAST_LINES:])
         if done.returncode != 0:

@@ -35,11 +35,22 @@ ADVICE = "make one with `tap-bookio --discover`"
 KEY_TYPES = frozenset({"integer", "number", "string"})
 FOLLOWED = frozenset(
     {
-        "type", "format", "properties", "items", "required", "additionalProperties",
-        "title", "description", "default", "deprecated", "$schema", "$id",
-        "x-sql-datatype", "x-sql-datatype-properties",
+        "type",
+        "format",
+        "properties",
+        "items",
+        "required",
+        "additionalProperties",
+        "title",
+        "description",
+        "default",
+        "deprecated",
+        "$schema",
+        "$id",
+        "x-sql-datatype",
+        "x-sql-datatype-properties",
     }
-)  # fmt: skip
+)
 """Keywords that can be applied to records, and those without an effect on them."""
 FORMATS = frozenset({None, "date-time"})
 _AVAILABLE = Metadata.InclusionType.AVAILABLE
@@ -80,14 +91,15 @@ def adapt_entry(entry: CatalogEntry, listed: JsonSchema, stream: Stream) -> None
     if entry.stream not in {None, stream.name}:
         logger.warning(
             "The catalog gives %s another name, which has no effect; to rename it, set __alias__ "
-            "in stream_maps", stream.name,
-        )  # fmt: skip
+            "in stream_maps",
+            stream.name,
+        )
     entry.stream = stream.name
     metadata = entry.metadata = _without_items(entry.metadata)
     if "properties" not in listed:
         listed = stream.schema
     if not metadata:
-        metadata.root.selected = True  # so the SDK has it, until a first entry of ours
+        metadata.root.selected = True  # so the SDK has it, until its first entry is ours
     _keep_keys(entry, stream.primary_keys, stream.replication_key)
     for crumb in missing_fields(listed, stream.schema):
         metadata[crumb] = Metadata(inclusion=_AVAILABLE, selected=False)
@@ -104,9 +116,13 @@ def _keep_keys(entry: CatalogEntry, keys: Sequence[str], cursor: str | None) -> 
     other_keys = entry.key_properties or root.table_key_properties or keys
     other_cursor = entry.replication_key or root.replication_key or cursor
     if list(other_keys) != list(keys) or other_cursor != cursor:
-        logger.warning("The catalog gives %s other keys, which has no effect: its key is %s, its "
-                       "replication key %s", entry.tap_stream_id, ", ".join(keys),
-                       cursor or "none")  # fmt: skip
+        logger.warning(
+            "The catalog gives %s other keys, which has no effect: its key is %s, its "
+            "replication key %s",
+            entry.tap_stream_id,
+            ", ".join(keys),
+            cursor or "none",
+        )
     entry.key_properties = root.table_key_properties = list(keys)
     entry.replication_key = root.replication_key = cursor
     methods = {entry.replication_method, root.forced_replication_method}

@@ -106,15 +106,15 @@ class PagedStream(BookioStream):
             with self.run.problems.noted(self.name, facility.id):
                 yield from self._scan(facility)
         if self.is_writing:
-            self.settle()
+            self.move_bookmarks()
 
     def get_batches(self, batch_config: BatchConfig, context: Context = None) -> Batches:
         """Move the bookmarks only after the last BATCH, because it holds rows back."""
         yield from super().get_batches(batch_config, context)
-        self.settle()
+        self.move_bookmarks()
 
-    def settle(self) -> None:
-        """Move the bookmarks of what was scanned, whose records are all written."""
+    def move_bookmarks(self) -> None:
+        """Move the bookmarks of what was scanned, because all its records are written."""
         if self._finds_deletions and not self._activated():
             return
         for scanned in self._scanned:
@@ -177,10 +177,10 @@ class PagedStream(BookioStream):
                 self.run.progress.show(name, scan.rows, scan.first_page.total)
                 yield self.records(rows, facility)
         except BookioError as error:
-            self.run.scans.append(_report(self.name, facility, question, scan, str(error)))
+            self.run.note_scan(_report(self.name, facility, question, scan, str(error)))
             raise
         reason = scan.verdict.reason
-        self.run.scans.append(_report(self.name, facility, question, scan, reason))
+        self.run.note_scan(_report(self.name, facility, question, scan, reason))
         if scan.verdict.complete:
             bookmark = question.bookmark(scan.first_page.server_time_ms)
             listed = self.questions.count(facility, question, scan.rows)

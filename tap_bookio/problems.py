@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LIST_IS_CLOSED = (
-    AuthError, PermissionDeniedError, UnknownPathError, ContractError, RefusedError,
-)  # fmt: skip
+    AuthError,
+    PermissionDeniedError,
+    UnknownPathError,
+    ContractError,
+    RefusedError,
+)
 """Bookio responds at once, and may respond differently for another list or facility."""
 LIST_IS_BROKEN = (ServerError, BrokenResponseError)
 """These follow minutes of retries, so no other facility of the list is tried."""

@@ -58,6 +58,10 @@ class Run:
         """The facilities of this run."""
         return Facilities(self.client, self._config)
 
+    def note_scan(self, report: ScanReport) -> None:
+        """Add a scan that ended."""
+        self.scans.append(report)
+
     def warn_of_skew(self, server_time_ms: int | None) -> None:
         """Warn once per run that the server's clock, if it sends one, differs from ours."""
         if server_time_ms is None:

@@ -67,7 +67,7 @@ class TapBookio(SingerTap):
 
     @cached_property
     def input_catalog(self) -> Catalog | None:
-        """The given catalog, changed by the rules in catalog.py."""
+        """The catalog of ``--catalog``, changed by the rules in catalog.py."""
         catalog, mode = super().input_catalog, self.config["personal_data"]
         streams = {stream.name: stream for stream in self.discover_streams()}
         for entry in catalog.streams if catalog else ():
@@ -127,12 +127,12 @@ class TapBookio(SingerTap):
         if about:
             cls.print_about(about_format)
             return 0
-        given = config or ConfigInput()
+        options = config or ConfigInput()
         tap = cls(
-            config=given.config,
+            config=options.config,
             state=_read_state(state) if state else None,
             catalog=read_catalog(catalog, NAMES) if catalog else None,
-            parse_env_config=given.parse_env,
+            parse_env_config=options.parse_env,
         )
         tap.warn_of_empty_selection()
         try:
@@ -150,10 +150,10 @@ class TapBookio(SingerTap):
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return
-        given = ctx.params.get("config") or ConfigInput()
+        options = ctx.params.get("config") or ConfigInput()
         from bookio_doctor.quick import check_lists  # noqa: PLC0415 - only --test needs it
 
-        tap = cls(config=given.config, parse_env_config=given.parse_env)
+        tap = cls(config=options.config, parse_env_config=options.parse_env)
         checks = check_lists(tap.config)
         for check in checks:
             click.echo(check.line, err=True)

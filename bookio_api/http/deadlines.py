@@ -33,7 +33,7 @@ class Exchange:
 
     socket: Any = None
     """A socket or its wrapper, once there is one."""
-    due: float = 0
+    ends_at: float = 0
     """In ``time.monotonic()``."""
     is_late: bool = False
     """Set by the thread ``deadlines``, which shut the socket."""
@@ -90,7 +90,7 @@ class Deadlines:
         with self._lock:
             if self.stopped.is_set():
                 raise StoppedError
-            this.socket, this.due = carrier, time.monotonic() + self._timeout_s
+            this.socket, this.ends_at = carrier, time.monotonic() + self._timeout_s
             self._carried[carrier] = this
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
@@ -112,11 +112,13 @@ class Deadlines:
         """Shut down late exchanges; return the seconds until the next one can be late."""
         with self._lock:
             now = time.monotonic()
-            for late in [this for this in self._carried.values() if this.due <= now]:
+            for late in [this for this in self._carried.values() if this.ends_at <= now]:
                 late.is_late = True
                 _shut_down(late.socket)
                 del self._carried[late.socket]
-            return min((this.due - now for this in self._carried.values()), default=self._timeout_s)
+            return min(
+                (this.ends_at - now for this in self._carried.values()), default=self._timeout_s
+            )
 
 
 def with_deadlines(kind: type[HTTPConnection], deadlines: Deadlines) -> type[HTTPConnection]:

@@ -29,7 +29,9 @@ from bookio_api.http.deadlines import StoppedError
 if TYPE_CHECKING:
     from bookio_api.contract import Operation
 
-_CLOCK_ADVICE = "check this machine's clock; if it is right, tell whoever runs the server"
+_CLOCK_ADVICE = (
+    "check this machine's clock; if it is right, report it to the operator of the server"
+)
 _NAME_ADVICE = "check api_url"
 _AUTHORITY_ADVICE = (
     "if your network or server has a private certificate authority, "
@@ -70,7 +72,7 @@ def transport_error(op: Operation, error: Exception) -> TransportError:
         )
         return UntrustedServerError(msg, operation=op.name)
     if isinstance(error, StoppedError | ClosedPoolError):
-        what = "not sent, for the run is being stopped"
+        what = "not sent, because the run is being stopped"
     elif isinstance(error, ProxyError):
         what = "the proxy cannot be reached or refuses; check HTTPS_PROXY"
     elif isinstance(error, SSLError):

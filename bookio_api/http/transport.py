@@ -21,7 +21,6 @@ import logging
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -73,9 +72,8 @@ class Request(NamedTuple):
     body: bytes | None = None
 
 
-@dataclass(slots=True)
-class _Tries:
-    """The history of one request, within one call of ``send``, on its thread."""
+class _Tries(NamedTuple):
+    """The history of one request, within one call of ``send``."""
 
     failed: int = 0
     """Attempts that did not end with 429."""
@@ -137,7 +135,7 @@ class Transport:
                 return response
             if not may_repeat(op, failure, sent=sent):
                 raise as_outcome(op, failure, sent=sent) from None
-            self._prepare_retry(op, failure, raw, ticket, tries)
+            tries = self._before_retry(op, failure, raw, ticket, tries)
 
     def stop(self) -> None:
         """Send nothing more and end every wait; requests in flight may still arrive."""
@@ -166,33 +164,33 @@ class Transport:
             )
             return RawResponse(response.status, response.headers, _body(op, response))
 
-    def _prepare_retry(
+    def _before_retry(
         self,
         op: Operation,
         failure: BookioError,
         raw: RawResponse | None,
         ticket: int,
         tries: _Tries,
-    ) -> None:
+    ) -> _Tries:
         """Wait, or close the gate, before the next try; raise the failure if there is none.
 
-        A stop ends the wait, and ``send`` notices it.
+        A stop ends the wait, and ``send`` notices it. Returns the history with this try.
         """
         retry_after_s = self._retry_after_s(op, failure, raw)
         if isinstance(failure, RateLimitError):
-            tries.first_refused = tries.first_refused or time.monotonic()
-            if self._gate.is_hopeless(op.name, tries.first_refused):
+            first_refused = tries.first_refused or time.monotonic()
+            if self._gate.is_hopeless(op.name, first_refused):
                 raise failure from None
             self._gate.refused(ticket, retry_after_s)
-            return
-        tries.failed += 1
-        if tries.failed == self._policy.max_attempts:
+            return tries._replace(first_refused=first_refused)
+        failed = tries.failed + 1
+        if failed == self._policy.max_attempts:
             raise failure from None
-        wait_s = random.uniform(0, self._policy.max_backoff_after(tries.failed))  # noqa: S311
+        wait_s = random.uniform(0, self._policy.max_backoff_after(failed))  # noqa: S311
         logger.info(
             "%s: attempt %d failed (%s), the next one follows in %.1f s",
             op.name,
-            tries.failed,
+            failed,
             type(failure).__name__,
             retry_after_s or wait_s,
         )
@@ -200,6 +198,7 @@ class Transport:
             self._stopped.wait(wait_s)
         else:
             self._gate.hold(retry_after_s)
+        return tries._replace(failed=failed)
 
     def _retry_after_s(
         self, op: Operation, failure: BookioError, raw: RawResponse | None

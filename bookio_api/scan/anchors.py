@@ -36,7 +36,7 @@ class Match(NamedTuple):
 class KnownPage:
     """An accepted page: its rows by id, in list order, or the means to decode them again.
 
-    In a calm list nobody looks at old pages (PROOF 9), and decoded rows take several times the
+    In a calm list old pages are not used again (PROOF 9), and decoded rows take several times the
     memory of their JSON: twenty decoded pages would fill a CPU's cache.
     """
 

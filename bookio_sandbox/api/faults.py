@@ -60,8 +60,8 @@ class Twist(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     @property
     def replaces(self) -> bool:
         """Whether something other than the real response is sent."""
-        given = (self.status, self.body, self.body_base64, self.code, self.drop)
-        return any(value is not None for value in given)
+        answers = (self.status, self.body, self.body_base64, self.code, self.drop)
+        return any(value is not None for value in answers)
 
     @property
     def applies(self) -> bool:

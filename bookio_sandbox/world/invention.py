@@ -1,4 +1,4 @@
-"""Makes up whole rows around the fields that are given."""
+"""Makes up whole rows around the fields that a caller names."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ class Invention:
         self._rng = rng
         self._people = People(seed, 200)
 
-    def row(self, stream: str, given: Row) -> Row:
-        """Return a whole row with the ``given`` fields in it."""
+    def row(self, stream: str, fields: Row) -> Row:
+        """Return a whole row with these fields in it."""
         row_id = self._store.next_id(stream)
         if stream == FACILITIES:
             row = {"id": row_id, "name": f"Ambulancia {row_id}", "timeZone": "Europe/Bratislava"}
-            return row | given
+            return row | fields
         facilities = self._store.ids(FACILITIES)
         facility_id = facilities[0] if facilities else None
-        row = {"id": row_id, "facilityId": facility_id, **given}
+        row = {"id": row_id, "facilityId": facility_id, **fields}
         invent = {
             CALENDARS: self._calendar,
             RESERVATIONS: self._reservation,
             BLOCKED_TIMES: self._blocked_time,
         }
-        return row | invent[stream](row) | given
+        return row | invent[stream](row) | fields
 
     def wall_time_now(self, facility_id: int) -> str:
         """Return the present wall time of a facility."""

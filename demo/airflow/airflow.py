@@ -96,9 +96,13 @@ class Airflow:
 
     def _start(self, *arguments: str, log: IO[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [BIN / "airflow", *arguments], env=self._environment, stdin=subprocess.DEVNULL,
-            stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+            [BIN / "airflow", *arguments],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def _wait_for_dag(self, dag_id: str) -> None:
         end = time.monotonic() + START_S

@@ -1,4 +1,4 @@
-"""Processes that all end with the demo, whoever started them and however it ends."""
+"""Processes that all end with the demo, whichever process started them and however it ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GRACE_S = 10
 @contextmanager
 def none_left() -> Iterator[None]:
     """End what is left of the block's processes, also of those whose parent was killed."""
-    # Orphans become children of this process, and not of init, where nobody would find them.
+    # Orphans become children of this process, and not of init, where they would be lost.
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     before = set(psutil.Process().children(recursive=True))
     try:

@@ -1,7 +1,7 @@
 """The checkout that the DAGs work in, and the variables of everything that runs there.
 
-It is a folder of links to this one, so that neither ``.env`` nor ``.meltano`` of whoever runs the
-demo plays a part.
+It is a folder of links to this one, so that neither the ``.env`` nor the ``.meltano`` of the person
+who runs the demo plays a part.
 """
 
 from __future__ import annotations

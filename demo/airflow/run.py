@@ -116,9 +116,14 @@ def load_single(environment: Mapping[str, str]) -> None:
     with (OUTPUT / "single.log").open("a") as log:
         subprocess.run(
             [meltano, "el", "tap-bookio", "target-postgres", f"--state-id={SINGLE}"],
-            cwd=CHECKOUT, env={**environment, **variables}, stdin=subprocess.DEVNULL,
-            stdout=log, stderr=subprocess.STDOUT, check=True, start_new_session=True,
-        )  # fmt: skip
+            cwd=CHECKOUT,
+            env={**environment, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=True,
+            start_new_session=True,
+        )
 
 
 def watch(airflow: Airflow, victim: Victim) -> None:

@@ -59,12 +59,12 @@ class Plan(NamedTuple):
         if len(self.kinds) == 1:
             convert = self.converters.get(*self.kinds)
             return convert(values, clock) if convert else values
-        given = {kind: [value for value in values if type(value) is kind] for kind in self.kinds}
+        by_kind = {kind: [value for value in values if type(value) is kind] for kind in self.kinds}
         emitted = {
             kind: self.converters[kind](alike, clock) if kind in self.converters else alike
-            for kind, alike in given.items()
+            for kind, alike in by_kind.items()
         }
-        if all(emitted[kind] is given[kind] for kind in self.kinds):
+        if all(emitted[kind] is by_kind[kind] for kind in self.kinds):
             return values
         following = {kind: iter(alike) for kind, alike in emitted.items()}
         return [next(following[type(value)]) for value in values]

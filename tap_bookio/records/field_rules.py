@@ -63,7 +63,7 @@ class ObjectRule(Protocol):
     """Makes records of the objects in one place of a schema."""
 
     def records(self, objects: list[Row], clock: OffsetClock) -> list[Row]:
-        """Return the emitted objects; the given ones are not changed."""
+        """Return the emitted objects; the objects themselves are not changed."""
 
 
 class _Field:

@@ -20,7 +20,7 @@ class FieldWarnings:
     """Warns about each problem of a field once, up to ``MAX_WARNINGS`` per stream."""
 
     def __init__(self, stream: str, logger: logging.Logger) -> None:
-        """Start without any warning given."""
+        """Start without warnings."""
         self._stream = stream
         self._logger = logger
         self._warned: set[tuple[str, str]] = set()

@@ -44,7 +44,7 @@ class RecordBuilder:
     def records(self, objects: list[Row], clock: OffsetClock) -> list[Row]:
         """Return what is emitted for objects whose wall times are of the clock's zone.
 
-        Those given stay as they are, for the scan compares them.
+        The objects are not changed, because the scan compares them.
         """
         records = [row.copy() for row in objects]
         for names, table in _tables(records):

@@ -38,7 +38,14 @@ def on(disk: str, target: Target, records: list[dict[str, Any]], **fault: int | 
     """Run the target on a failing disk."""
     environment = {name.upper(): str(value) for name, value in fault.items()}
     lines = singer_lines("reservations", records)
-    return run("target-bookio", *target.command()[1:], stdin=lines, LD_PRELOAD=disk, **environment)
+    return run(
+        "target-bookio",
+        *target.command()[1:],
+        stdin=lines,
+        is_measured=False,  # coverage would write its own file to the failing disk
+        LD_PRELOAD=disk,
+        **environment,
+    )
 
 
 def is_one_line(done: Run, *words: str) -> bool:
