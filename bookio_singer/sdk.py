@@ -1,8 +1,8 @@
 """Every private or internal name of singer-sdk that our packages use, each with its reason.
 
 Plugins, streams and sinks derive from the classes below and override their public hooks; no other
-module of ours knows a private name. ``SEAMS`` lists the names as they were read in ``READ_IN``, and
-tests/unit/test_sdk.py compares them with the singer-sdk that is installed.
+module of ours knows a private name. ``SEAMS`` lists the names and ``SOURCE_SEAMS`` pieces of source
+as read in ``READ_IN``; tests/unit/test_sdk.py compares them with the singer-sdk that is installed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from singer_sdk import BatchSink, Stream, Tap, Target
 from singer_sdk.contrib.msgspec import MsgSpecReader, MsgSpecWriter, encoder, serialize_jsonl
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.mapper import CustomStreamMap, SameRecordTransform, StreamMap
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
 
@@ -33,7 +33,7 @@ else:  # for annotations elsewhere; nothing of the private module runs
 READ_IN = "0.54.9"
 """The release of singer-sdk whose source the reasons below were checked against."""
 
-STREAM_MAPS_MODULE = "singer_sdk.mapper"
+STREAM_MAPS_MODULE = CustomStreamMap.__module__
 """Applies ``stream_maps``, passes on errors of an expression, and logs under this name."""
 
 
@@ -58,6 +58,7 @@ ConfigInput = _ConfigInput
 __all__ = [
     "READ_IN",
     "SEAMS",
+    "SOURCE_SEAMS",
     "STREAM_MAPS_MODULE",
     "BaseBatchFileEncoding",
     "BatchConfig",
@@ -72,6 +73,7 @@ __all__ = [
     "SingerStream",
     "SingerTap",
     "SingerTarget",
+    "SourceSeam",
     "encoder",
     "failed_stream_map",
     "serialize_jsonl",
@@ -383,4 +385,55 @@ SEAMS: tuple[Seam, ...] = (
     ),
     Seam(encoder, "encode_lines", "", "it encodes a whole page"),
 )
-"""Attributes of instances (``_tap``, ``_stream_version``, ``_sinks_active``) are tested apart."""
+"""Names that a class or a module has."""
+
+
+class SourceSeam(NamedTuple):
+    """A variable, an attribute or a text that we rely on in a function of singer-sdk."""
+
+    function: Any
+    """The function, or a module."""
+    source: str
+    """A piece of its source."""
+    reason: str
+
+
+_FAILED_MAP = "an error of a stream map names the stream and the field"
+
+SOURCE_SEAMS: tuple[SourceSeam, ...] = (
+    SourceSeam(StreamMap.__init__, "self.stream_alias = stream_alias", _FAILED_MAP),
+    SourceSeam(CustomStreamMap._eval, "property_name: str | None", _FAILED_MAP),  # noqa: SLF001
+    SourceSeam(
+        CustomStreamMap._init_functions_and_schema,  # noqa: SLF001
+        "for prop_key, prop_def in list(stream_map.items())",
+        _FAILED_MAP,
+    ),
+    SourceSeam(
+        CustomStreamMap._init_functions_and_schema,  # noqa: SLF001
+        "for prop_key, prop_def, prop_def_parsed in stream_map_parsed",
+        _FAILED_MAP,
+    ),
+    SourceSeam(
+        sys.modules[STREAM_MAPS_MODULE],
+        "logger = logging.getLogger(__name__)",
+        "the SDK logs the results of stream maps, which are patient data, under this name",
+    ),
+    SourceSeam(Stream.sync, FAILED_SYNC, "the command line reports a failed sync, with the reason"),
+    SourceSeam(Stream.__init__, "self._tap = tap", "our writer is that of the tap"),
+    SourceSeam(
+        Stream.__init__,
+        "self._stream_version: int | None = None",
+        "the version of the records is set before the first one",
+    ),
+    SourceSeam(
+        Stream._generate_record_messages,  # noqa: SLF001
+        "version=self._stream_version",
+        "RECORD messages contain the version that ACTIVATE_VERSION names",
+    ),
+    SourceSeam(
+        Target.__init__,
+        "self._sinks_active: dict[str, Sink] = {}",
+        "we ask whether a stream has a sink",
+    ),
+)
+"""Local variables, attributes of instances, and texts."""

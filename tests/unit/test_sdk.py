@@ -3,33 +3,51 @@
 from __future__ import annotations
 
 import inspect
-import re
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from bookio_singer.sdk import READ_IN, SEAMS, Seam, SingerTap, SingerTarget
+from bookio_singer.sdk import (
+    READ_IN,
+    SEAMS,
+    SOURCE_SEAMS,
+    Seam,
+    SingerTap,
+    SingerTarget,
+    SourceSeam,
+)
 from tap_bookio.tap import TapBookio
 from target_bookio.target import TargetBookio
+from tests.sdk_names import private_uses
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("tap_bookio", "target_bookio", "tap_warehouse", "bookio_singer", "bookio_doctor")
 SETTINGS = {"auth_token": "token"}
+OF_SDK = f"of singer-sdk {version('singer-sdk')}"
+TODO = "read what changed, then adapt bookio_singer/sdk.py"
 
 
 def problem_with(seam: Seam) -> str | None:
     """Return a message if the name is gone or its signature changed."""
     owner = getattr(seam.owner, "__name__", type(seam.owner).__name__)
-    what = f"{owner}.{seam.name} of singer-sdk {version('singer-sdk')}"
-    todo = f" ({seam.reason}): read what changed, then adapt bookio_singer/sdk.py"
+    what = f"{owner}.{seam.name} {OF_SDK}"
+    todo = f" ({seam.reason}): {TODO}"
     found = getattr(seam.owner, seam.name, None)
     if found is None:
         return f"{what} is gone{todo}"
     if seam.parameters and parameters_of(found) != seam.parameters:
         return f"{what} takes ({parameters_of(found)}), not ({seam.parameters}){todo}"
     return None
+
+
+def problem_with_source(seam: SourceSeam) -> str | None:
+    """Return a message if the source of a function no longer contains what we rely on."""
+    name = getattr(seam.function, "__qualname__", seam.function.__name__)
+    if seam.source in inspect.getsource(seam.function):
+        return None
+    return f"{name} {OF_SDK} no longer contains `{seam.source}` ({seam.reason}): {TODO}"
 
 
 def parameters_of(function: object) -> str:
@@ -46,7 +64,14 @@ def test_a_private_name_is_unchanged(seam: Seam) -> None:
     assert problem is None, problem
 
 
-def test_a_name_that_is_gone_or_changed_is_noticed() -> None:
+@pytest.mark.parametrize("seam", SOURCE_SEAMS, ids=lambda seam: seam.source)
+def test_what_we_rely_on_in_a_function_is_unchanged(seam: SourceSeam) -> None:
+    """A release of singer-sdk that renames a variable or rewords a text fails here, with advice."""
+    problem = problem_with_source(seam)
+    assert problem is None, problem
+
+
+def test_a_name_that_is_gone_or_changed_is_detected() -> None:
     """Negative control of the comparison."""
     gone = problem_with(Seam(SingerTap, "_gone", "self", "a test"))
     assert gone is not None
@@ -54,6 +79,9 @@ def test_a_name_that_is_gone_or_changed_is_noticed() -> None:
     changed = problem_with(Seam(SingerTap, "load_state", "self, other", "a test"))
     assert changed is not None
     assert "takes (self, state), not (self, other)" in changed
+    renamed = problem_with_source(SourceSeam(SingerTap.load_state, "self._gone", "a test"))
+    assert renamed is not None
+    assert "no longer contains `self._gone` (a test): read what changed" in renamed
 
 
 def test_instances_have_the_private_attributes() -> None:
@@ -79,19 +107,39 @@ def test_a_version_is_not_activated_before_the_rows() -> None:
     tap.close()
 
 
+def sources() -> dict[str, str]:
+    """Return our modules by their path, except the one that may use private names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    paths = {path for package in packages for path in (ROOT / package).rglob("*.py")}
+    return {
+        str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+        for path in paths - {ROOT / "bookio_singer/sdk.py"}
+    }
+
+
 def test_private_names_stay_in_one_module() -> None:
-    """No other module of ours writes a private name of the SDK, or imports a private module."""
-    names = {seam.name for seam in SEAMS if seam.name.startswith("_") and seam.name != "__init__"}
-    names |= {"_ConfigInput", "_sinks_active", "_stream_version", "self._tap", "An unhandled error"}
-    found = [
-        f"{path.relative_to(ROOT)}: {name}"
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*.py")
-        if path.name != "sdk.py"
-        for name in names
-        if re.search(rf"(?<![\w]){re.escape(name)}\b", path.read_text(encoding="utf-8"))
-    ]
-    assert not found
+    """No other module imports a private module of the SDK, or uses or overrides a private name."""
+    assert private_uses(sources()) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("from singer_sdk.helpers._batch import BatchConfig\n", "_batch.BatchConfig"),
+        ("import singer_sdk.helpers._state\n", "_state"),
+        ("from singer_sdk.plugin_base import _ConfigInput\n", "_ConfigInput"),
+        ("def f(stream):\n    return stream._replication_key\n", "_replication_key"),
+        ("class A(WholePages):\n    def _sync_children(self): ...\n", "_sync_children"),
+        ("class B(ReservationsStream):\n    def f(self): self._is_sorted\n", "_is_sorted"),
+        ("class C(SingerSink):\n    _batch_records_read = 0\n", "_batch_records_read"),
+    ],
+)
+def test_a_private_name_elsewhere_is_detected(source: str, expected: str) -> None:
+    """Negative control, with names that no list of ours contains."""
+    [found] = private_uses({**sources(), "bookio_shards/sdk.py": source})
+    assert found.startswith("bookio_shards/sdk.py:")
+    assert found.endswith(expected)
 
 
 def test_the_reviewed_release_is_the_pinned_one() -> None:
