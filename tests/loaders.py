@@ -26,6 +26,7 @@ LOADERS = Path(os.environ.get("LOADERS") or ROOT / ".meltano/loaders")
 MELTANO = Path(os.environ.get("MELTANO") or ROOT / ".meltano/cli/venv/bin/meltano")
 DBT = Path(os.environ.get("DBT") or ROOT / ".meltano/utilities/dbt/venv") / "bin"
 SCHEMA = "bookio"
+QUERY_WAREHOUSE = str(ROOT / "tests/query_warehouse.py")
 
 
 class Loaded(NamedTuple):
@@ -40,6 +41,13 @@ def missing(what: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing")
     pytest.skip(f"{what} is missing")
+
+
+def rows_of(python: Path, warehouse: str, sql: str) -> list[list[Any]]:
+    """Return the rows of a query, numbers as numbers and the rest as text."""
+    command = [str(python), QUERY_WAREHOUSE, warehouse, sql]
+    rows: list[list[Any]] = json.loads(subprocess.check_output(command, text=True))
+    return rows
 
 
 class Loader:
@@ -99,12 +107,8 @@ class DuckDb(Loader):
         super().__init__("target-duckdb", folder, settings, flush='{"bookmarks"')
 
     def ids(self, stream: str) -> set[int]:
-        query = (
-            "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True);"
-            "print([key for key, in c.execute('SELECT id FROM ' + sys.argv[2]).fetchall()])"
-        )
-        command = [str(self.environment / "python"), "-c", query, str(self.file), stream]
-        return set(json.loads(subprocess.check_output(command, text=True)))
+        python = self.environment / "python"
+        return {key for [key] in rows_of(python, str(self.file), f"SELECT id FROM {stream}")}  # noqa: S608
 
 
 class Postgres(Loader):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -16,25 +15,13 @@ import pytest
 
 from bookio_sandbox.running import in_thread
 from tests.cli import Tap
-from tests.loaders import DBT, ROOT, SCHEMA, DuckDb, Postgres, missing, postgres_server
+from tests.loaders import DBT, ROOT, SCHEMA, DuckDb, Postgres, missing, postgres_server, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bookio_sandbox.running import Sandbox
 
-QUERY = """
-import json, sys, os
-if "=" in sys.argv[1]:
-    import psycopg2
-    connection = psycopg2.connect(sys.argv[1])
-else:
-    import duckdb
-    connection = duckdb.connect(sys.argv[1], read_only=True)
-cursor = connection.cursor()
-cursor.execute(sys.argv[2])
-print(json.dumps(cursor.fetchall(), default=str))
-"""
 CHROMIUM = [
     "--headless",
     "--no-sandbox",
@@ -79,8 +66,7 @@ class Warehouse:
 
     def query(self, sql: str) -> list[list[Any]]:
         """Return the rows of a query, numbers as numbers and the rest as text."""
-        command = [str(DBT / "python"), "-c", QUERY, self.dsn, sql]
-        return json.loads(subprocess.check_output(command, text=True))
+        return rows_of(DBT / "python", self.dsn, sql)
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])

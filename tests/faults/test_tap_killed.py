@@ -49,6 +49,7 @@ def killed_run(command: list[str], rng: random.Random) -> bytes:
 def test_a_killed_tap_that_resumes_misses_no_row(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
+    """After kills at random moments, the tables have every row as Bookio has it at the end."""
     print(f"BOOKIO_SEED={SEED} BOOKIO_KILLS={KILLS}")
     rng = random.Random(SEED)
     clinic = start_sandbox(size=800, seed=rng.randrange(100))

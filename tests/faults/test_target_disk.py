@@ -118,6 +118,7 @@ def test_a_full_disk_of_the_rejects_is_named(target: Target, failing_disk: str) 
 
 
 def test_a_full_disk_of_the_plan_is_named(target: Target, failing_disk: str) -> None:
+    """A dry run whose plan does not fit ends in one line that names the file."""
     bookings = [target.booking(n) for n in range(100)]
     target.settings["dry_run"] = True
     stopped = on(failing_disk, target, bookings, full_at=5_000, full_file="plan.jsonl")

@@ -44,6 +44,7 @@ def half_cancelled(target: Target) -> list[dict[str, Any]]:
 def test_lost_answers_cause_neither_loss_nor_duplicates(
     start_sandbox: StartSandbox, tmp_path: Path, duplicate_check: bool
 ) -> None:
+    """Bookio ends as the records say, once each, whatever the duplicate check does."""
     print(f"BOOKIO_SEED={SEED} BOOKIO_RECORDS={RECORDS}")
     clinic = start_sandbox(
         seed=SEED % 1000, capacity_check=False, faults=FAULTS, duplicate_check=duplicate_check
@@ -73,6 +74,7 @@ def test_lost_answers_cause_neither_loss_nor_duplicates(
 def test_each_kind_of_lost_answer_is_resolved(
     start_sandbox: StartSandbox, tmp_path: Path, twist: dict[str, Any]
 ) -> None:
+    """Every kind of unusable answer to a creation ends in one booking, within the run."""
     clinic = start_sandbox(seed=1, capacity_check=False, duplicate_check=False)
     target = Target(clinic, tmp_path)
     clinic.script("create_reservation", twist)
@@ -129,6 +131,7 @@ def test_without_its_journal_another_persons_booking_is_made_twice(
 def test_a_server_that_never_answers_opens_the_circuit(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
+    """A run against a failed server stops early without a STATE, and the next one completes it."""
     clinic = start_sandbox(seed=1, capacity_check=False)
     target = Target(clinic, tmp_path)
     clinic.script("create_reservation", {"status": 500, "times": 1000})

@@ -185,5 +185,6 @@ def test_nul_is_replaced_with_one_warning(
 
 
 def test_text_that_looks_like_nul_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    """An escaped backslash before ``u0000`` is not an escaped NUL."""
     assert decode(rb'{"note": "C:\\u0000"}') == {"note": "C:\\u0000"}
     assert not caplog.records

@@ -21,6 +21,7 @@ mobiles = st.integers(min_value=905_000_000, max_value=919_999_999)
 
 @given(keys, names)
 def test_spelling_does_not_change_a_pseudonym(key: str, name: str) -> None:
+    """Unicode form, surrounding blanks and the case of a domain do not count."""
     decomposed = unicodedata.normalize("NFD", name)
     expected = Pseudonyms(key).of("name", name)
     assert Pseudonyms(key).of("name", f"  {decomposed}\t") == expected
@@ -31,6 +32,7 @@ def test_spelling_does_not_change_a_pseudonym(key: str, name: str) -> None:
 
 @given(keys, mobiles)
 def test_every_notation_of_a_phone_number_has_one_pseudonym(key: str, number: int) -> None:
+    """International, national and spaced notations mean the same number."""
     digits = str(number)
     spaced = f"{digits[:3]} {digits[3:6]} {digits[6:]}"
     writings = [f"+421{digits}", f"+421 {spaced}", f"00421{digits}", f"0{spaced}", f"0{digits}"]
@@ -39,12 +41,14 @@ def test_every_notation_of_a_phone_number_has_one_pseudonym(key: str, number: in
 
 @given(keys, keys, kinds, names)
 def test_another_key_gives_another_pseudonym(one: str, other: str, kind: str, v: str) -> None:
+    """The pseudonyms of one value under two keys cannot be matched."""
     assume(one != other)
     assert Pseudonyms(one).of(kind, v) != Pseudonyms(other).of(kind, v)
 
 
 @given(keys, names, names)
 def test_different_people_have_different_pseudonyms(key: str, one: str, other: str) -> None:
+    """Normalising never merges two different names."""
     assume(
         unicodedata.normalize("NFKC", one).casefold()
         != unicodedata.normalize("NFKC", other).casefold()
@@ -54,6 +58,7 @@ def test_different_people_have_different_pseudonyms(key: str, one: str, other: s
 
 @given(keys, kinds, names)
 def test_a_pseudonym_is_never_an_unkeyed_hash(key: str, kind: str, value: str) -> None:
+    """Hashing a known value does not find its pseudonym."""
     made = Pseudonyms(key).of(kind, value)
     for text in (value, value.casefold(), f"{kind}:{value}", f"{kind}:{value.casefold()}"):
         assert made != hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-DEMO = Path(__file__).parents[2] / "demo"
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "demo"
 
 
 @pytest.fixture
@@ -32,33 +33,21 @@ def test_a_second_demo_in_the_same_folder_says_so(project) -> None:
 
 def test_airflow_demo_ends_processes_whose_parent_is_gone() -> None:
     """Also those in their own session, which Ctrl-C does not reach."""
-    program = (
-        "import subprocess\n"
-        "from demo.airflow.processes import none_left\n"
-        "with none_left():\n"
-        "    orphan = 'setsid sleep 600 > /dev/null & echo $!'\n"
-        "    print(subprocess.check_output(['bash', '-c', orphan], text=True))\n"
-    )
-    started = subprocess.check_output([sys.executable, "-c", program], cwd=DEMO.parent, text=True)
+    command = [sys.executable, "-m", "tests.orphaned_process"]
+    started = subprocess.check_output(command, cwd=ROOT, text=True)
     assert not psutil.pid_exists(int(started))
 
 
 def test_a_warehouse_that_the_demo_did_not_make_is_not_deleted(tmp_path) -> None:
-    program = (
-        f"import sys; sys.path.insert(0, {str(DEMO)!r})\n"
-        "import run, pathlib\n"
-        "run.WAREHOUSE, run.LOG = pathlib.Path('bookio.duckdb'), pathlib.Path('demo.log')\n"
-        "run.main()\n"
-    )
     file = tmp_path / "bookio.duckdb"
     file.write_text("a clinic's")
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, ROOT / "tests/demo_elsewhere.py"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
-        env={"PYTHONPATH": str(DEMO.parent)},
+        env={"PYTHONPATH": f"{ROOT}:{DEMO}"},
     )
     assert "bookio.duckdb was not made by the demo" in done.stderr
     assert file.read_text() == "a clinic's"

@@ -30,8 +30,8 @@ def test_a_shell_computes_the_same_hash() -> None:
     rule = 'hash=$(printf %s "$1" | sha256sum | cut -c1-8); echo $((0x$hash % $2))'
     for facility_id in (3, 8675, 10**9):
         command = ["/bin/bash", "-c", rule, "bash", str(facility_id), "16"]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        assert int(said) == shard_of(facility_id, 16).number
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert int(shown) == shard_of(facility_id, 16).number
 
 
 def test_shard_names_sort_in_numeric_order() -> None:
