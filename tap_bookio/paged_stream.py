@@ -102,9 +102,12 @@ class PagedStream(BookioStream):
     def get_pages(self, context: Context) -> Iterator[list[Row]]:
         """Scan one facility; its bookmark moves if the scan is COMPLETE."""
         facility = self.run.facilities[context["facilityId"] if context else None]
+        # A failed facility keeps its bookmark, and the others are still read.
         if not self.run.problems.gave_up(self.name, facility.id):
             with self.run.problems.noted(self.name, facility.id):
                 yield from self._scan(facility)
+        # The SDK has written the last page when it asks for the next one, so all records are out.
+        # A BATCH holds them back: then `get_batches` moves the bookmarks.
         if self.is_writing:
             self.move_bookmarks()
 
@@ -115,6 +118,7 @@ class PagedStream(BookioStream):
 
     def move_bookmarks(self) -> None:
         """Move the bookmarks of what was scanned, because all its records are written."""
+        # Without the activation a loader keeps removed rows, so the next run must read all again.
         if self._finds_deletions and not self._activated():
             return
         for scanned in self._scanned:
@@ -142,18 +146,21 @@ class PagedStream(BookioStream):
 
     def _activated(self) -> bool:
         """Activate the records' version if all facilities were read and no doubt remains."""
+        # 1. A facility is still to come, or failed: its rows do not have this version.
         if len(self._scanned) < len(self.run.facilities.in_scope):
             return False
+        # 2. Too many rows vanished to believe it: nothing is deleted, and the run fails.
         now = {scanned.facility: scanned.rows for scanned in self._scanned}
         found = list(doubts(f"bookmarks.{self.name}", rows_before(self.stream_state), now))
         for facility, doubt in found:
             self.run.problems.incomplete(self.name, facility, doubt)
         if found:
             return False
+        # 3. The version is activated, and the counts are kept for the next run's doubts.
         self.stream_state.pop("rows", None)
         for facility, rows in now.items():
             self._state_of(facility)["rows"] = rows
-        if any(now.values()):
+        if any(now.values()):  # without rows there is no version that a loader could know
             self.activate_version(self.run.started_ms)
         return True
 

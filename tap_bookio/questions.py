@@ -135,6 +135,7 @@ class Questions:
         now = question.page.result().server_time_ms
         self._run.warn_of_skew(now)
         before = question.bookmark_before
+        # A small step back is what clocks do; the lookback covers it.
         if before and now is not None and now < before.question_ms - TOLERATED_SKEW_MS:
             logger.warning("Bookio's clock went back: reading %s in full", named(facility.id))
             question = self._first(facility, None)
@@ -180,6 +181,7 @@ class Questions:
 
     def _first(self, facility: Facility, bookmark: Bookmark | None) -> Question:
         """Ask for the first page of rows changed since a bookmark, or of all rows."""
+        # What is left out goes into the next bookmark: a later run that asks for more must know.
         filters = self._filters(facility)
         last_sync = filters.start_ms
         if bookmark is not None:
