@@ -39,7 +39,8 @@ class Finding:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Other settings that fit what was seen, by name."""
     patch: tuple[Mapping[str, Any], ...] = ()
-    """JSON Patch operations (RFC 6902) for the stream's schema."""
+    """JSON Patch operations (RFC 6902) for the schema of ``stream``."""
+    stream: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it for a report that programs read."""
@@ -52,5 +53,6 @@ class Finding:
             "meaning": self.meaning,
             "endpoint_overrides": dict(self.overrides),
             "settings": dict(self.settings),
+            "stream": self.stream,
             "schema_patch": list(self.patch),
         }

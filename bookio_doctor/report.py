@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from bookio_doctor.finding import Verdict
 
@@ -60,26 +62,30 @@ def show(findings: Sequence[Finding], questions: int, ended: str, console: Conso
         table.add_column(column, overflow="fold", no_wrap=column == "known")
     for finding in findings:
         style = _STYLES[finding.verdict]
+        # Texts, not strings: what came from the server may look like rich's markup.
         table.add_row(
-            f"[bold]{finding.topic}[/]\n{finding.assumption}",
-            finding.evidence.value,
-            f"[{style}]{finding.verdict.value}[/]: {finding.seen}",
-            finding.meaning,
+            Text.assemble((finding.topic, "bold"), f"\n{finding.assumption}"),
+            Text(finding.evidence.value),
+            Text.assemble((finding.verdict.value, style), f": {finding.seen}"),
+            Text(finding.meaning),
         )
     console.print(table)
+    # As they are, and never wrapped, so that they can be copied.
+    put = partial(console.print, sep="\n", markup=False, emoji=False, soft_wrap=True)
     if config := config_for(findings):
-        console.print("\nFor a config file:", json.dumps(config, indent=2), sep="\n", markup=False)
-        console.print("\nFor meltano.yml:", _as_yaml(config), sep="\n", markup=False)
-    if patch := [dict(change) for finding in findings for change in finding.patch]:
-        console.print("\nJSON Patch for the schemas of these streams:", markup=False)
-        console.print(json.dumps(patch, indent=2), markup=False)
+        put("\nFor a config file:", json.dumps(config, indent=2))
+        put("\nFor meltano.yml:", _as_yaml(config))
+    for finding in findings:
+        if finding.patch:
+            patch = json.dumps([dict(change) for change in finding.patch], indent=2)
+            put(f"\nJSON Patch for the schema of {finding.stream}:", patch)
     if ended:
-        console.print(f"\nThe survey ended early: {ended}", markup=False)
+        put(f"\nThe survey ended early: {ended}")
     counts = ", ".join(
         f"{sum(finding.verdict == verdict for finding in findings)} {verdict.value}"
         for verdict in Verdict
     )
-    console.print(f"\n{questions} requests sent: {counts}", markup=False)
+    put(f"\n{questions} requests sent: {counts}")
 
 
 def _as_yaml(config: dict[str, Any]) -> str:

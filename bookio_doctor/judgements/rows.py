@@ -84,6 +84,7 @@ def judge_fields(survey: Survey) -> Iterator[Finding]:
                 }
                 for name in unknown
             ),
+            stream=resource.name,
         )
     yield from _judge_marks(survey)
 
