@@ -188,7 +188,8 @@ class Survey:
                 return
 
     def _look_at_errors(self) -> None:
-        self.impossible = self._probe.get(self.reservations.path or "", status=IMPOSSIBLE, limit=1)
+        """Ask for what worked before, with an invalid status: only that can be refused."""
+        self.impossible = self._ask(status=IMPOSSIBLE, offset=0, limit=MAX_PAGE_SIZE)
 
     def _look_at_paging(self) -> None:
         self.limit_zero = self._ask(offset=0, limit=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bookio_doctor.judgements.connection import judge_clock, judge_transport
+from bookio_doctor.judgements.errors import judge_errors
 from bookio_doctor.judgements.last_sync import judge_last_sync
 from bookio_doctor.judgements.lists import judge_envelope, judge_lists
 from bookio_doctor.judgements.paging import judge_order, judge_paging, judge_ranges
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 JUDGEMENTS: tuple[Callable[[Survey], Iterator[Finding]], ...] = (
     judge_lists,
     judge_envelope,
+    judge_errors,
     judge_paging,
     judge_order,
     judge_ranges,

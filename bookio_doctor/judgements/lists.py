@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bookio_api.contract import OPERATIONS, RESOURCES, Evidence
 from bookio_doctor.finding import Finding, Verdict
 from bookio_doctor.names import safe_name
-from bookio_doctor.survey import IMPOSSIBLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +82,7 @@ def judge_list(seen: ListSeen, survey: Survey) -> Finding:
 
 
 def judge_envelope(survey: Survey) -> Iterator[Finding]:
-    """Judge the envelope, the key of the rows, and the shape of an error."""
+    """Judge under which key the rows are."""
     for seen in survey.lists.values():
         expected = OPERATIONS[seen.operation]
         if seen.works and seen.operation != "list_facilities":
@@ -97,32 +96,3 @@ def judge_envelope(survey: Survey) -> Iterator[Finding]:
                 f"they are in {shown}",
                 "" if same else "the only list in data is used, so you need not set anything",
             )
-    if (reply := survey.impossible) is None:
-        return
-    assumption = f"an invalid filter value (status={IMPOSSIBLE}) is refused"
-    if reply.is_success:
-        meaning = "invalid filters are ignored: check that your own filters have an effect"
-        yield Finding("errors", assumption, G, DIFFERS, f"HTTP {reply.status}, success", meaning)
-        return
-    seen_as = f"HTTP {reply.status}, code {reply.code if reply.code is not None else 'not shown'}"
-    yield Finding("errors", assumption, G, HOLDS, seen_as)
-    place = _place_of_code(reply.document)
-    yield Finding(
-        "errors: code",
-        "the code is in errorCode or code, in result or beside it",
-        U,
-        HOLDS if place else NOT_SHOWN,
-        place or "no code in any of these places",
-        "" if place else "errors are then distinguished by their HTTP status",
-    )
-
-
-def _place_of_code(document: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return where an error's code is, or nothing if it is not where the client looks."""
-    top = document if isinstance(document, dict) else {}
-    result = top.get("result")
-    for place, fields in (("result.", result if isinstance(result, dict) else {}), ("", top)):
-        for name in ("errorCode", "code"):
-            if str(fields.get(name)).isdecimal():
-                return f"{place}{name}, as {type(fields[name]).__name__}"
-    return ""
