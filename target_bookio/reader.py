@@ -157,10 +157,8 @@ def _repaired(number: int, message: dict[str, Any]) -> ParsedLine:
         return ParsedLine(number, message)
     broken = tuple(name for name, value in record.items() if _holds(_BROKEN_BYTE, [name, value]))
     if not broken and _holds(_LONE_SURROGATE, record):
-        logger.warning(
-            "line %d of the input has half a character (a lone surrogate), which became %s",
-            number, _REPLACEMENT,
-        )  # fmt: skip
+        text = "line %d of the input has half a character (a lone surrogate), which became %s"
+        logger.warning(text, number, _REPLACEMENT)
     names = tuple(_without_surrogates(name) for name in broken)
     return ParsedLine(number, {**message, "record": _without_surrogates(record)}, names)
 

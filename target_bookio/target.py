@@ -63,14 +63,15 @@ class TargetBookio(SingerTarget):
         self._run: Run | None = None
         """The run that `read` feeds."""
         self._client: BookioClient | None = None
-        """What a signal stops."""
-        self._state_that_left: dict[str, Any] | None = None
-        self._state_that_waits: dict[str, Any] | None = None
+        """The client that a signal stops."""
+        self._emitted_state: dict[str, Any] | None = None
+        self._waiting_state: dict[str, Any] | None = None
+        """The last STATE that cannot be emitted yet."""
 
     @property
     def run(self) -> Run:
         """The run that reads this input."""
-        assert self._run is not None, "records come only while a run reads them"
+        assert self._run is not None, "records arrive only while a run reads them"
         return self._run
 
     def deliver(self, stream: str, records: Iterable[Mapping[str, Any]]) -> None:
@@ -94,10 +95,10 @@ class TargetBookio(SingerTarget):
         return at
 
     def read(self, run: Run, messages: Iterable[ParsedLine]) -> None:
-        """Read the whole input, and carry it out.
+        """Read the whole input, and carry it out; emit STATE when it is safe.
 
         Raises:
-            BookioError: the input is not a Singer stream, or the run cannot go on.
+            BookioError: the input is not a Singer stream, or the run cannot continue.
         """
         self._run = run
         try:
@@ -106,8 +107,8 @@ class TargetBookio(SingerTarget):
             msg = f"line {self._at.number} of the input cannot be used ({type(error).__name__})"
             raise SettingsError(msg) from None
         run.finish()
-        if self._state_that_waits is not None:
-            self.emit_state(self._state_that_waits)
+        if self._waiting_state is not None:
+            self.emit_state(self._waiting_state)
 
     def accept_record(self, message: dict[str, Any]) -> bool:
         """Count records, so that a STATE is not held back indefinitely."""
@@ -148,18 +149,18 @@ class TargetBookio(SingerTarget):
             self.drain_all()
 
     def before_batch(self) -> None:
-        """First deliver everything before it, to keep the order of a row's records."""
+        """Deliver everything before a BATCH, to keep the order of a row's records."""
         self.drain_all()
 
     def emit_state(self, state: dict[str, Any]) -> None:
-        """Emit a STATE once, as soon as nothing before it waits for an outcome."""
-        if self.config["dry_run"] or state == self._state_that_left:
+        """Emit a STATE once, as soon as no record before it waits for an outcome."""
+        if self.config["dry_run"] or state == self._emitted_state:
             return
-        if not self.run.is_settled:
-            self._state_that_waits = state
+        if not self.run.is_caught_up:
+            self._waiting_state = state
             return
-        self.run.commit()
-        self._state_that_left, self._state_that_waits = state, None
+        self.run.books.commit()
+        self._emitted_state, self._waiting_state = state, None
         super().emit_state(state)
 
     def settings_problems(self) -> list[str]:
@@ -212,16 +213,16 @@ class TargetBookio(SingerTarget):
         if about:
             cls.print_about(about_format)
             return
-        given = config or ConfigInput()
-        target = cls(config=given.config, parse_env_config=given.parse_env)
+        config = config or ConfigInput()
+        target = cls(config=config.config, parse_env_config=config.parse_env)
         target.handle_hangup()
         # Records and rows form no cycles, and thousands are pending at a time: a collection
         # every 700 objects, the default, would scan all of them again and again.
         gc.set_threshold(10_000, 20, 50)
-        gc.freeze()  # what was imported stays, and need not be gone through
+        gc.freeze()  # imported modules are never freed, so collections can skip them
         with target.open_run(read_only=test) as run:
             if test:
-                for permission in run.permissions.known():
+                for permission in run.books.permissions.known():
                     target.logger.info("%s", permission)
             else:
                 lines = replayed_lines(Path(replay)) if replay else input_lines(file_input)

@@ -13,7 +13,7 @@ from bookio_api.errors import (
     UnknownPathError,
 )
 from target_bookio.apply.reporter import changes_of
-from target_bookio.plan.operations import Effect
+from target_bookio.effects import Effect
 
 if TYPE_CHECKING:
     from target_bookio.apply.bookkeeper import Bookkeeper
@@ -37,59 +37,54 @@ class Answers:
     reporter: Reporter
     source_wins: bool
 
-    def note(self, queue: RowQueue, entry: Entry, result: Result) -> None:
+    def record(self, queue: RowQueue, entry: Entry, result: Result) -> None:
         """Record the result of a row's request.
 
-        1. It was never sent: the intent is withdrawn, and the queue does not change.
-        2. No response: it is in doubt.
-        3. Done; so is a removal of a row that is already gone.
-        4. A response that may be wrong (a duplicate, an unknown path to a row that may be gone):
-           a lookup must confirm it.
-        5. Not found: somebody removed the row. Only a list could show that otherwise, so
-           this is how it is noticed (rule 17).
-        6. Refused: a reject.
-
         Raises:
-            BookioError: anything else, because it fails for every record.
+            BookioError: an error that every other record would meet as well.
         """
         error = result.error
         effect = queue.step.effect if queue.step is not None else None
         removes, creates = effect is Effect.REMOVE, effect is Effect.CREATE
-        if not result.was_sent:
-            self.keeper.take_back(entry)
+        if not result.was_sent:  # the run is ending: the queue need not continue
+            self.keeper.withdraw(entry)
         elif isinstance(error, OutcomeUnknownError):
             self.watch(self.keeper.doubt(entry))
             queue.doubt()
+        # A row to be removed that does not exist is as good as removed.
         elif error is None or (removes and isinstance(error, NotFoundError)):
             self.carried_out(queue, entry, result.row_id)
+        # These responses may be wrong, so a list must confirm them: the row exists already, or
+        # the path is unknown, which may mean that the row is gone.
         elif (removes and isinstance(error, UnknownPathError)) or (
             creates and isinstance(error, DuplicateError)
         ):
             self.watch(entry)
             queue.verify(error)
+        # Somebody removed the row: between two full scans only this response shows it (rule 17).
         elif isinstance(error, NotFoundError) and not creates:
             self.keeper.removed(entry, forget_id=self.source_wins)
             if queue.current.id is not None:
                 self.reporter.refused(queue, error)
             self.queues.make_ready(queue)
         else:
-            self.keeper.take_back(entry)
+            self.keeper.withdraw(entry)
             if not isinstance(error, RefusedError):
                 raise error
             self.reporter.refused(queue, error)
             self.queues.make_ready(queue)
 
-    def note_last(self, queue: RowQueue, entry: Entry, result: Result) -> None:
+    def record_last(self, queue: RowQueue, entry: Entry, result: Result) -> None:
         """Record the result of a request that was in flight when the run was stopped."""
         if result.error is None and result.was_sent:
             self.carried_out(queue, entry, result.row_id)
         elif isinstance(result.error, OutcomeUnknownError):
             self.keeper.doubt(entry)
         else:
-            self.keeper.take_back(entry)
+            self.keeper.withdraw(entry)
 
     def carried_out(self, queue: RowQueue, entry: Entry, row_id: int | None) -> None:
-        """Record a successful request; its record is done if it was the last one."""
+        """Record a successful request; its record is done if it was the last of its plan."""
         step, desired = queue.step, queue.desired
         assert step is not None, "only what was started can be answered"
         assert desired is not None, "only what was planned can be answered"
@@ -105,7 +100,10 @@ class Answers:
         self.queues.make_ready(queue)
 
     def found(self, queue: RowQueue, row_id: int | None) -> None:
-        """Record that a list shows a request as carried out, if this run has its record."""
+        """Continue a row whose write was found in a list.
+
+        A doubt of an earlier run has no record here until the source sends one.
+        """
         if queue.step is not None and queue.waiting:
             is_last = queue.has_last_step
             queue.step_done(())
@@ -114,6 +112,6 @@ class Answers:
         self.queues.make_ready(queue)
 
     def watch(self, entry: Entry) -> None:
-        """Keep the listings of a row whose request has no clear response."""
+        """From now on keep what lists show of the row: the resolver needs it unmerged."""
         if entry.remote_id is not None:
             self.refresher.rows.watch(entry.stream, entry.remote_id)

@@ -1,7 +1,8 @@
 """Records requests and their results: journal, mirror and windows in one transaction.
 
 Rule 20 of docs/design/write-back.md: a response's entry, row and window become durable together,
-with the next commit.
+with the next commit. If only some of them did, a list read after a kill could look like a person's
+change, or our own write like one that never happened.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bookio_api.contract import RESOURCES
+from target_bookio.effects import EFFECTS, Effect
 from target_bookio.journal.entry import (
     EXISTS,
     PERSON,
@@ -21,7 +23,6 @@ from target_bookio.journal.entry import (
 from target_bookio.journal.windows import Trial, Window
 from target_bookio.plan import operations
 from target_bookio.plan.comparison import AGREED_FIELDS, agreed_after_match
-from target_bookio.plan.operations import EFFECTS, Effect, Step
 from target_bookio.refresh.listed_row import Identity, identity, mirrored_creation
 from target_bookio.refresh.merge import REMOVED
 from target_bookio.refresh.mirror import Seen
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from target_bookio.desired import Desired
     from target_bookio.journal.store import Journal
-    from target_bookio.plan.operations import Row
+    from target_bookio.plan.operations import Row, Step
     from target_bookio.plan.plan import Plan
     from target_bookio.refresh.mirror import Mirror
     from target_bookio.refresh.server_clock import ServerClock
@@ -63,7 +64,7 @@ class Bookkeeper:
     ) -> Entry:
         """Record an intent. Commit before its first byte is sent (rule 12).
 
-        ``who`` is what identifies a new booking.
+        ``who`` identifies a new booking; it is empty for other requests.
         """
         if entry is None:
             entry = Entry(desired.stream, desired.key)
@@ -72,7 +73,7 @@ class Bookkeeper:
         intended = operations.intended(step, self.digest)
         if step.effect is Effect.CREATE:
             intended = self._intended_creation(desired, step)
-            row_id = None
+            row_id = None  # the entry may have the id of an earlier row, which was removed
         intent = Intent(
             IntentState.SENT,
             step.operation,
@@ -85,42 +86,46 @@ class Bookkeeper:
         )
         number = desired.external_id if entry.external_id is None else entry.external_id
         if step.effect is Effect.SYNC:
-            number = entry.external_id
-        noted = entry._replace(
+            number = entry.external_id  # the row has the new one only once Bookio confirms it
+        intended_entry = entry._replace(
             facility_id=facility_id, remote_id=row_id, external_id=number, intent=intent
         )
-        self._journal.put(noted)
-        return noted
+        self._journal.put(intended_entry)
+        return intended_entry
 
     def doubt(self, entry: Entry) -> Entry:
         """Record that an attempt has just ended without a response (rule 2)."""
-        assert entry.intent is not None, "only what was sent can be in doubt"
+        assert entry.intent is not None, "only a sent request can be in doubt"
         state, now = IntentState.IN_DOUBT, self._clock.now_ms()
         doubtful = entry._replace(intent=entry.intent._replace(state=state, ended_at=now))
         self._journal.put(doubtful)
         return doubtful
 
-    def take_back(self, entry: Entry) -> None:
+    def withdraw(self, entry: Entry) -> None:
         """Record that a request was not carried out."""
         closed = entry._replace(intent=None)
+        # An entry that was made only for the intent would look like a row that we wrote.
         if closed.agreed or closed.past or closed.remote_id is not None:
             self._journal.put(closed)
         else:
             self._journal.forget(closed)
 
     def answered(self, entry: Entry, step: Step, row_id: int | None, desired: Desired) -> Entry:
-        """Record a successful request: entry, row, window and trial."""
-        is_creation = (
-            step.effect is Effect.CREATE
-        )  # then no row is mirrored, so do not look for one
+        """Record a successful request: entry, row, window and trial.
+
+        1. Removed: the row leaves the mirror, and its window knows that a list may still show it.
+        2. A change of a row that is not in the mirror: only a window, until a list shows the row.
+        3. A creation, or a change of a mirrored row: the new values go into the mirror.
+        4. A creation without an id in its response: only the entry; a list must show the row.
+        """
+        is_creation = step.effect is Effect.CREATE
         old = None if row_id is None or is_creation else self._mirror.get(entry.stream, row_id)
         row = operations.after(step, old and old.row, row_id)
-        assert entry.intent is not None, "only what was sent can be answered"
+        assert entry.intent is not None, "only a sent request can be answered"
         if step.effect is Effect.REMOVE and row_id is not None:
             self._mirror.remove(entry.stream, row_id)
             self._open_window(entry, entry.intent, row_id, {REMOVED: ("",)})
-        elif old is None and row_id is not None and step.effect is not Effect.CREATE:
-            # No list has shown it yet: the next refresh will.
+        elif old is None and row_id is not None and not is_creation:
             self._open_window(entry, entry.intent, row_id, {})
         elif row is not None and row_id is not None:
             if is_creation:
@@ -131,35 +136,29 @@ class Bookkeeper:
     def found(self, entry: Entry, row_id: int | None, *, by_value: bool) -> Entry:
         """Record a request that, according to a list, was carried out."""
         intent = entry.intent
-        assert intent is not None, "only what was sent can be found"
+        assert intent is not None, "only a sent request can be found"
         if by_value and row_id is not None:
-            # A person may have done the same while ours is in flight: no write until then (14).
+            # Rule 14: a person may have made the same change, and ours may still be on its way.
+            # So nothing else is written to the row within its window.
             before = {name: (digest,) for name, digest in intent.before.items()}
             self._open_window(entry, intent, row_id, before, quarantined=True)
         seen = None if row_id is None else self._mirror.get(entry.stream, row_id)
-        if (
-            seen is not None
-            and seen.row.get("externalId") is None
-            and (entry.external_id is not None and EFFECTS[intent.operation] is Effect.CREATE)
-        ):
-            self.give_number(entry.stream, seen, entry.external_id)
+        is_creation = EFFECTS[intent.operation] is Effect.CREATE
+        if is_creation and seen is not None and entry.external_id is not None:
+            self._set_external_id(entry.stream, seen, entry.external_id)
         return self._confirmed(entry, intent, row_id, None, None)
-
-    def give_number(self, stream: str, seen: Seen, external_id: int) -> None:
-        """Record the ``externalId`` of a row if lists do not show it."""
-        self._mirror.put(stream, seen._replace(row={**seen.row, "externalId": external_id}))
 
     def adopt(self, desired: Desired, seen: Seen) -> None:
         """Record that a row without ``externalId`` belongs to this record (rule 24)."""
-        assert desired.external_id is not None, "a row is adopted for its number"
-        self.give_number(desired.stream, seen, desired.external_id)
+        assert desired.external_id is not None, "only records with an externalId adopt rows"
+        self._set_external_id(desired.stream, seen, desired.external_id)
         facility, row_id = seen.row.get("facilityId"), seen.id
         entry = Entry(desired.stream, desired.key, facility, row_id, desired.external_id)
         self._journal.put(entry)
 
     def agree(self, desired: Desired, entry: Entry | None, row: Row | None, plan: Plan) -> None:
         """Record that Bookio agrees with a record (rule 9)."""
-        if row is None:
+        if row is None:  # both sides agree that the row does not exist
             if entry is not None:
                 gone = entry._replace(agreed={}) if desired.deleted else entry
                 self._journal.put_if_changed(gone.settled(desired.wish))
@@ -179,7 +178,7 @@ class Bookkeeper:
         self._journal.put_if_changed(agreed_entry.settled(desired.wish))
 
     def settle(self, entry: Entry, wish: str) -> None:
-        """Record that a record was carried out."""
+        """Add a record that was carried out to the history of its row (rule 11)."""
         self._journal.put_if_changed(entry.settled(wish))
 
     def dispute(self, desired: Desired, entry: Entry | None, row: Row | None, plan: Plan) -> None:
@@ -196,13 +195,13 @@ class Bookkeeper:
             )
         )
 
-    def untellable(self, entry: Entry) -> None:
-        """Record that no list can show the outcome of a request.
+    def undecidable(self, entry: Entry) -> None:
+        """Record that no list can show the outcome of a request (rules 10 and 15).
 
-        A creation stays in the journal as it is, the only guard against a second one. Of a changed
-        row nobody knows any more what is agreed (rule 10).
+        The intent of a creation stays in the journal: it is the only guard against a second one.
+        After a change, the agreed values of its fields are unknown.
         """
-        assert entry.intent is not None, "only a doubt can be untellable"
+        assert entry.intent is not None, "only a doubt can be undecidable"
         if EFFECTS[entry.intent.operation] is not Effect.CREATE:
             unknown = dict.fromkeys(entry.intent.intended, UNKNOWN)
             agreed = {**entry.agreed, **unknown}
@@ -216,28 +215,38 @@ class Bookkeeper:
         self._journal.put(entry._replace(intent=None, remote_id=remote_id))
 
     def _intended_creation(self, desired: Desired, step: Step) -> dict[str, str]:
-        """Return the agreed values of a new row."""
+        """Return what is agreed about a new row, once it is confirmed."""
         row = operations.after(step, None, None) or {}
-        held = {name: self.digest(row[name]) for name in AGREED_FIELDS if row.get(name) is not None}
-        return {EXISTS: self.digest(operations.fixed_values(desired)), **held}
+        values = {
+            name: self.digest(row[name]) for name in AGREED_FIELDS if row.get(name) is not None
+        }
+        return {EXISTS: self.digest(operations.fixed_values(desired)), **values}
+
+    def _set_external_id(self, stream: str, seen: Seen, external_id: int) -> None:
+        """Give a mirrored row our ``externalId``, unless its list shows one."""
+        if seen.row.get("externalId") is None:
+            self._mirror.put(stream, seen._replace(row={**seen.row, "externalId": external_id}))
 
     def _write_through(
         self, entry: Entry, intent: Intent, step: Step, row: Row, old: Seen | None
     ) -> None:
-        shown, first_seen_at = (old.shows_external_id, old.first_seen_at) if old else (False, 0)
-        if step.effect is Effect.CREATE:
-            first_seen_at = intent.sent_at
-            who = Identity(intent.person, intent.place)
+        """Put a row into the mirror as a confirmed write left it, and open its window."""
+        row_id = int(row["id"])
+        if old is None:
+            seen = Seen(row, intent.person, intent.place, first_seen_at=intent.sent_at)
         else:
             who = identity(entry.stream, row, self.digest)
-        self._mirror.put(entry.stream, Seen(row, *who, first_seen_at, shown))
-        before = {} if old is None else {
-            name: (self.digest(old.row[name]),)
+            seen = old._replace(row=row, person=who.person, place=who.place)
+        self._mirror.put(entry.stream, seen)
+        old_values = old.row if old else {}
+        before = {
+            name: (self.digest(old_values[name]),)
             for name in step.changed
-            if old.row.get(name) is not None and old.row[name] != row.get(name)
-        }  # fmt: skip
-        self._open_window(entry, intent, int(row["id"]), before, is_new=old is None)
-        trial = Trial(int(row["id"]), step.effect, intent.sent_at)
+            if old_values.get(name) is not None and old_values[name] != row.get(name)
+        }
+        self._open_window(entry, intent, row_id, before, is_new=old is None)
+        # A stream without lastSync has nothing to put on trial (rule 8).
+        trial = Trial(row_id, step.effect, intent.sent_at)
         if RESOURCES[entry.stream].date_filters:
             now = self._clock.now_ms()
             self._journal.windows.add_trial(entry.stream, entry.facility_id, trial, now)
@@ -252,7 +261,7 @@ class Bookkeeper:
         is_new: bool = False,
         quarantined: bool = False,
     ) -> None:
-        """Open the window of a row, from the attempt's end if it is known, or from now."""
+        """Open a row's window: from the end of the attempt or, for a response just in, from now."""
         answered_at = intent.ended_at or self._clock.now_ms()
         window = Window(entry.facility_id, intent.sent_at, answered_at, before, quarantined)
         self._journal.windows.open(entry.stream, row_id, window, is_new=is_new)
@@ -265,17 +274,19 @@ class Bookkeeper:
         step: Step | None,
         desired: Desired | None,
     ) -> Entry:
+        """Close an intent: what it wrote is agreed (rule 9). ``step`` is None if it was found."""
         effect = EFFECTS[intent.operation]
         agreed = dict(entry.agreed)
         for name, digest in intent.intended.items():
             agreed.pop(name, None)
-            if digest:
+            if digest:  # not a value that Bookio decides
                 agreed[name] = digest
         asked, number = dict(entry.asked), entry.external_id
         if effect is Effect.REMOVE:
             agreed, row_id = {}, None
         elif effect is Effect.CREATE:
             agreed = dict(intent.intended)
+            # The response had no id: these digests find the row in the next list (rule 21).
             if row_id is None and intent.person is not None and intent.place is not None:
                 agreed |= {PERSON: str(intent.person), PLACE: str(intent.place)}
         if step is not None and desired is not None:
@@ -291,7 +302,7 @@ class Bookkeeper:
             written_at=self._clock.now_ms(),
             intent=None,
         )
-        if step is None:  # of an earlier run, or found: the record may not come again
+        if step is None:  # the record may never arrive again, for instance after a kill
             confirmed = confirmed.settled(intent.wish)
         self._journal.put(confirmed)
         return confirmed

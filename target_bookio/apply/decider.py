@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bookio_api.contract import CALENDARS
 from target_bookio.apply import messages
 from target_bookio.desired import RecordError
-from target_bookio.plan.operations import Effect
+from target_bookio.effects import Effect
 from target_bookio.plan.plan import PlanKind
 from target_bookio.refresh.holds import Hold
 from target_bookio.reporting.outcome import Reason
@@ -54,24 +54,25 @@ class Decider:
     dry_run: bool
 
     def next_request(self, queue: RowQueue, *, is_at_end: bool) -> NextRequest | None:
-        """Settle a row's records until one needs a request; ``None`` if none does, or it waits.
+        """Return the next request for a row, after finishing the records that need none.
 
-        1. The record is the row's history: skipped, or parked if it is the last so far (rule 11).
-        2. A creation whose outcome is unknown: a reject (rules 15 and 23).
-        3. The row's current state is unknown: it waits for a list (rules 6 and 14).
-        4. Planned: settled as unchanged, a conflict or a reject, or a request is returned.
+        ``None`` if no record is left, or if the first one must wait.
         """
         while queue.waiting:
             located = self.locator.locate(queue.current)
             is_last = len(queue.waiting) == 1
-            if _is_past(queue, located) and not (is_at_end and is_last):
+            # Rule 11: the record may be history. It is, if a later record for the row follows.
+            if _is_history(queue, located) and not (is_at_end and is_last):
                 if is_last:
                     queue.park()
                     return None
                 self.reporter.done(queue)
+            # Rules 15 and 23: whether an earlier creation arrived cannot be determined. Its intent
+            # stays in the journal, so that no record ever sends it again.
             elif located.entry and located.entry.intent is not None:
-                # The only protection against a second creation: no list shows whether it arrived.
                 self.reporter.reject(queue, messages.IN_DOUBT, reason=Reason.IN_DOUBT)
+            # Rules 6 and 14: the row's current state is unknown. A new row without an id is looked
+            # up at once, any other waits until the end of its hold.
             elif hold := self._hold_of(queue, located):
                 if located.seen is None and queue.looks == 0:
                     queue.unlisted()
@@ -91,14 +92,15 @@ class Decider:
         if row_id is not None and (hold := self.refresher.holds.of(queue.stream, row_id)):
             return hold
         if seen is None and entry is not None and entry.was_created_here:
-            # It was created, and no list shows it: within its window the lists may be late.
+            # We created the row, and no list shows it. Within its window the lists may be late;
+            # a full scan after that shows that somebody removed it.
             until = entry.written_at + self.refresher.resend_after_ms
             if self.refresher.full_scan_at(queue.stream, None) < until:
                 return Hold(entry.facility_id, until, needs_full_scan=True)
         return None
 
     def _decide(self, queue: RowQueue, located: Located) -> NextRequest | None:
-        """Plan a row's first record; settle it unless a request is needed, which is returned."""
+        """Plan a row's first record, and finish it if it needs no request."""
         row = located.seen.row if located.seen else None
         try:
             desired = self._in_its_zone(queue.current, row)
@@ -119,38 +121,38 @@ class Decider:
             case PlanKind.REJECT if not queue.operations:
                 self.reporter.reject(queue, plan.message, fields=plan.fields)
             case PlanKind.UNCHANGED | PlanKind.REJECT:
-                # A reject after a request is about fixed fields: the rest is done.
+                # A reject after a request can only be about fixed fields: the rest was written.
                 self.keeper.agree(desired, located.entry, row, plan)
                 self.reporter.done(queue, (row or {}).get("id"))
         return None
 
     def _reject_duplicates(self, queue: RowQueue, desired: Desired) -> None:
-        """Reject a record whose number, or whose calendar's name, several rows have (rule 19)."""
+        """Reject a record whose ``externalId``, or calendar name, several rows have (rule 19)."""
         name, message = "externalId", messages.TWO_ROWS
         if queue.stream == CALENDARS:
             name, message = "name", messages.TWO_CALENDARS
-        self.freshness.reported_twice(queue.stream, desired.external_id)
+        self.freshness.duplicate_reported(queue.stream, desired.external_id)
         self.reporter.reject(queue, message, fields=(name,), reason=Reason.DUPLICATE)
 
     def _in_its_zone(self, desired: Desired, row: Row | None) -> Desired:
         """Return a record with the wall times of its facility, or raise ``RecordError``."""
         if desired.facility_id is not None or row is None:
-            return desired  # it already has them, or it has no facility and the planner refuses it
+            return desired  # `Intake` has converted it, or the planner rejects it
         facility = row.get("facilityId")
         is_known = self.facilities.knows_zone(facility)
         return desired.in_zone(self.facilities.time_zone(facility), is_known=is_known)
 
     def _checked(self, queue: RowQueue, request: NextRequest) -> NextRequest | None:
-        """Return a request, unless something about the row prevents it.
+        """Return the request, unless something about the row prevents it.
 
-        After a reject, and where a look brought the row that was to be created, there is none;
-        the row's first record is then another one, or planned afresh.
+        Then the record was rejected, or a lookup has found the row that was to be created; the
+        caller continues with the row's next record, or plans this one from scratch.
         """
         desired, located, step = request.desired, request.located, request.step
         row = located.seen.row if located.seen else None
         row_id = located.seen.id if located.seen else None
         if step.effect is Effect.SYNC and self.locator.holder(desired, row_id) is not None:
-            self.reporter.reject(queue, messages.HELD, fields=("externalId",))
+            self.reporter.reject(queue, messages.TAKEN, fields=("externalId",))
             return None
         if step.effect is Effect.CREATE and not self._may_create(queue, request):
             return None
@@ -165,32 +167,29 @@ class Decider:
         return request._replace(overlaps=found)
 
     def _may_create(self, queue: RowQueue, request: NextRequest) -> bool:
-        """Whether a row really does not exist.
-
-        1. It was created from here, and lists that hide our numbers do not show its id: a reject.
-        2. It is in a facility out of scope: those are checked once, before anything is created.
-        3. Lists hide our numbers, and a row without an owner is this very booking (rule 24).
-        """
+        """Whether the row really does not exist."""
         desired, entry = request.desired, request.located.entry
+        # 1. We created it, but the lists show neither our externalId nor its id: perhaps it exists.
         is_blind = self.locator.is_blind(queue.stream)
         if is_blind and entry is not None and entry.was_created_here:
             self.reporter.reject(queue, messages.UNSEEN)
             return False
+        # 2. It may be in a facility out of scope: those are read once, before the first creation.
         is_new = self.freshness.look_elsewhere(queue.stream)
         if is_new and self.locator.locate(queue.current).seen is not None:
             return False
+        # 3. Rule 24: where lists hide externalId, an unowned row may be exactly this booking.
         twin = self.locator.unowned_twin(desired) if is_blind else None
         if twin is not None:
             self.keeper.adopt(queue.current, twin)
         return twin is None
 
 
-def _is_past(queue: RowQueue, located: Located) -> bool:
-    """Whether a record equals a settled one that others followed (rule 11).
+def _is_history(queue: RowQueue, located: Located) -> bool:
+    """Whether a record equals a settled one of its row that others followed (rule 11).
 
-    A stream that is sent again goes through a row's past: to do so once more would undo what came
-    of it and tell the patient twice. If nothing follows it to the end of the input, then it is
-    what the source wants now.
+    A source that sends its stream again repeats a row's history. To carry that out again would
+    undo later changes and e-mail the patient twice.
     """
     past, wish = located.entry.past if located.entry else (), queue.current.wish
     return wish in past[:-1] and past[-1] != wish and not queue.operations

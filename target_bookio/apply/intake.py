@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Intake:
-    """The entry of a run's records."""
+    """Where a run's records enter."""
 
     def __init__(self, facilities: Facilities, keeper: Bookkeeper, reporter: Reporter) -> None:
-        """Take the facilities in scope, what digests a record, and what reports a reject."""
+        """Take the facilities in scope, and what digests and rejects records."""
         self._facilities = facilities
         self._keeper = keeper
         self._reporter = reporter
@@ -33,7 +33,7 @@ class Intake:
     def read(self, stream: str, records: Iterable[Mapping[str, Any]]) -> list[Desired]:
         """Return the parsed records, without those that are invalid.
 
-        Those that name their facility have its wall times.
+        Records with a ``facilityId`` have its wall times; the others get those of their row later.
         """
         readable = []
         for record in records:

@@ -1,4 +1,4 @@
-"""Refreshes lists for rows that wait, and applies what they show."""
+"""Refreshes lists for waiting rows, and acts on what they show."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """Applies what the resolver finds: rules 14 to 16 of docs/design/write-back.md."""
+    """Acts on the resolver's verdicts: rules 14 to 16 of docs/design/write-back.md."""
 
     queues: RowQueues
     keeper: Bookkeeper
@@ -43,7 +43,7 @@ class Judge:
     dry_run: bool
 
     def wake_at(self, queue: RowQueue) -> int:
-        """Return Bookio's time from when a look can bring a decision."""
+        """Return Bookio's time from when a lookup can decide."""
         if queue.state is not RowState.IN_DOUBT:
             return queue.wake_at
         entry = self.keeper.entry(queue.stream, queue.key)
@@ -51,10 +51,10 @@ class Judge:
         return self.resolver.deadline(entry.intent)
 
     def look(self, queues: Iterable[RowQueue]) -> bool:
-        """Refresh what these rows wait for, and judge; True if a write was found to be done.
+        """Refresh the lists that these rows wait for, and judge; True if a write was found.
 
-        A list is read in full where a row can be decided by nothing less: its time has come, or
-        Bookio's own answer about it must be verified.
+        A list is read in full where nothing less can decide: a row's wait is over, or Bookio's
+        response about it must be verified.
         """
         now = self.clock.now_ms()
         needs_full_scan: dict[str, bool] = {}
@@ -68,7 +68,7 @@ class Judge:
         return self.judge_all()
 
     def judge_all(self) -> bool:
-        """Judge every row that waits for a list; True if a write was found to be done."""
+        """Judge every row that waits for a list; True if a write was found."""
         found = False
         for queue in self.queues:
             match queue.state:
@@ -83,7 +83,7 @@ class Judge:
         return found
 
     def _judge_doubt(self, queue: RowQueue) -> bool:
-        """Decide by what the lists show of a write in doubt; True if it was done."""
+        """Decide about a write in doubt by what the lists show; True if it was found."""
         entry = self.keeper.entry(queue.stream, queue.key)
         verdict = self.resolver.resolve(entry)
         match verdict.finding:
@@ -92,20 +92,20 @@ class Judge:
                 return True
             case Finding.OPEN if not self.dry_run:
                 pass
-            case Finding.OPEN | Finding.NOT_LANDED:  # a dry run shows the result of the wait
-                self.keeper.take_back(entry)
+            case Finding.OPEN | Finding.NOT_LANDED:  # a dry run does not wait, but plans
+                self.keeper.withdraw(entry)
                 if queue.waiting and queue.step is not None:
                     self.reporter.retried()
                 self.queues.make_ready(queue)  # planned afresh (rule 16)
-            case Finding.UNTELLABLE:
-                self.keeper.untellable(entry)
+            case Finding.UNDECIDABLE:
+                self.keeper.undecidable(entry)
                 if queue.waiting:
                     self.reporter.reject(queue, messages.IN_DOUBT, reason=Reason.IN_DOUBT)
                 self.queues.make_ready(queue)
         return False
 
     def _landed(self, queue: RowQueue, entry: Entry, verdict: Verdict) -> None:
-        """Note that a write in doubt was done, or that a person did the same (rule 14)."""
+        """Record that a write was carried out, or that a person did the same (rule 14)."""
         row_id, intent = verdict.row_id, entry.intent
         self.keeper.found(entry, row_id, by_value=verdict.by_value)
         if verdict.by_value and row_id is not None and intent is not None:
@@ -114,21 +114,21 @@ class Judge:
         self.answers.found(queue, row_id)
 
     def _judge_answer(self, queue: RowQueue) -> None:
-        """Decide by the lists whether a response was true.
+        """Verify a response by what the lists show.
 
-        1. A duplicate: the row is planned as what the list shows, or rejected if it shows none.
-        2. An unknown path to a row that the lists do not show any more: it was removed.
-        3. An unknown path to a row that is there: the path is wrong, for all rows.
+        1. A duplicate: the row in the list is planned, or the record is rejected if there is none.
+        2. An unknown path to a row that lists no longer show: it was removed.
+        3. An unknown path to a row that lists show: the path is wrong for all rows.
         """
         entry, error = self.keeper.entry(queue.stream, queue.key), queue.error
-        assert error is not None, "what is verified is an answer"
+        assert error is not None, "only responses are verified"
         if isinstance(error, DuplicateError):
-            self.keeper.take_back(entry)
+            self.keeper.withdraw(entry)
             if self.locator.locate(queue.current).seen is None:
                 self.reporter.reject(queue, messages.DUPLICATE, error=error)
             self.queues.make_ready(queue)
         elif self.resolver.is_gone(entry):
             self.answers.carried_out(queue, entry, entry.remote_id)
         else:
-            self.keeper.take_back(entry)
+            self.keeper.withdraw(entry)
             raise error

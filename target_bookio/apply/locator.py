@@ -26,10 +26,10 @@ class Located(NamedTuple):
 
 
 class Locator:
-    """Reads journal and mirror; it only records that an entry's row was found."""
+    """Reads journal and mirror; it changes only the numbers of an entry whose row it found."""
 
     def __init__(self, journal: Journal, mirror: Mirror) -> None:
-        """Take where to look."""
+        """Take the journal and the mirror."""
         self._journal = journal
         self._mirror = mirror
         self._shows_numbers: dict[str, bool] = {}
@@ -37,7 +37,7 @@ class Locator:
         """Identities of the bookings loaded last, by their position in the input."""
 
     def refreshed(self, stream: str) -> None:
-        """Take note that the mirror of a stream is new."""
+        """Check again what the lists of a stream show, after a refresh."""
         self._shows_numbers[stream] = self._mirror.shows_our_numbers(stream)
 
     def is_blind(self, stream: str) -> bool:
@@ -60,31 +60,32 @@ class Locator:
             self._mirror.load_places(place for place in places if place is not None)
 
     def locate(self, desired: Desired) -> Located:
-        """Return the row of a record, and its entry.
-
-        By Bookio's id, be it the record's or the journal's; else by the clinic's number or a
-        calendar's name; else, where lists hide the number, by what identifies a booking.
-        """
+        """Return the row of a record, and its entry."""
         stream = desired.stream
         entry = self._journal.get(stream, desired.key)
+        # A record with both numbers may refer to a row that we wrote under its externalId alone.
         if entry is None and desired.id is not None and desired.external_id is not None:
             other = self._journal.get(stream, f"externalId:{desired.external_id}")
             if other is not None and other.remote_id in {None, desired.id}:
                 entry = other
+        # 1. By Bookio's id, from the record or from the journal.
         row_id = desired.id if entry is None or desired.id is not None else entry.remote_id
         seen = None if row_id is None else self._mirror.get(stream, row_id)
         duplicates: tuple[int, ...] = ()
         if desired.id is None:
-            found = self._by_name(desired)
+            # 2. By externalId, or by a calendar's name. More than one such row is reported, even
+            #    if the journal knows which of them is ours (rule 19).
+            found = self._by_key(desired)
             live = [s for s in found if s.row.get("status") != CANCELLED]
             duplicates = tuple(s.id for s in live) if len(live) > 1 else ()
+            # 3. By the identity of a booking, where lists hide externalId (rule 21).
             seen = seen or (found[0] if found else self._by_identity(desired, entry))
         if seen is not None:
             entry = self._linked(stream, entry, seen)
         return Located(seen, entry, duplicates)
 
     def names(self, desired: Desired) -> set[str]:
-        """Return every known name of a record's row."""
+        """Return all names under which this or another record may refer to the same row."""
         located = self.locate(desired)
         names = {desired.key, *desired.names}
         if located.entry is not None:
@@ -92,19 +93,20 @@ class Locator:
         if located.seen is not None:
             names.update(names_of(located.seen))
         elif desired.stream == RESERVATIONS and self.is_blind(desired.stream):
-            # One creation at a time for one identity: its twin waits (rule 22).
+            # Rule 22: records for identical bookings share a queue, so that only one creation is
+            # in flight.
             names.add(f"booking:{self.identity_of(desired)}")
         return names
 
     def holder(self, desired: Desired, row_id: int | None) -> int | None:
-        """Return the id of another row that has the record's ``externalId`` already."""
+        """Return the id of another row that already has the record's ``externalId``."""
         if desired.external_id is None:
             return None
         holders = self._mirror.holders(desired.stream, desired.external_id)
         return next((seen.id for seen in holders if seen.id != row_id), None)
 
     def identity_of(self, desired: Desired) -> Identity:
-        """Return the digests of the person and of the place that a record asks for."""
+        """Return the digests that identify the booking that a record asks for."""
         known = self._identities.get(desired.place)
         if known is None:
             row = {**desired.values, FIXED: desired.fixed}
@@ -113,11 +115,11 @@ class Locator:
         return known
 
     def unowned_twin(self, desired: Desired) -> Seen | None:
-        """Return a row that is this very booking and that no key of ours has (rule 24)."""
+        """Return a row that equals this booking and belongs to no key of ours (rule 24)."""
         person, place = self.identity_of(desired)
-        return self._free_row(desired.stream, person, place)
+        return self._unowned_row(desired.stream, person, place)
 
-    def _by_name(self, desired: Desired) -> list[Seen]:
+    def _by_key(self, desired: Desired) -> list[Seen]:
         if desired.external_id is not None:
             return self._mirror.holders(desired.stream, desired.external_id)
         if desired.key.startswith("name:"):
@@ -126,25 +128,26 @@ class Locator:
         return []
 
     def _by_identity(self, desired: Desired, entry: Entry | None) -> Seen | None:
-        """Return the row of a creation whose answer told no id, where lists hide the number."""
+        """Return the row of a creation whose response had no id, where lists hide our number."""
         if entry is None or entry.remote_id is not None or PERSON not in entry.agreed:
             return None
         person, place = int(entry.agreed[PERSON]), int(entry.agreed[PLACE])
-        return self._free_row(desired.stream, person, place)
+        return self._unowned_row(desired.stream, person, place)
 
-    def _free_row(self, stream: str, person: int | None, place: int | None) -> Seen | None:
+    def _unowned_row(self, stream: str, person: int | None, place: int | None) -> Seen | None:
         if person is None or place is None or not self._mirror.has_place(place):
             return None
-        free = [
+        unowned = [
             seen
             for seen in self._mirror.same(stream, person, place)
             if seen.row.get("externalId") is None
             and self._journal.get(stream, f"id:{seen.id}") is None
         ]
-        return min(free, key=lambda seen: seen.id) if free else None
+        # Identical bookings cannot be told apart, so the oldest is as good as any.
+        return min(unowned, key=lambda seen: seen.id, default=None)
 
     def _linked(self, stream: str, entry: Entry | None, seen: Seen) -> Entry | None:
-        """Return the entry under all numbers of its row, and note it so."""
+        """Return the entry of a row that was found, and store the row's numbers in it."""
         if entry is None:
             entry = self._journal.get(stream, f"id:{seen.id}")
         if entry is None:

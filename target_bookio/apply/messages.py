@@ -1,9 +1,9 @@
-"""The messages of rejects: each says what happened, and what to do next."""
+"""The messages of rejects: each says what happened and what to do next."""
 
 MAX_SENT = 3
 """How often one record may be sent without a clear outcome."""
 
-HELD = "another reservation already has this externalId; check which one it belongs to"
+TAKEN = "another reservation already has this externalId; check which one it belongs to"
 IN_DOUBT = (
     "no response came, and the lists do not show whether it was applied; it is not sent again: "
     "check it in Bookio"

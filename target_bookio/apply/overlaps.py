@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bookio_api.contract import BLOCKED_TIMES, CALENDARS, CONFIRMED, RESERVATIONS
-from bookio_api.errors import BookioError, PermissionDeniedError, UnknownPathError
-from target_bookio.plan.operations import Effect, after
+from bookio_api.errors import PermissionDeniedError, UnknownPathError
+from target_bookio.effects import Effect
+from target_bookio.plan.operations import after
 from target_bookio.plan.overlap import Occupancy, services_of
 from target_bookio.settings import OnOverlap
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _NEEDED = {RESERVATIONS: (RESERVATIONS, CALENDARS), BLOCKED_TIMES: (RESERVATIONS,)}
-"""The lists that tell whether a row of a stream overlaps."""
+"""The lists that show whether a row of a stream overlaps."""
 _MAX_PLANNED = 10_000
-"""So many terms of this run are kept before what is booked is read from the mirror again."""
+"""Maximum terms of this run in memory; then the bookings are read from the mirror again."""
 _PLACING = frozenset({Effect.CREATE, Effect.TERM, Effect.STATUS})
 """Operations that can cause an overlap."""
 
@@ -35,7 +36,7 @@ class Overlaps:
     def __init__(
         self, mirror: Mirror, refresh: Callable[[str], None], on_overlap: OnOverlap
     ) -> None:
-        """Take the mirror, and what brings a stream of it up to date once a run."""
+        """Take the mirror, and what refreshes a stream of it once per run."""
         self._mirror = mirror
         self._refresh = refresh
         self.on_overlap = on_overlap
@@ -45,7 +46,7 @@ class Overlaps:
         self._loaded: set[tuple[int | None, str]] = set()
         """The facilities and months whose reservations were read from the mirror."""
         self._planned: set[str] = set()
-        """Keys of rows that this run just wrote: the mirror may not have them yet."""
+        """Keys of rows that this run plans to write: the mirror may not have them yet."""
 
     def of(self, desired: Desired, row: Row | None, step: Step) -> tuple[str, ...]:
         """Return the keys of the reservations with which a request would overlap."""
@@ -54,7 +55,8 @@ class Overlaps:
             return ()
         key = f"id:{row['id']}" if row else desired.key
         planned = after(step, row, None) or {}
-        if planned.get("status") not in {None, CONFIRMED}:  # it frees its term
+        # A cancellation frees its term for the records that follow in this run.
+        if planned.get("status") not in {None, CONFIRMED}:
             self._planned.add(key)
             if self._occupancy is not None:
                 self._occupancy.put(key, planned)
@@ -63,13 +65,14 @@ class Overlaps:
             return ()
         occupancy = self._around(planned)
         found = occupancy.overlaps(stream, key, planned)
+        # Unless it is rejected, the records that follow must see this reservation.
         if stream == RESERVATIONS and not (found and self.on_overlap is OnOverlap.REJECT):
             self._planned.add(key)
             occupancy.put(key, planned)
         return found
 
     def _can_look(self, stream: str) -> bool:
-        """Bring up to date what is needed; False, with one warning, where that cannot be read."""
+        """Refresh the lists that are needed; False, with one warning, if one cannot be read."""
         if stream not in _NEEDED:
             return False
         if stream not in self._is_possible:
@@ -81,12 +84,14 @@ class Overlaps:
             for needed in _NEEDED[stream]:
                 self._refresh(needed)
         except (PermissionDeniedError, UnknownPathError) as error:
-            logger.warning("%s: overlaps cannot be looked for: %s", stream, _first_words(error))
+            why = str(error).partition(";")[0]  # the rest is advice about the list
+            logger.warning("%s: overlaps cannot be checked: %s", stream, why)
             return False
         return True
 
     def _around(self, row: Row) -> Occupancy:
-        """Return what is booked in the months that a row touches, and at its facility."""
+        """Return the bookings at a row's facility in the months of its term."""
+        # Read month by month: the mirror may have a million rows, and a run touches few months.
         if self._occupancy is None or len(self._planned) > _MAX_PLANNED:
             self._occupancy = Occupancy((), services_of(self._mirror.bodies(CALENDARS)))
             self._loaded.clear()
@@ -115,10 +120,6 @@ def _months(start: str, end: str) -> list[str]:
     except ValueError:
         return []
     number, stop = year * 12 + month - 1, end_year * 12 + end_month - 1
-    if start[8:10] == "01":  # a booking of the night before may reach into it
+    if start[8:10] == "01":  # a booking of the night before may extend into it
         number -= 1
     return [f"{n // 12:04}-{n % 12 + 1:02}" for n in range(number, min(stop, number + 13) + 1)]
-
-
-def _first_words(error: BookioError) -> str:
-    return str(error).partition(";")[0]

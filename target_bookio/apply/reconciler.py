@@ -1,10 +1,10 @@
 """Carries records out, effectively once: start here.
 
 A batch is refreshed (once per run), planned row by row, committed, sent, and recorded. The records
-of a row run one after another, each planned on the result of the previous one; rows run in
-parallel. A row that cannot continue yet (its write is in doubt, lists may be late, its record may
-be history) waits while the others continue; the run and STATE wait at the end. The comments cite
-the rules of docs/design/write-back.md.
+of a row are processed one after another, each planned on the result of the previous one; rows are
+processed in parallel. A row that cannot continue yet (its write is in doubt, lists may be late, its
+record may be history) waits while the others continue; the run and STATE wait for it at the end.
+Comments cite the rules of docs/design/write-back.md.
 
     intake -> row_queues -> decider -> (commit) -> sender -> answers -> the row's next record
                                ^                                |
@@ -17,12 +17,12 @@ import logging
 import time
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from bookio_api.errors import OutcomeUnknownError, TransportError
 from target_bookio.apply.row_queue import RowState
 from target_bookio.apply.sender import Shipment
-from target_bookio.plan.operations import Effect
+from target_bookio.effects import Effect
 from target_bookio.refresh.listed_row import Identity
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from target_bookio.apply.answers import Answers
     from target_bookio.apply.bookkeeper import Bookkeeper
+    from target_bookio.apply.books import Books
     from target_bookio.apply.decider import Decider, NextRequest
     from target_bookio.apply.freshness import Freshness
     from target_bookio.apply.intake import Intake
@@ -40,9 +41,7 @@ if TYPE_CHECKING:
     from target_bookio.apply.row_queues import RowQueues
     from target_bookio.apply.sender import Result, Sender
     from target_bookio.journal.entry import Entry
-    from target_bookio.journal.store import Journal
     from target_bookio.refresh.server_clock import ServerClock
-    from target_bookio.reporting.report import Report
 
 logger = logging.getLogger(__name__)
 
@@ -52,18 +51,6 @@ MAX_PAUSE_S = 30
 """The longest pause between two lookups of a doubt."""
 
 
-class Books(NamedTuple):
-    """Where a run notes what it does."""
-
-    journal: Journal
-    keeper: Bookkeeper
-    report: Report
-    commit: Callable[[], None]
-    """Flushes the report and the journal to the disk."""
-    commit_then: Callable[[Callable[[bool], None]], None]
-    """The same on another thread, which then calls what it is given: `Database.commit_then`."""
-
-
 class Reconciler:
     """Delivers the records of one run. Only the run's thread changes its state."""
 
@@ -71,6 +58,7 @@ class Reconciler:
         self,
         *,
         books: Books,
+        keeper: Bookkeeper,
         queues: RowQueues,
         intake: Intake,
         freshness: Freshness,
@@ -82,8 +70,9 @@ class Reconciler:
         clock: ServerClock,
         pause: Callable[[float], None],
     ) -> None:
-        """Take what the run consists of; ``pause`` waits for so many seconds."""
-        self._journal, self._keeper, self._report, self._commit, self._commit_then = books
+        """Take the parts of the run; ``pause`` waits for a number of seconds."""
+        self._books = books
+        self._keeper = keeper
         self._queues = queues
         self._intake = intake
         self._freshness = freshness
@@ -95,34 +84,36 @@ class Reconciler:
         self._clock = clock
         self._pause = pause
         self._in_flight: dict[int, tuple[RowQueue, Entry]] = {}
-        """Committed requests without a result, by ticket."""
+        """Committed requests without a result, by ticket. Changed by the thread of the run."""
         self._tickets = count(1)
         self._silence = 0
         """How many writes in a row had no clear response."""
         self._commit_s = 0.0
-        """How long the last commit lasted. Set by the thread that commits."""
+        """How long the last commit took. Set by the thread that commits."""
         self._is_at_end = False
+        """Whether all input has been read, so that no later record of a row can arrive."""
 
     @property
-    def is_settled(self) -> bool:
-        """Whether nothing waits, so that a STATE may pass."""
+    def is_caught_up(self) -> bool:
+        """Whether no record waits, so that STATE may be emitted."""
         return not self._queues
 
     def start(self) -> None:
         """Resolve the writes that an earlier run left without an outcome."""
-        left_over = self._journal.in_doubt()
+        left_over = self._books.journal.in_doubt()
         if not left_over:
             return
         now = self._clock.now_ms()
         for known in left_over:
             entry = known
-            assert entry.intent is not None, "the journal returns doubts only"
-            # A kill left no end time, and a clock that went back left a wrong one (rule 2).
+            assert entry.intent is not None, "the journal returns only doubts"
+            # After a kill the attempt has no end time, and after Bookio's clock went back it has
+            # a wrong one. Either way the wait starts now (rule 2).
             if not 0 < entry.intent.ended_at <= now or not self._clock.is_known:
                 entry = self._keeper.doubt(entry)
             self._answers.watch(entry)
             self._queues.inherit_doubt(entry)
-        self._commit()
+        self._books.commit()
         logger.info(
             "looking up %d writes that an earlier run left without an answer", len(left_over)
         )
@@ -130,13 +121,13 @@ class Reconciler:
             self._freshness.ensure(stream)
         self._judge.judge_all()
         self._queues.drop_done()
-        self._commit()
+        self._books.commit()
 
     def deliver(self, stream: str, records: Iterable[Mapping[str, Any]]) -> None:
-        """Carry out records of one stream, as far as they can be by now.
+        """Carry out records of one stream, as far as possible now.
 
         Raises:
-            BookioError: the run cannot go on; what was not settled is in the journal.
+            BookioError: the run cannot continue; unfinished writes are in the journal.
         """
         readable = self._intake.read(stream, records)
         if readable:
@@ -145,42 +136,45 @@ class Reconciler:
         for desired in readable:
             self._queues.enqueue(desired, self._locator.names(desired))
         self._work()
-        self._commit()
-        self._report.check_limits()
+        self._books.commit()
+        self._books.report.check_limits()
 
     def finish(self) -> None:
         """Carry out what waited for the end of the input, and wait for writes in doubt.
 
         Raises:
-            BookioError: the run cannot go on; what was not settled is in the journal.
+            BookioError: the run cannot continue; unfinished writes are in the journal.
         """
         self._is_at_end = True
         self._queues.unpark()
         self._work()
         pause_s = 1.0
         while self._queues:
-            self._commit()
+            self._books.commit()
             self._wait(pause_s)
             pause_s = min(2 * pause_s, MAX_PAUSE_S)
             self._judge.look(self._queues)
             self._work()
-        self._freshness.report_twice()
-        self._commit()
-        self._report.check_limits()
+        self._freshness.report_duplicates()
+        self._books.commit()
+        self._books.report.check_limits()
 
-    def land(self, results: Iterable[Result]) -> None:
-        """Record the results of requests that were in flight when the run was stopped."""
-        for result in results:
+    def stop(self) -> None:
+        """Send nothing more, and record the results of requests in flight."""
+        # A commit under way hands its requests to the sender, or withdraws them, when it ends.
+        self._books.journal.database.wait_for_commit()
+        for result in self._sender.stop():
             queue, entry = self._in_flight.pop(result.ticket)
-            self._answers.note_last(queue, entry, result)
+            self._answers.record_last(queue, entry, result)
+        self._books.commit()
 
     def _wait(self, longest_s: float) -> None:
         """Pause until a lookup can decide."""
         wake_at = min(map(self._judge.wake_at, self._queues))
         pause_s = min(max(0, wake_at - self._clock.now_ms()) / 1000, longest_s)
         logger.info(
-            "%d rows wait until it is known what became of their writes; see "
-            "resend_after_seconds; looking again in %.0f s",
+            "%d rows wait because the outcome of their writes is unknown; looking again in "
+            "%.0f s; see resend_after_seconds",
             len(self._queues),
             pause_s,
         )
@@ -190,10 +184,12 @@ class Reconciler:
         """Plan, send and record, until every row is done or waits for something."""
         while True:
             self._send_ready()
-            fresh = [queue for queue in self._queues if queue.needs_look]
-            if not fresh:
+            # A new doubt is looked up at once: if the write arrived, a list may show it long before
+            # resend_after_seconds have passed.
+            unread = [queue for queue in self._queues if queue.needs_look]
+            if not unread:
                 break
-            found = self._judge.look(fresh)
+            found = self._judge.look(unread)
             self._end_silence(found=found)
         self._queues.drop_done()
 
@@ -204,35 +200,37 @@ class Reconciler:
                 self._stage()
             if self._in_flight:
                 for result in self._sender.receive():
-                    self._note(result)
-            elif self._is_stopped:
+                    self._record(result)
+            elif self._is_sending_stopped:
                 break
-        self._report.check_limits()
+        self._books.report.check_limits()
 
     @property
     def _low_water(self) -> int:
         """The number of requests in flight at which the next ones are committed.
 
-        Half of those that may be: then threads always have one to send while the next are
-        committed. Where all answers come sooner than a commit lasts, none: it is commits that are
-        slow then, and each should carry as many as it may.
+        1. Usually half of the maximum, so that threads have requests to send while the next ones
+           are committed.
+        2. If a commit takes longer than a response, none: commits are the bottleneck then, so each
+           should contain as many requests as possible.
         """
         is_disk_slower = 2 * self._sender.answer_s < self._commit_s
         return 0 if is_disk_slower else self._sender.max_ahead // 2
 
     @property
-    def _is_stopped(self) -> bool:
-        return self._silence >= MAX_SILENCE or self._report.over_limit
+    def _is_sending_stopped(self) -> bool:
+        return self._silence >= MAX_SILENCE or self._books.report.over_limit
 
     def _stage(self) -> None:
         """Plan the next requests and commit their intents together, then send them (rule 12).
 
-        Only what is about to be sent is committed, so a kill leaves no more of it in doubt.
+        Only what is about to be sent is committed, so a kill leaves at most ``max_ahead`` writes
+        in doubt.
         """
         staged = []
         while (
             self._queues.has_ready
-            and not self._is_stopped
+            and not self._is_sending_stopped
             and len(self._in_flight) < self._sender.max_ahead
         ):
             queue = self._queues.next_ready()
@@ -241,9 +239,9 @@ class Reconciler:
             elif queue.is_done:
                 self._queues.drop(queue)
         if staged:
-            # What is noted from now on belongs to the next commit, which waits for this one.
+            # Everything recorded from now on belongs to the next commit, which waits for this one.
             self._sender.start()
-            self._commit_then(partial(self._send, staged, time.monotonic()))
+            self._books.commit_then(partial(self._send, staged, time.monotonic()))
 
     def _send(
         self,
@@ -253,18 +251,19 @@ class Reconciler:
     ) -> None:
         """Send requests once they are committed. Called by the thread that commits.
 
-        So the run's thread notes answers while the disk is flushed.
+        Meanwhile, the thread of the run records responses.
         """
         self._commit_s = time.monotonic() - started
         if is_committed:
             self._sender.send(staged)
-        else:  # the run ends when its thread asks the journal for anything
+        else:  # the run ends with the error as soon as its thread uses the journal
             self._sender.withdraw(staged)
 
     def _commit_to(self, queue: RowQueue, request: NextRequest) -> Shipment:
         """Record an intent; the next commit makes it durable."""
         desired, (seen, known, _), step, overlaps = request
         row = seen.row if seen else None
+        # Where lists hide externalId, only these digests can recognise the new booking (rule 21).
         who = self._locator.identity_of(desired) if step.effect is Effect.CREATE else Identity()
         entry = self._keeper.intend(desired, known, row, step, who)
         queue.start(entry.key, step, overlaps)
@@ -272,31 +271,30 @@ class Reconciler:
         self._in_flight[ticket] = queue, entry
         return Shipment(ticket, queue.stream, step, entry.remote_id, desired.external_id)
 
-    def _note(self, result: Result) -> None:
+    def _record(self, result: Result) -> None:
         """Record the result of a request.
 
         Raises:
-            BookioError: the failure concerns every record.
+            BookioError: the failure affects every record.
         """
         queue, entry = self._in_flight.pop(result.ticket)
         self._clock.hear(result.server_time_ms)
         if isinstance(result.error, OutcomeUnknownError):
-            self._silence += (
-                queue.sent == 0
-            )  # a row that fails again and again does not count as silence
+            # Only a record's first failure counts: one that fails repeatedly is no outage.
+            self._silence += queue.sent == 0
         elif result.was_sent:
             self._silence = 0
-        self._answers.note(queue, entry, result)
+        self._answers.record(queue, entry, result)
 
     def _end_silence(self, *, found: bool) -> None:
-        """Continue after a silence if a lookup shows that writes arrive; otherwise end the run."""
+        """After a silence, continue if a lookup shows that writes arrive; else end the run."""
         if self._silence < MAX_SILENCE:
             return
         if not found:
             doubts = sum(queue.state is RowState.IN_DOUBT for queue in self._queues)
             msg = (
-                f"stopped: {doubts} writes got no answer and none of them arrived; the "
-                "journal knows them, run again when Bookio answers"
+                f"stopped: {doubts} writes got no answer and none of them arrived; they are in "
+                "the journal, run again when Bookio answers"
             )
             raise TransportError(msg)
         self._silence = 0

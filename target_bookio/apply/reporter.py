@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Reporter:
-    """Reports the records of one run, and takes them off their queues."""
+    """Reports the records of one run, and removes them from their queues."""
 
     def __init__(self, report: Report) -> None:
         """Take the report."""
@@ -95,7 +95,7 @@ class Reporter:
         error: BookioError | None = None,
         overlaps: tuple[str, ...] = (),
     ) -> None:
-        """Report the first record as one that cannot be written."""
+        """Report the first record as rejected, with the operation that was sent, if any."""
         was_sent = queue.step is not None and (queue.sent > 0 or error is not None)
         operations = (queue.step.operation,) if queue.step is not None and was_sent else ()
         self._report.add(
@@ -116,11 +116,11 @@ class Reporter:
         self.reject(queue, str(error), fields=error.fields, error=error)
 
     def retried(self) -> None:
-        """Count a request that is repeated because it is known not to have arrived."""
+        """Count a request that is repeated because it did not arrive."""
         self._report.retried()
 
     def two_rows(self, stream: str, external_id: int) -> None:
-        """Report an ``externalId`` of two rows for which there was no record (rule 19)."""
+        """Report an ``externalId`` that two rows have, without a record (rule 19)."""
         self._report.add(
             Outcome(
                 kind=OutcomeKind.REJECTED,

@@ -1,6 +1,6 @@
 """Determines the outcome of a write in doubt, from what the lists show.
 
-It reads mirror and lists and returns a verdict; it changes nothing and writes nothing.
+It reads the mirror and the lists and returns a verdict; it changes nothing.
 Rules 14 to 16 and 21 to 23 of docs/design/write-back.md.
 """
 
@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from bookio_api.contract import CALENDARS, CANCELLED
-from target_bookio.plan.operations import EFFECTS, Effect, without_ids
+from target_bookio.effects import EFFECTS, Effect
+from target_bookio.plan.operations import without_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +31,8 @@ class Finding(StrEnum):
     """Proven: the row is planned from scratch (rule 16)."""
     OPEN = "open"
     """It may still land, or a list may be late."""
-    UNTELLABLE = "untellable"
-    """No list can show it. It is never sent again."""
+    UNDECIDABLE = "undecidable"
+    """No list can show the outcome. It is never sent again."""
 
 
 class Verdict(NamedTuple):
@@ -47,7 +48,7 @@ class Resolver:
     """Judges the doubts of one run."""
 
     def __init__(self, journal: Journal, mirror: Mirror, refresher: Refresher) -> None:
-        """Take where to look."""
+        """Take what shows the outcome of a write."""
         self._journal = journal
         self._mirror = mirror
         self._refresher = refresher
@@ -57,7 +58,10 @@ class Resolver:
         return intent.ended_at + self._refresher.resend_after_ms
 
     def is_final(self, entry: Entry) -> bool:
-        """Whether a COMPLETE full scan began late enough to decide (rules 3 and 15)."""
+        """Whether a COMPLETE full scan began late enough to decide (rules 3 and 15).
+
+        Until then, a write that no list shows may still arrive, or the lists may lag behind it.
+        """
         assert entry.intent is not None, "only a doubt is resolved"
         return self._full_scan_at(entry) >= self.deadline(entry.intent)
 
@@ -68,45 +72,50 @@ class Resolver:
         effect = EFFECTS[intent.operation]
         if effect is Effect.CREATE:
             return self._resolve_creation(entry, intent)
-        if entry.remote_id is None:
-            return Verdict(Finding.UNTELLABLE if self.is_final(entry) else Finding.OPEN)
+        if entry.remote_id is None:  # a row of ours whose id no response and no list has shown
+            return Verdict(Finding.UNDECIDABLE if self.is_final(entry) else Finding.OPEN)
         if effect is Effect.REMOVE:
             return self._resolve_removal(entry, entry.remote_id)
         return self._resolve_change(entry, intent, entry.remote_id)
 
     def _full_scan_at(self, entry: Entry) -> int:
-        # A creation is absent only if no facility has it.
+        # A creation is absent only if it is in no facility's list.
         effect = EFFECTS[entry.intent.operation] if entry.intent else None
         facility = None if effect is Effect.CREATE else entry.facility_id
         return self._refresher.full_scan_at(entry.stream, facility)
 
     def _resolve_creation(self, entry: Entry, intent: Intent) -> Verdict:
-        found = self._find_new(entry)
+        # Rule 14: a row with our externalId, or a calendar with its name, is the new row.
+        found = self._row_with_key(entry)
         if found is not None:
             return Verdict(Finding.LANDED, found.id)
+        # Rule 15: lists that show such keys, and do not show this one, show that it is absent.
         if entry.stream == CALENDARS or self._mirror.shows_our_numbers(entry.stream):
-            finding = Finding.NOT_LANDED if self.is_final(entry) else Finding.OPEN
-            return Verdict(finding)
-        # The lists may hide externalId, of all rows or only of ours (rules 21 to 23).
+            return Verdict(Finding.NOT_LANDED if self.is_final(entry) else Finding.OPEN)
+        # Otherwise lists may hide externalId, so only the booking's identity can recognise it. A
+        # journal of the first format did not store that.
         if intent.person is None and intent.place is None:
-            # A journal of the first format did not store the booking's identity.
-            return Verdict(Finding.UNTELLABLE if self.is_final(entry) else Finding.OPEN)
-        alike = [
+            return Verdict(Finding.UNDECIDABLE if self.is_final(entry) else Finding.OPEN)
+        candidates = [
             seen
             for seen in self._mirror.alike(entry.stream, intent.person, intent.place)
-            if seen.first_seen_at > intent.sent_at and self._is_free(entry, seen)
+            if seen.first_seen_at > intent.sent_at and self._is_unowned(entry, seen)
         ]
-        same = [s for s in alike if (s.person, s.place) == (intent.person, intent.place)]
+        # Rule 21: a new row with the same person and the same place is the booking. If there are
+        # several, they are identical bookings, and any of them will do.
+        same = [s for s in candidates if (s.person, s.place) == (intent.person, intent.place)]
         if same:
             return Verdict(Finding.LANDED, min(seen.id for seen in same))
         if not self.is_final(entry):
             return Verdict(Finding.OPEN)
-        return Verdict(Finding.UNTELLABLE if alike else Finding.NOT_LANDED)
+        # Rule 23: a new row with the same person or place may be the booking, changed by somebody.
+        return Verdict(Finding.UNDECIDABLE if candidates else Finding.NOT_LANDED)
 
-    def _find_new(self, entry: Entry) -> Seen | None:
+    def _row_with_key(self, entry: Entry) -> Seen | None:
+        """Return the row that has the entry's ``externalId`` or, for a calendar, its name."""
         if entry.external_id is not None:
-            held = self._mirror.holders(entry.stream, entry.external_id)
-            return held[0] if held else None
+            holders = self._mirror.holders(entry.stream, entry.external_id)
+            return holders[0] if holders else None
         kind, _, rest = entry.key.partition(":")
         if kind != "name":
             return None
@@ -114,8 +123,8 @@ class Resolver:
         named = self._mirror.named(entry.stream, int(facility), name)
         return named[0] if named else None
 
-    def _is_free(self, entry: Entry, seen: Seen) -> bool:
-        """Whether a row shows no number and belongs to no other key (rule 21)."""
+    def _is_unowned(self, entry: Entry, seen: Seen) -> bool:
+        """Whether a row shows no ``externalId`` and belongs to no other key (rule 21)."""
         owner = self._journal.get(entry.stream, f"id:{seen.id}")
         return seen.row.get("externalId") is None and (owner is None or owner.key == entry.key)
 
@@ -124,34 +133,39 @@ class Resolver:
             return Verdict(Finding.LANDED, row_id)
         if not self.is_final(entry):
             return Verdict(Finding.OPEN, row_id)
+        # The mirror may have kept a row that the full scan did not list: see `is_gone`.
         return Verdict(Finding.LANDED if self.is_gone(entry) else Finding.NOT_LANDED, row_id)
 
     def is_gone(self, entry: Entry) -> bool:
-        """Whether the lists that were read for a row since its request do not show it.
+        """Whether no list that was read since a row's request shows the row.
 
-        Within the row's window the mirror keeps what such a list does not show.
+        The mirror cannot tell: within the row's window it keeps a row that lists do not show.
         """
         return self._refresher.rows.shown(entry.stream, entry.remote_id or 0) is None
 
     def _resolve_change(self, entry: Entry, intent: Intent, row_id: int) -> Verdict:
+        # Rule 14: the row has the value that was sent. A single list decides, however early.
         shown = self._refresher.rows.shown(entry.stream, row_id)
         if shown is not None and self._shows(shown, intent.intended):
             return Verdict(Finding.LANDED, row_id, by_value=True)
         if not self.is_final(entry):
             return Verdict(Finding.OPEN, row_id)
+        # The full scan did not list the row: it is cancelled and hidden, or removed. If it was to
+        # be cancelled, that is what was wanted either way.
         if shown is None or shown.started_at < self.deadline(intent):
-            # The full scan did not list it. A row that was to be cancelled is gone either way.
-            cancelled = intent.intended.get("status") == self._journal.digest(CANCELLED)
-            return Verdict(Finding.LANDED if cancelled else Finding.NOT_LANDED, row_id)
+            cancels = intent.intended.get("status") == self._journal.digest(CANCELLED)
+            return Verdict(Finding.LANDED if cancels else Finding.NOT_LANDED, row_id)
+        # A third value: somebody changed the row, before our write or after it.
         if not self._shows(shown, intent.before):
-            return Verdict(Finding.UNTELLABLE, row_id)
-        # The earlier value: it never landed, or it did and a person undid it (rule 15). Only
-        # lastSync tells these apart. Without it a second e-mail is the greater harm.
+            return Verdict(Finding.UNDECIDABLE, row_id)
+        # Rule 15: the earlier value. The write never arrived, or it did and a person undid it. Only
+        # lastSync can distinguish these. If it cannot be trusted, a status change is not repeated:
+        # a second e-mail to the patient is worse than a reject.
         touched = self._refresher.was_touched(
             entry.stream, entry.facility_id, row_id, intent.sent_at
         )
         if touched or (touched is None and EFFECTS[intent.operation] is Effect.STATUS):
-            return Verdict(Finding.UNTELLABLE, row_id)
+            return Verdict(Finding.UNDECIDABLE, row_id)
         return Verdict(Finding.NOT_LANDED, row_id)
 
     def _shows(self, shown: Shown, values: Mapping[str, str]) -> bool:

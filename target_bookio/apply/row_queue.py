@@ -31,7 +31,8 @@ class RowState(StrEnum):
     HELD = "held"
     """Lists may be late, so the row's state is unknown (rule 6)."""
     PARKED = "parked"
-    """The record equals an earlier one of the row: history, unless it is the last (rule 11)."""
+    """The record equals an earlier one of the row: history, unless it is the last (rule 11).
+    It waits for the end of the input, or for a later record."""
 
 
 class RowQueue:
@@ -102,12 +103,12 @@ class RowQueue:
 
     @property
     def needs_look(self) -> bool:
-        """Whether lists should be read at once, and were not yet."""
-        looked_for = {RowState.IN_DOUBT, RowState.VERIFYING, RowState.UNLISTED}
-        return self.state in looked_for and self.looks == 0
+        """Whether the lists should be read for it now, before any wait."""
+        needing = {RowState.IN_DOUBT, RowState.VERIFYING, RowState.UNLISTED}
+        return self.state in needing and self.looks == 0
 
     def looked(self) -> None:
-        """Take note that the lists are read for it."""
+        """Record that the lists were read for it."""
         self.looks += 1
 
     def finish(self) -> Desired:
@@ -120,10 +121,11 @@ class RowQueue:
     def note_plan(self, plan: Plan, desired: Desired) -> None:
         """Store the plan of the first record."""
         self.plan, self.desired = plan, desired
+        # Once a request is carried out, later plans may no longer contain these fields.
         self.fixed = plan.fixed or self.fixed
 
     def start(self, key: str, step: Step, overlaps: tuple[str, ...]) -> None:
-        """Take note that a request is committed under an entry's key."""
+        """Record that a request is committed under an entry's key."""
         self.key, self.step = key, step
         self.overlaps = overlaps or self.overlaps
         self.looks = 0
@@ -135,8 +137,8 @@ class RowQueue:
         return self.plan is None or len(self.plan.steps) == 1
 
     def step_done(self, changes: Iterable[tuple[str, str | None, str | None]]) -> None:
-        """Take note that the request in flight was carried out."""
-        assert self.step is not None, "a step is done only after it was started"
+        """Record that the request in flight was carried out."""
+        assert self.step is not None, "only a started step can be done"
         self.operations.append(self.step.operation)
         self.sent_fields[self.step.operation] = tuple(sorted(self.step.body or {}))
         self.changes.extend(changes)
@@ -154,9 +156,9 @@ class RowQueue:
         self.state = RowState.IN_DOUBT
 
     def inherit_doubt(self, key: str) -> None:
-        """Take note that an earlier run left a request without an outcome."""
+        """Record that an earlier run left a request without an outcome."""
         self.key = key
-        self.looks = 1  # the run resolves all of them when it starts
+        self.looks = 1  # `Reconciler.start` reads the lists for all of them at once
         self.state = RowState.IN_DOUBT
 
     def verify(self, error: BookioError) -> None:

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 class RowQueues:
-    """Every queue that is not done. Changed by the reconciler's thread alone."""
+    """Every queue that is not done. Changed only by the reconciler's thread."""
 
     def __init__(self) -> None:
         """Start empty."""
         self._live: dict[RowQueue, None] = {}
-        """In the order in which they began."""
+        """In the order of their first records."""
         self._by_name: dict[tuple[str, str], RowQueue] = {}
         """The queue of each name of a row, such as ``id:17``, by stream and name."""
         self._ready: OrderedDict[RowQueue, None] = OrderedDict()
         """Those whose first record can be planned, in order, each once."""
 
     def __iter__(self) -> Iterator[RowQueue]:
-        """Return a copy of the queues: the loop may end some, or begin others."""
+        """Iterate over a copy of the queues: the loop may end some, or begin others."""
         return iter(list(self._live))
 
     def __len__(self) -> int:
@@ -45,19 +45,15 @@ class RowQueues:
         return queue
 
     def enqueue(self, desired: Desired, names: Collection[str]) -> None:
-        """Queue a record behind those of its row, which has all these names.
-
-        1. No queue has one of the names: the record begins a queue.
-        2. One has: the record joins it.
-        3. Several have, because this record is the first with both numbers of its row. They
-           become one. A queue that waits for an answer or a list goes on, and takes over the rest.
-        """
+        """Queue a record behind those of its row, which has all these names."""
         stream = desired.stream
-        found = {self._by_name.get((stream, name)): None for name in names}
-        found.pop(None, None)
-        queues = [queue for queue in found if queue is not None]
-        if not queues:
-            queues = [RowQueue(stream, names)]
+        found = dict.fromkeys(self._by_name.get((stream, name)) for name in names)
+        # 1. No queue has one of the names: the record begins a queue.
+        # 2. One has: the record joins it.
+        queues = [queue for queue in found if queue is not None] or [RowQueue(stream, names)]
+        # 3. Several have, because this record is the first with both numbers of its row: they
+        #    become one. One that waits for a response or a list remains, so that its wait is kept,
+        #    and takes over the records of those that do not.
         queue, *others = sorted(queues, key=lambda queue: queue.state is RowState.READY)
         for other in others:
             if other.state in {RowState.READY, RowState.PARKED}:
@@ -65,7 +61,7 @@ class RowQueues:
                 self.drop(other)
         queue.add(desired, names)
         self._register(queue)
-        # The parked record turns out to be history: a later record came (rule 11).
+        # Rule 11: a later record shows that a parked one was history, so plan both.
         if queue.state in {RowState.READY, RowState.PARKED}:
             self.make_ready(queue)
 
@@ -81,7 +77,7 @@ class RowQueues:
         self._ready[queue] = None
 
     def unpark(self) -> None:
-        """Release records that waited for a later one, because none can come now (rule 11)."""
+        """Release records that waited for a later one: none can arrive any more (rule 11)."""
         for queue in self._live:
             if queue.state is RowState.PARKED:
                 self.make_ready(queue)
@@ -95,7 +91,7 @@ class RowQueues:
                 del self._by_name[queue.stream, name]
 
     def drop_done(self) -> None:
-        """Forget the queues for which nothing waits."""
+        """Forget the queues in which nothing waits."""
         for queue in self:
             if queue.is_done:
                 self.drop(queue)

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import RESOURCES
 from bookio_api.errors import BookioError, OutcomeUnknownError
-from target_bookio.plan.operations import Effect, Step
+from target_bookio.effects import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from bookio_api.client import BookioClient
+    from target_bookio.plan.operations import Step
 
 
 class Shipment(NamedTuple):
     """One request that is committed to the journal."""
 
     ticket: int
-    """Which of the caller's requests it is."""
+    """Identifies the request to the caller."""
     stream: str
     step: Step
     row_id: int | None
@@ -34,7 +35,7 @@ class Result(NamedTuple):
 
     ticket: int
     row_id: int | None
-    """The row's id; of a new row only if the response contains it (U)."""
+    """The row's id; for a new row only if the response contains it (U)."""
     error: BookioError | None = None
     server_time_ms: int | None = None
     was_sent: bool = True
@@ -53,14 +54,15 @@ class Sender:
         """Filled by the threads, emptied by `receive`."""
         self._threads = [Thread(target=self._run, name=f"write-{n}") for n in range(concurrency)]
         self._is_stopped = False
-        """Set by the owner's thread, read by all: what has not begun is not sent."""
+        """Set by the owner's thread, read by all; a thread that finds it set sends nothing more."""
+        # Twice the threads: each has a request in flight, and finds the next one committed.
         self.max_ahead = 2 * concurrency
-        """Maximum committed requests, which a kill can leave in doubt."""
+        """Maximum committed requests, which a kill can leave in doubt (rule 12)."""
         self.answer_s = 0.0
-        """Time to the last response. Set by the threads."""
+        """How long the last response took. Set by the threads, as a hint for when to commit."""
 
     def start(self) -> None:
-        """Start the threads, unless they run."""
+        """Start the threads, if they are not running yet."""
         for thread in self._threads:
             if thread.ident is None:
                 thread.start()
@@ -71,7 +73,7 @@ class Sender:
             self._shipments.put(shipment)
 
     def withdraw(self, shipments: Iterable[Shipment]) -> None:
-        """Answer at once that nothing was sent."""
+        """Return results for requests that are not to be sent."""
         for shipment in shipments:
             self._results.put(Result(shipment.ticket, shipment.row_id, was_sent=False))
 
@@ -108,7 +110,8 @@ class Sender:
             return self._call(shipment)
         except BookioError as error:
             return Result(shipment.ticket, shipment.row_id, error)
-        except BaseException as error:  # noqa: BLE001 - nobody else would hear of it
+        except BaseException as error:  # noqa: BLE001 - or the caller would wait indefinitely
+            # The request may have been sent, so its outcome is unknown.
             msg = f"{shipment.step.operation}: unexpected {type(error).__name__}"
             return Result(shipment.ticket, shipment.row_id, OutcomeUnknownError(msg))
 
@@ -129,10 +132,10 @@ class DryRunSender(Sender):
     _last_id = 0
 
     def start(self) -> None:
-        """Need no thread."""
+        """Start nothing: there are no requests."""
 
     def send(self, shipments: Iterable[Shipment]) -> None:
-        """Answer at once."""
+        """Return a result for each request at once."""
         for shipment in shipments:
             row_id = shipment.row_id
             if shipment.step.effect is Effect.CREATE:

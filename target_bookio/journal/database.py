@@ -106,18 +106,18 @@ class Database:
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run one statement, and return its rows."""
-        self._settle()
+        self._join_commit()
         return self._execute(sql, values)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run one statement for many rows."""
-        self._settle()
+        self._join_commit()
         with self._in_one_line():
             self._db.executemany(sql, rows)
 
     def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a statement one by one, where they may be too many for a list."""
-        self._settle()
+        self._join_commit()
         with self._in_one_line():
             yield from self._db.execute(sql, values)
 
@@ -142,7 +142,7 @@ class Database:
 
     def commit(self) -> None:
         """Flush everything executed since the last commit to the disk."""
-        self._settle()
+        self._join_commit()
         self._commit()
 
     def commit_then(self, done: Callable[[bool], None]) -> None:
@@ -150,8 +150,8 @@ class Database:
 
         If it did not, the owner's thread gets the error from whatever it does next.
         """
-        self._settle()
-        self._pending = self._committer.submit(self._commit_and_tell, done)
+        self._join_commit()
+        self._pending = self._committer.submit(self._commit_and_call, done)
 
     def wait_for_commit(self) -> None:
         """Wait until no commit is under way, whatever comes of it."""
@@ -170,13 +170,13 @@ class Database:
         finally:
             self._db.close()
 
-    def _settle(self) -> None:
+    def _join_commit(self) -> None:
         """Wait for the commit that is under way, and raise what it raised."""
         if self._pending is not None:
             self._pending.result()
             self._pending = None
 
-    def _commit_and_tell(self, done: Callable[[bool], None]) -> None:
+    def _commit_and_call(self, done: Callable[[bool], None]) -> None:
         has_succeeded = False
         try:
             self._commit()
@@ -214,7 +214,8 @@ class Database:
                 what = "it is not a target-bookio journal, but another program's database"
                 raise fault(self.path, what, "check journal_path")
             if tables and version > SCHEMA_VERSION:
-                what = f"it is of a newer target-bookio (format {version}, not {SCHEMA_VERSION})"
+                formats = f"format {version}, not {SCHEMA_VERSION}"
+                what = f"it was written by a newer target-bookio ({formats})"
                 raise fault(self.path, what, "update target-bookio")
             # WAL: a commit is one flush, and a kill at any moment loses no commit. FULL: each
             # commit is flushed, or a power cut could forget a write that Bookio has received.
@@ -248,8 +249,7 @@ class Database:
             self._set_about(_LOCKED_KEY, lock(key, account.auth_token))
             self._execute("DELETE FROM about WHERE name = ?", (_SALT,))
         if proof != account.auth_token:
-            logger.info("the journal now belongs to the new auth_token; "
-                        "previous_auth_token is not needed any more")  # fmt: skip
+            logger.info("the journal belongs to the new auth_token; remove previous_auth_token")
         return key
 
     def _check_wal(self, *, had_wal: bool) -> None:

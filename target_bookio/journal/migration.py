@@ -66,10 +66,9 @@ def _new_entry(row: tuple[object, ...]) -> tuple[object, ...]:
             before=before,
             wish=desired,
         )
-    return (
-        stream, key, facility_id, remote_id, external_id, _text(agreed), past,
-        intent and _text(intent._asdict()), noted_at,
-    )  # fmt: skip
+    written = intent and _text(intent._asdict())
+    ids = stream, key, facility_id, remote_id, external_id
+    return (*ids, _text(agreed), past, written, noted_at)
 
 
 def _operation(steps: list[str]) -> str:

@@ -26,8 +26,19 @@ MAX_KNOWN = 5_000
 """Maximum entries in memory."""
 _NUMBERS = {"id": "remote_id", "externalId": "external_id"}
 """The column of each number that a key may be."""
-_COLUMNS = ("stream", "key", "facility_id", "remote_id", "external_id", "agreed", "asked", "past",
-            "written_at", "intent", "noted_at")  # fmt: skip
+_COLUMNS = (
+    "stream",
+    "key",
+    "facility_id",
+    "remote_id",
+    "external_id",
+    "agreed",
+    "asked",
+    "past",
+    "written_at",
+    "intent",
+    "noted_at",
+)
 
 
 class Journal:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from target_bookio.effects import Effect
 from target_bookio.journal.table import Table
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Trial(NamedTuple):
     """A write that an incremental list must show."""
 
     row_id: int
-    kind: str
+    kind: Effect
     sent_at: int
 
 
@@ -67,8 +68,9 @@ class Windows:
         self._db = db
         columns = ("stream", "row_id", "facility_id", "sent_at", "answered_at", "before")
         self._table = Table(db, "windows", (*columns, "quarantined"), _row)
-        self._trials: list[tuple[str, int, int, str, int, int]] = []
-        self._trials_noted: Counter[tuple[str, int | None, str]] = Counter()
+        self._trials: list[tuple[str, int, int, Effect, int, int]] = []
+        """Trials that are not in the file yet."""
+        self._trials_noted: Counter[tuple[str, int | None, Effect]] = Counter()
         self._known: dict[tuple[str, int], Window | None] = {}
 
     def load(self, stream: str, ids: Iterable[int]) -> None:
@@ -125,8 +127,8 @@ class Windows:
     def restart(self, now_ms: int) -> None:
         """Restart every window: Bookio's clock went back, or is unknown (rule 1)."""
         self.flush()
-        self._db.execute("UPDATE windows SET answered_at = ?, sent_at = min(sent_at, ?)",
-                         (now_ms, now_ms))  # fmt: skip
+        update = "UPDATE windows SET answered_at = ?, sent_at = min(sent_at, ?)"
+        self._db.execute(update, (now_ms, now_ms))
         self._db.execute("DELETE FROM trials")
         self._known.clear()
 
@@ -144,12 +146,12 @@ class Windows:
             facility = ANYWHERE if facility_id is None else facility_id
             self._trials.append((stream, trial.row_id, facility, *trial[1:], now_ms))
 
-    def due_trials(self, stream: str, facility_id: int | None, answered_at: int) -> list[Trial]:
+    def trials_before(self, stream: str, facility_id: int | None, answered_at: int) -> list[Trial]:
         """Return the writes of a facility that a list must show by now."""
         self._flush_trials()
         return [
-            Trial(*row)
-            for row in self._db.execute(
+            Trial(row_id, Effect(kind), sent_at)
+            for row_id, kind, sent_at in self._db.execute(
                 "SELECT row_id, kind, sent_at FROM trials "
                 "WHERE stream = ? AND facility_id = ? AND answered_at < ?",
                 (stream, ANYWHERE if facility_id is None else facility_id, answered_at),
@@ -163,7 +165,9 @@ class Windows:
             "DELETE FROM trials WHERE stream = ? AND row_id = ? AND kind = ?", keys
         )
 
-    def trust(self, stream: str, facility_id: int | None, kind: str, *, is_trusted: bool) -> None:
+    def trust(
+        self, stream: str, facility_id: int | None, kind: Effect, *, is_trusted: bool
+    ) -> None:
         """Record whether ``lastSync`` returns writes of this kind; distrust is permanent."""
         self._db.execute(
             "INSERT INTO trust VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "

@@ -67,7 +67,7 @@ class Comparison(NamedTuple):
             return bool(theirs != FIRST_STATUS and (self.entry is not None or not is_named_by_id))
         return self.entry is None and not is_named_by_id and name != "dateTo"
 
-    def is_anothers(self, name: str) -> bool:
+    def differs_from_agreed(self, name: str) -> bool:
         """Whether Bookio's value is known to differ from the one last agreed."""
         agreed, theirs = self.agreed.get(name), self.row.get(name)
         return agreed is not None and theirs is not None and agreed != self.digest(theirs)

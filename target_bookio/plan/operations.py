@@ -3,62 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import BLOCKED_TIMES, CALENDARS, FIRST_STATUS, RESERVATIONS, RESOURCES
+from target_bookio.effects import EFFECTS, Effect
 
 if TYPE_CHECKING:
     from target_bookio.desired import Desired
 
 Row = Mapping[str, Any]
-"""A row in the mirror's form."""
+"""A row in the mirror's form: `listed_row.mirrored`."""
 
 Digest = Callable[[object], str]
 """A keyed hash of a JSON value."""
 
 
-class Effect(StrEnum):
-    """What a request changes."""
-
-    CREATE = "create"
-    TERM = "term"
-    STATUS = "status"
-    SYNC = "sync"
-    REMOVE = "remove"
-    MODIFY = "modify"
-    END = "end"
-
-
-EFFECTS = {
-    "confirm_sync": Effect.SYNC,
-    "change_reservation_term": Effect.TERM,
-    "change_blocked_time_term": Effect.TERM,
-    "change_reservation_status": Effect.STATUS,
-    "modify_calendar": Effect.MODIFY,
-    "end_calendar": Effect.END,
-    **{resource.create: Effect.CREATE for resource in RESOURCES.values() if resource.create},
-    **{resource.remove: Effect.REMOVE for resource in RESOURCES.values() if resource.remove},
-}
-
 _DIGESTED = {
     RESERVATIONS: (
-        "name", "surname", "email", "phone", "locale", "serviceId", "facilityId", "note",
+        "name",
+        "surname",
+        "email",
+        "phone",
+        "locale",
+        "serviceId",
+        "facilityId",
+        "note",
     ),
     BLOCKED_TIMES: ("facilityId", "note"),
     CALENDARS: (),
-}  # fmt: skip
-"""The fixed fields in the order in which journals digest them. Never change it: a journal that
-was written years ago would treat every row as another one."""
-
+}
+"""The fixed fields, in the order in which journals digest them. Never change it: with an older
+journal, every row would seem to have other values than at its creation."""
 
 _CHANGED = {
     operation: fields
     for resource in RESOURCES.values()
     for operation, fields in resource.changes.items()
 }
-"""The fields that may differ after each operation."""
+"""The fields that each operation may change."""
 
 
 class Step(NamedTuple):
@@ -75,14 +58,14 @@ class Step(NamedTuple):
 
     @property
     def changed(self) -> tuple[str, ...]:
-        """Fields that may differ after the step."""
+        """The fields that it may change."""
         return _CHANGED.get(self.operation, ())
 
 
 def intended(step: Step, digest: Digest) -> dict[str, str]:
-    """Return what later shows whether a step was carried out: digests by field.
+    """Return what shows later whether a step was carried out: digests by field.
 
-    What Bookio decides, such as the end of a moved reservation, is empty.
+    The digest is empty for a value that Bookio decides, such as the end of a moved reservation.
     """
     body = step.body or {}
     wanted = {name: body[name] for name in step.changed if name in body}
@@ -107,9 +90,9 @@ def after(step: Step, row: Row | None, row_id: int | None) -> Row | None:
     if step.effect is Effect.CREATE:
         status = {"status": FIRST_STATUS} if step.operation == "create_reservation" else {}
         return {**status, **(step.body or {}), "id": row_id}
-    done = {**(row or {}), **{name: (step.body or {}).get(name) for name in step.changed
-                              if name in (step.body or {})}}  # fmt: skip
-    return {name: value for name, value in done.items() if value is not None}
+    # The body may have other fields, such as a cancellation's reason, which no row shows.
+    sent = {name: value for name, value in (step.body or {}).items() if name in step.changed}
+    return {name: value for name, value in {**(row or {}), **sent}.items() if value is not None}
 
 
 def without_ids(value: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -128,6 +111,9 @@ def fixed_values(desired: Desired) -> list[Any]:
 
 @lru_cache(maxsize=1_000, typed=True)
 def plain(value: object) -> str:
-    """Return a value in the form that journals have always digested: no blanks, case, dashes."""
+    """Return a value in the form that journals have always digested.
+
+    Without blanks and case; and without dashes and slashes if it begins like a phone number.
+    """
     text = "".join(str(value).split()).casefold()
     return text.replace("-", "").replace("/", "") if text[:1] in "+0123456789" else text

@@ -104,7 +104,7 @@ class Planner(NamedTuple):
             return calendars.ending(desired, row)
         if row.get("status") == CANCELLED:
             return UNCHANGED
-        others = tuple(filter(sides.is_anothers, PERSONS_FIELDS))
+        others = tuple(filter(sides.differs_from_agreed, PERSONS_FIELDS))
         if others and not self.source_wins:
             message = "somebody changed it in Bookio since it was written"
             return Plan(PlanKind.CONFLICT, (), message, disputed=others)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +11,10 @@ from bookio_api.localtime import to_wall
 from target_bookio.plan.same_meaning import canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from zoneinfo import ZoneInfo
+
+    from target_bookio.plan.operations import Digest
 
 FIXED = "fixed"
 """Key of a mirrored row's digests of the fields that no operation changes."""
@@ -27,8 +29,6 @@ _OPEN = {
 _OPEN_OF_OTHERS = ("id", "externalId", "facilityId", *TERM)
 PERSON = ("name", "surname", "email", "phone")
 """With facility, service and start these identify a booking where ``externalId`` is hidden."""
-
-Digest = Callable[[object], str]
 
 
 class Identity(NamedTuple):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from target_bookio.refresh.listed_row import FIXED
 
-Row = Mapping[str, Any]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_bookio.plan.operations import Digest, Row
+
 REMOVED = "removed"
 """In a window: we removed the row, so a list that shows it is late."""
 _NEVER_CHANGES = frozenset({"id", "facilityId", "serviceId", FIXED})
@@ -28,7 +31,7 @@ def merge(
     old: Row | None,
     listed: Row,
     before: Mapping[str, tuple[str, ...]],
-    digest: Callable[[object], str],
+    digest: Digest,
 ) -> Merged:
     """Merge a listed row into the mirrored one.
 

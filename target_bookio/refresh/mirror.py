@@ -6,7 +6,6 @@ patient it stores only keyed digests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -16,14 +15,24 @@ from target_bookio.journal.table import Table
 from target_bookio.journal.windows import ANYWHERE
 
 if TYPE_CHECKING:
-    from target_bookio.journal.store import Journal
+    from collections.abc import Iterable, Iterator
 
-Row = Mapping[str, Any]
-"""A row as it is mirrored: `listed_row.mirrored`."""
+    from target_bookio.journal.store import Journal
+    from target_bookio.plan.operations import Row
 
 MAX_KNOWN = 5_000
-_COLUMNS = ("stream", "id", "facility_id", "external_id", "body", "person", "place",
-            "first_seen_at", "shows_external_id")  # fmt: skip
+"""Maximum rows in memory."""
+_COLUMNS = (
+    "stream",
+    "id",
+    "facility_id",
+    "external_id",
+    "body",
+    "person",
+    "place",
+    "first_seen_at",
+    "shows_external_id",
+)
 
 
 class Seen(NamedTuple):

@@ -126,7 +126,7 @@ class Refresher:
         """
         started = self._clock.now_ms()
         feed = self._mirror.feed(stream, facility.id)
-        trials = self._trust.due(stream, facility, started)
+        trials = self._trust.trials(stream, facility, started)
         full = full or self._is_renewal_due(stream, feed, started)
         missing: list[Trial] | None = []
         if not (feed and feed.asked_at and self._trust.can_ask_for_changes(stream, facility)):

@@ -8,12 +8,14 @@ from bookio_api.contract import CANCELLED
 from target_bookio.journal.windows import Window
 from target_bookio.refresh.listed_row import identity, mirrored
 from target_bookio.refresh.merge import merge
-from target_bookio.refresh.mirror import Mirror, Row, Seen
+from target_bookio.refresh.mirror import Seen
 
 if TYPE_CHECKING:
     from bookio_api.facilities import Facilities, Facility
     from target_bookio.journal.store import Journal
+    from target_bookio.plan.operations import Row
     from target_bookio.refresh.holds import Holds
+    from target_bookio.refresh.mirror import Mirror
 
 
 class Shown(NamedTuple):

@@ -33,10 +33,10 @@ class Trust:
             and not self._windows.is_distrusted(stream, facility.id)
         )
 
-    def due(self, stream: str, facility: Facility, started: int) -> list[Trial]:
+    def trials(self, stream: str, facility: Facility, started: int) -> list[Trial]:
         """Return the writes that a list read now must show."""
         answered_before = started - self._resend_after_ms
-        return self._windows.due_trials(stream, facility.id, answered_before)
+        return self._windows.trials_before(stream, facility.id, answered_before)
 
     def end(self, stream: str, trials: list[Trial]) -> None:
         """End trials without a verdict, because no request could have returned their rows."""

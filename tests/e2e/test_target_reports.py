@@ -183,7 +183,7 @@ def test_a_failed_check_for_overlaps_stops_nothing(target: Target, clinic: Sandb
     clinic.behave(forbid=["list_calendars"])
     done = target([target.booking(0)], on_overlap="reject")
     assert done.code == 0, done.stderr
-    assert "overlaps cannot be looked for" in done.stderr
+    assert "overlaps cannot be checked" in done.stderr
 
 
 def test_a_connection_test_says_which_writes_are_allowed(target: Target) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from target_bookio.effects import Effect
 from target_bookio.journal.account import Account
 from target_bookio.journal.database import Database
 from target_bookio.journal.entry import EXISTS, Entry, Intent, IntentState
@@ -91,6 +92,6 @@ def test_a_second_window_extends_the_first(journal: Journal) -> None:
 def test_distrust_is_permanent(journal: Journal) -> None:
     """Rule 8: a list that has missed a write is not trusted again."""
     for is_trusted in (True, False, True):
-        journal.windows.trust("reservations", 1, "term", is_trusted=is_trusted)
+        journal.windows.trust("reservations", 1, Effect.TERM, is_trusted=is_trusted)
     assert journal.windows.is_distrusted("reservations", 1)
     assert not journal.windows.is_distrusted("reservations", 2)
