@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -21,10 +21,12 @@ from bookio_api.responses import Response, parse_response, row_id, rows_in, whol
 from bookio_api.scan.pages import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bookio_api.contract import Operation
     from bookio_api.responses import JsonObject, RawResponse
+
+T = TypeVar("T")
 
 DEFAULT_POLICY = RetryPolicy()
 MAX_ROWS = 100_000
@@ -53,8 +55,12 @@ class BookioClient:
         request_timeout: float = 30,
         endpoint_overrides: Mapping[str, str] | None = None,
         retry_policy: RetryPolicy = DEFAULT_POLICY,
+        admit: Callable[[], object] | None = None,
     ) -> None:
-        """Check the settings; nothing is sent yet. Raises ``SettingsError``."""
+        """Check the settings; nothing is sent yet. Raises ``SettingsError``.
+
+        ``admit`` is called before each request, as in ``Transport``.
+        """
         self.operations = with_overrides(endpoint_overrides)
         self.api_url = _checked_url(api_url)
         self._in_language = urlencode({"lang": lang})
@@ -72,6 +78,7 @@ class BookioClient:
             timeout_s=float(request_timeout),
             per_second=float(requests_per_second or 0),
             policy=retry_policy,
+            admit=admit,
         )
 
     def call(
@@ -92,6 +99,20 @@ class BookioClient:
             op, self._request(op, path or {}, query or {}, body), self._parse
         )
 
+    def send(
+        self,
+        op: Operation,
+        parse: Callable[[Operation, RawResponse], T],
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> T:
+        """Send an operation that need not be one of ``contract``, and parse its response.
+
+        Raises the errors of ``bookio_api.errors``, as ``parse`` should.
+        """
+        return self._transport.send(op, self._request(op, {}, query or {}, body), parse)
+
     def list_page(self, operation: str, query: Mapping[str, Any]) -> Page:
         """Call a list operation once; every row of the page has an int64 as ``id``.
 
@@ -103,10 +124,10 @@ class BookioClient:
         pagination = response.data.get("pagination")
         total = pagination.get("total") if isinstance(pagination, dict) else None
         return Page(
-            _rows(op, response),
+            listed_rows(op, response),
             whole_number(total),
             response.server_time_ms,
-            reread=lambda: _rows(op, self._parse(op, raw)),
+            reread=lambda: listed_rows(op, self._parse(op, raw)),
         )
 
     def _parse_and_keep(self, op: Operation, raw: RawResponse) -> tuple[Response, RawResponse]:
@@ -137,7 +158,7 @@ class BookioClient:
         return Request(op.method, url, self._headers_with_body, _encoded(op, body))
 
 
-def _rows(op: Operation, response: Response) -> list[JsonObject]:
+def listed_rows(op: Operation, response: Response) -> list[JsonObject]:
     """Return the rows of a list, with integer ids.
 
     Raises ``ContractError`` if there is no list, it is too long, or a row has no id.

@@ -178,10 +178,15 @@ def parse_http_date(date: str | None) -> int | None:
     return moment if moment >= MIN_CLOCK_MS else None
 
 
+def is_overfull(body: bytes | bytearray) -> bool:
+    """Whether a body contains so many lists and objects that it must not be decoded."""
+    return len(body) > LARGE_BODY_BYTES and body.count(b"[") + body.count(b"{") > MAX_CONTAINERS
+
+
 def _result(decoder: BodyDecoder, op: Operation, raw: RawResponse) -> JsonObject:
     """Return ``result``, with a code beside it moved in."""
     status, headers, body = raw
-    if len(body) > LARGE_BODY_BYTES and body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
+    if is_overfull(body):
         msg = f"{op.name}: the response contains more than {MAX_CONTAINERS} lists and objects"
         raise ContractError(msg, operation=op.name, status=status)
     try:

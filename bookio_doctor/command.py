@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.console import Console
 from bookio_doctor.judgements import judge
 from bookio_doctor.probe import Probe
 from bookio_doctor.report import as_document, exit_code, show
-from bookio_doctor.survey import Survey
+from bookio_doctor.survey import survey
 from bookio_doctor.write_paths import WriteProbe, send_write_probes, write_probes
 from bookio_singer.command import OneLineCommand
 from bookio_singer.config import settings_of
@@ -24,8 +24,12 @@ from bookio_singer.settings import CONNECTION_SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bookio_doctor.finding import Finding
+
 VARIABLE_PREFIX = "TAP_BOOKIO_"
 """The doctor uses the tap's variables, because both talk to the same Bookio."""
+SETTINGS = {**CONNECTION_SETTINGS, "page_size": {"type": "integer"}}
+"""The settings of the tap that the doctor reads."""
 
 logger = logging.getLogger("bookio-doctor")
 
@@ -65,35 +69,35 @@ def doctor(
 ) -> int:
     """Send the requests, judge the responses, and print the report."""
     logging.basicConfig(format="%(asctime)s | %(levelname)-8s | %(name)s | %(message)s")
-    settings = settings_of(config, CONNECTION_SETTINGS, VARIABLE_PREFIX, checks_names=False)
+    settings = settings_of(config, SETTINGS, VARIABLE_PREFIX, checks_names=False)
     conceal(str(settings.get("auth_token") or "").strip())
-    document, code = examine(settings, form, writes=probe_writes, agreed=yes)
     if output is not None:
-        output.write_text(json.dumps(document, indent=2) + "\n")
-    return code
+        output.open("a").close()  # before any request, if it cannot be written
+    findings, document = examine(settings, writes=probe_writes, agreed=yes)
+    report = json.dumps(document, indent=2)
+    if output is not None:
+        output.write_text(f"{report}\n")
+    if form == "json":
+        click.echo(report)
+    else:
+        show(findings, document["questions"], document["ended_early"], Console())
+    return exit_code(findings)
 
 
 def examine(
-    settings: Mapping[str, object], form: str, *, writes: bool, agreed: bool
-) -> tuple[dict[str, object], int]:
-    """Run the examination and print it; return the report and the exit code."""
-    overrides: Mapping[str, str] = settings.get("endpoint_overrides") or {}  # type: ignore[assignment]
+    settings: Mapping[str, Any], *, writes: bool, agreed: bool
+) -> tuple[list[Finding], dict[str, Any]]:
+    """Run the examination; return the findings, and the report as JSON."""
+    requests = write_probes(settings.get("endpoint_overrides") or {}) if writes else []
     probe = Probe(settings)
     try:
-        requests = write_probes(overrides) if writes else []
         if requests and not agreed:
             _ask_for_consent(requests)
-        survey = Survey(probe, overrides)
-        survey.take()
-        findings = [*judge(survey), *send_write_probes(probe, requests)]
+        seen = survey(probe, settings)
+        findings = [*judge(seen), *send_write_probes(probe, requests)]
     finally:
         probe.close()
-    document = as_document(findings, probe.questions, survey.unanswered)
-    if form == "json":
-        click.echo(json.dumps(document, indent=2))
-    else:
-        show(findings, probe.questions, survey.unanswered, Console())
-    return document, exit_code(findings)
+    return findings, as_document(findings, probe.requests, seen.ended)
 
 
 def _ask_for_consent(requests: list[WriteProbe]) -> None:

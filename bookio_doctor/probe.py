@@ -1,204 +1,149 @@
-"""Sends one request at a time to Bookio: paced, counted, and within a deadline.
+"""Sends requests with the client's own parts: paced, counted, and within a minute.
 
-It decodes bodies as the client does (`bookio_api.decoding`), so that the doctor never calls
-unreadable what tap and target can read.
+What tap and target can read, the doctor calls readable, because the same code reads it. Only
+these differ: a request that fails is repeated once, because a hiccup says nothing about Bookio,
+and all of them together have a limit.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import replace
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
-import requests
-
-from bookio_api.contract import PRODUCTION_URL
-from bookio_api.decoding import BodyDecoder
-from bookio_api.errors import TransportError
+from bookio_api.client import listed_rows
+from bookio_api.decoding import BodyDecoder, is_html
+from bookio_api.errors import BookioError, ContractError, TransportError
+from bookio_api.http.deadlines import StoppedError
+from bookio_api.http.retries import RetryPolicy
+from bookio_api.responses import is_overfull, parse_response, rows_in
+from bookio_doctor.answers import Answer, Reply, data_of, outline_of
 from bookio_singer.settings import client_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_QUESTIONS = 60
-DEADLINE_S = 50.0
-"""For all requests together: a server that hangs costs less than a minute."""
+    from bookio_api.contract import Operation
+    from bookio_api.responses import RawResponse, Response
+    from bookio_doctor.answers import Outline
+
+MAX_REQUESTS = 60
+DEADLINE_S = 45.0
+"""For all requests together, from the first one on."""
 MAX_TIMEOUT_S = 10.0
-MAX_BODY_BYTES = 16 * 1024 * 1024
-_CHUNK_BYTES = 64 * 1024
-_MAY_PASS = frozenset({408, 421, 425, 429, 499, *range(500, 600)})
-"""Statuses of a server or proxy that may recover a moment later."""
-_PAUSE_S = 1.0
-"""Wait before a request is repeated."""
-
-
-class UnansweredError(TransportError):
-    """A request without a usable response; the message says why."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A response as it came."""
-
-    method: str
-    path: str
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-    document: Any
-    """The body as JSON; ``None`` if it is not JSON."""
-    asked_at: float
-    """When the response began, in epoch seconds of our clock."""
-    seconds: float
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """``result`` of the envelope, ``{}`` if there is none."""
-        envelope = self.document.get("result") if isinstance(self.document, dict) else None
-        return envelope if isinstance(envelope, dict) else {}
-
-    @property
-    def code(self) -> int | None:
-        """Bookio's error code, in any of its possible places (U)."""
-        top = self.document if isinstance(self.document, dict) else {}
-        for place in (self.result, top):
-            for name in ("errorCode", "code"):
-                value = place.get(name)
-                if isinstance(value, int | str) and str(value).isdecimal():
-                    return int(value)
-        return None
-
-    @property
-    def is_success(self) -> bool:
-        """Whether it is the envelope of a successful request."""
-        return self.status < 400 and self.result.get("success") is True  # noqa: PLR2004
+"""For one of them, so that a server that hangs costs less than a minute."""
+POLICY = RetryPolicy(max_attempts=2, max_wait_s=DEADLINE_S)
+"""A ``Retry-After`` is obeyed as long as there is time."""
 
 
 class Probe:
-    """The doctor's connection to Bookio.
+    """The doctor's connection to Bookio. It is used from one thread.
 
-    A failed read is repeated once, because a hiccup says nothing about Bookio. What fails
-    twice counts as an observation.
+    Another one, a timer, writes ``ended`` and closes the client when the time is up.
     """
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], *, deadline_s: float = DEADLINE_S) -> None:
         """Take the settings of a plugin. Raises ``SettingsError``; nothing is sent yet."""
-        client_from(settings).close()  # the client checks token and address
-        self._url = str(settings.get("api_url") or PRODUCTION_URL).strip().rstrip("/")
-        self._lang = settings.get("lang") or "en"
-        self._timeout_s = min(float(settings.get("request_timeout") or 30), MAX_TIMEOUT_S)
-        per_second = settings.get("requests_per_second")
-        self._interval_s = 1 / float(per_second) if per_second else 0.0
-        self._next_start = 0.0  # in time.monotonic()
-        self._session = requests.Session()
-        self._session.headers.update(
-            {
-                "Authorization": f"Bearer {settings['auth_token'].strip()}",
-                "Accept": "application/json",
-                "User-Agent": "singer-bookio doctor",
-            }
+        timeout_s = min(float(settings.get("request_timeout") or MAX_TIMEOUT_S), MAX_TIMEOUT_S)
+        self._client = client_from(
+            {**settings, "request_timeout": timeout_s, "max_concurrency": 1},
+            retry_policy=POLICY,
+            admit=self._admit,
         )
         self._decoder = BodyDecoder()
-        self._ends = time.monotonic() + DEADLINE_S
+        self._timer = Timer(deadline_s, self._end)
+        self._timer.daemon = True
+        self._sent_at = 0.0  # the latest request, in time.monotonic()
+        self.ended = ""
+        """Why nothing more is sent; empty while requests can be sent."""
+        self.requests = 0
+        """How many were sent, with those that were repeated."""
         self.replies: list[Reply] = []
-        self.questions = 0
+        """Every response, oldest first."""
 
-    def get(self, path: str, **query: object) -> Reply:
-        """Ask with GET. Raises ``UnansweredError``."""
-        return self.send("GET", path, query=query)
+    def get(self, operation: Operation, query: Mapping[str, object] | None = None) -> Answer:
+        """Ask for a list, with GET whatever the operation's method is. Nothing is raised."""
+        asked = replace(operation, method="GET")
+        return self._ask(asked, query=query or {})
 
-    def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, object] | None = None,
-        body: object = None,
-    ) -> Reply:
-        """Send a request without its ``None`` parameters. Raises ``UnansweredError``."""
-        params = {name: str(value) for name, value in (query or {}).items() if value is not None}
-        params = {"lang": self._lang, **params}
-        send = self._ask_again if method == "GET" else self._send_once
-        reply = send(method, path, params, body)
-        self.replies.append(reply)
-        return reply
-
-    def _ask_again(self, method: str, path: str, params: Mapping[str, str], body: object) -> Reply:
-        """Send a read; repeat it once if it fails."""
-        try:
-            reply = self._send_once(method, path, params, body)
-            if reply.status not in _MAY_PASS or not self._has_time:
-                return reply
-        except UnansweredError:
-            if not self._has_time:
-                raise
-        time.sleep(_PAUSE_S)
-        return self._send_once(method, path, params, body)
-
-    @property
-    def _has_time(self) -> bool:
-        return time.monotonic() + _PAUSE_S < self._ends and self.questions < MAX_QUESTIONS
-
-    def _send_once(self, method: str, path: str, params: Mapping[str, str], body: object) -> Reply:
-        if self.questions >= MAX_QUESTIONS:
-            msg = f"not sent: the limit of {MAX_QUESTIONS} requests is reached"
-            raise UnansweredError(msg)
-        time.sleep(max(0.0, min(self._next_start, self._ends) - time.monotonic()))
-        if time.monotonic() >= self._ends:
-            msg = "not sent: the time is up"
-            raise UnansweredError(msg)
-        self.questions += 1
-        self._next_start = time.monotonic() + self._interval_s
-        try:
-            return self._exchange(method, path, params, body)
-        except requests.exceptions.SSLError as error:
-            msg = "the TLS certificate is not trusted; for a private CA, set REQUESTS_CA_BUNDLE"
-            raise UnansweredError(msg) from error
-        except requests.Timeout as error:
-            msg = f"no response within {self._timeout_s:g} seconds"
-            raise UnansweredError(msg) from error
-        except (requests.RequestException, OSError) as error:
-            msg = "the server cannot be reached, or the connection broke; check api_url"
-            raise UnansweredError(msg) from error
+    def write(self, operation: Operation) -> Answer:
+        """Send a write that cannot change anything. Nothing is raised."""
+        return self._ask(operation, body=None if operation.method == "DELETE" else {})
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._timer.cancel()
+        self._client.close()
 
-    def _exchange(self, method: str, path: str, params: Mapping[str, str], body: object) -> Reply:
-        started = time.monotonic()
-        with self._session.request(
-            method,
-            self._url + path,
-            params=params,
-            json=body,
-            timeout=self._timeout_s,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            content = bytearray()
-            for chunk in response.iter_content(_CHUNK_BYTES):
-                content += chunk
-                # A server that trickles never hits the socket's timeout, so check the clock.
-                if time.monotonic() - started > self._timeout_s:
-                    raise requests.Timeout
-                if len(content) > MAX_BODY_BYTES:
-                    msg = f"{path}: the response is larger than {MAX_BODY_BYTES >> 20} MiB"
-                    raise UnansweredError(msg)
-            seconds = time.monotonic() - started
-            return Reply(
-                method,
-                path,
-                response.status_code,
-                response.headers,
-                bytes(content),
-                self._document(path, content, response.headers.get("Content-Type", "")),
-                time.time() - seconds,
-                seconds,
-            )
-
-    def _document(self, path: str, content: bytearray, content_type: str) -> Any:  # noqa: ANN401
+    def _ask(self, operation: Operation, **parts: Any) -> Answer:  # noqa: ANN401 - as the client takes them
+        replies_before, requests_before = len(self.replies), self.requests
+        response, error = None, None
         try:
-            return self._decoder.decode(content, content_type=content_type, source=path)
+            response = self._client.send(operation, self._parse, **parts)
+        except BookioError as failure:
+            error = failure
+        reply = self.replies[-1] if len(self.replies) > replies_before else None
+        if error is not None and reply is None and self.ended:
+            what = "no response until" if self.requests > requests_before else "not asked, because"
+            error = TransportError(f"{operation.name}: {what} {self.ended}")
+        if response is None or operation.rows is None:
+            return Answer(operation, reply, error)
+        return answer_with_list(operation, reply, response)
+
+    def _admit(self) -> None:
+        """Count a request, or refuse it."""
+        if self.requests == MAX_REQUESTS:
+            self.ended = f"the limit of {MAX_REQUESTS} requests was reached"
+        if self.ended:
+            raise StoppedError
+        if not self.requests:
+            self._timer.start()
+        self.requests += 1
+        self._sent_at = time.monotonic()
+
+    def _end(self) -> None:
+        self.ended = "the time was up"
+        self._client.close()
+
+    def _parse(self, operation: Operation, raw: RawResponse) -> Response:
+        """Record a response, and read it as the client does."""
+        seconds = time.monotonic() - self._sent_at
+        outline = self._outline(operation, raw)
+        asked_at = time.time() - seconds
+        self.replies.append(Reply(raw.status, raw.headers, outline, asked_at, seconds))
+        return parse_response(self._decoder, operation, raw)
+
+    def _outline(self, operation: Operation, raw: RawResponse) -> Outline:
+        if is_overfull(raw.body):
+            return "too many objects"
+        kind = raw.headers.get("Content-Type") or ""
+        try:
+            body = self._decoder.decode(raw.body, content_type=kind, source=operation.name)
         except (ValueError, RecursionError):
-            return None
+            return "HTML" if is_html(raw.body) else "no JSON" if raw.body else "nothing"
+        return outline_of(body)
+
+
+def answer_with_list(operation: Operation, reply: Reply | None, response: Response) -> Answer:
+    """Read the rows of a response as the client does."""
+    try:
+        rows_in(operation, response.data)
+    except ContractError as error:
+        return Answer(operation, reply, error)
+    pagination = response.data.get("pagination")
+    total = pagination.get("total") if isinstance(pagination, dict) else None
+    key = _rows_key(operation, response, reply)
+    try:
+        rows = listed_rows(operation, response)
+    except ContractError as error:
+        return Answer(operation, reply, error, has_list=True, rows_key=key, total=total)
+    return Answer(operation, reply, None, has_list=True, rows=rows, rows_key=key, total=total)
+
+
+def _rows_key(operation: Operation, response: Response, reply: Reply | None) -> str:
+    """Return the name of the list in ``data``, or nothing if ``data`` itself is the list."""
+    if reply is not None and not isinstance(data_of(reply.outline), dict):
+        return ""
+    lists = [name for name, value in response.data.items() if isinstance(value, list)]
+    return operation.rows if operation.rows in lists else lists[0]

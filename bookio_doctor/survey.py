@@ -1,34 +1,38 @@
-"""Asks Bookio what the assumptions need, and keeps the responses for ``judgements``."""
+"""Asks Bookio what the assumptions need. A failure is an observation, so nothing is raised."""
 
 from __future__ import annotations
 
-import re
 import time
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
 
-from bookio_api.contract import MAX_PAGE_SIZE, OPERATIONS, RESOURCES
-from bookio_api.decoding import is_html
-from bookio_api.errors import Code, SettingsError
-from bookio_api.localtime import DEFAULT_TIMEZONE, to_epoch_ms, zone
+from bookio_api.contract import FACILITIES, MAX_PAGE_SIZE, OPERATIONS, RESERVATIONS, RESOURCES
+from bookio_api.errors import SettingsError
+from bookio_api.localtime import DEFAULT_TIMEZONE, parse_moment, to_epoch_ms, zone
 from bookio_api.overrides import with_overrides
-from bookio_doctor.probe import UnansweredError
+from bookio_api.responses import parse_http_date
+from bookio_api.scan.scan import limit_of
+from bookio_doctor.observations import LastSync, ListSeen, Paging, Ranges, Survey, TimedRow
+from bookio_singer.redaction import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import date
 
-    from bookio_doctor.probe import Probe, Reply
+    from bookio_api.contract import Operation
+    from bookio_doctor.answers import Answer, Row
+    from bookio_doctor.probe import Probe
 
-CANDIDATES = {
-    "list_facilities": ("/facilities/cgm", "/facilities/by-token", "/facilities"),
-    "list_blocked_times": ("/blocked-times", "/blockedTimes", "/blocks"),
-    "list_calendars": ("/calendars",),
-    "list_reservations": ("/reservations",),
+T = TypeVar("T")
+
+OTHER_PATHS = {
+    "list_facilities": ("/facilities/by-token", "/facilities"),
+    "list_blocked_times": ("/blockedTimes", "/blocks"),
 }
-"""Paths to try for a list that is not found, in this order (S, G)."""
+"""Where to look for a list that is not where the contract has it, in this order (S, G)."""
 
 IMPOSSIBLE = "NOT_A_STATUS"
 MAX_FACILITIES = 3
@@ -38,209 +42,182 @@ OWN_TIMES = ("modified", "updated", "lastModified", "changed", "cancelTime", "cr
 DAY_MS = 86_400_000
 RECENT_DAYS = (1, 30)
 """Periods in which to look for recently changed rows."""
-
-Row = dict[str, Any]
-
-
-class TimedRow(NamedTuple):
-    """A row that shows when it changed."""
-
-    id: str
-    field: str
-    moment_ms: int
+FAR_OFFSET = 10_000_000
+"""Beyond the end of any list."""
 
 
-@dataclass
-class ListSeen:
-    """The responses of one list operation."""
-
-    operation: str
-    path: str | None = None
-    """The path that answered; ``None`` if none did."""
-    tried: list[tuple[str, str]] = field(default_factory=list)
-    """Each path that was tried, with its result in a few words."""
-    is_forbidden: bool = False
-    is_token_refused: bool = False
-    reply: Reply | None = None
-    rows: list[Row] = field(default_factory=list)
-    rows_key: str = ""
-    total: object = None
-
-    @property
-    def works(self) -> bool:
-        """Whether the list can be read."""
-        return self.path is not None
-
-    @property
-    def is_path_unknown(self) -> bool:
-        """Whether the server knows no such path, as far as its last response tells (U)."""
-        if self.reply is None or self.reply.document is None:
-            return True
-        code, status = self.reply.code, self.reply.status
-        return code == Code.UNKNOWN_PATH or (code is None and status in {404, 405})
-
-    def rows_in(self, reply: Reply) -> list[Row] | None:
-        """Return the rows of a response, ``None`` if it is not a list."""
-        listed = list_rows(self.operation, reply) if reply.is_success else None
-        return listed[1] if listed else None
-
-    def note(self, path: str, reply: Reply) -> None:
-        """Record the response of a path."""
-        listed = list_rows(self.operation, reply) if reply.is_success else None
-        self.tried.append((path, "a list" if listed is not None else _refusal(reply)))
-        self.reply = reply
-        self.is_forbidden = Code.FORBIDDEN in {reply.code, reply.status}
-        self.is_token_refused = reply.code == Code.BAD_TOKEN or reply.status == 401  # noqa: PLR2004
-        if listed is not None:
-            self.path, (self.rows_key, self.rows) = path, listed
-            self.total = _pagination(reply).get("total")
+def survey_lists(probe: Probe, settings: Mapping[str, object]) -> Survey:
+    """Find the four lists, with a few requests each, and look no further."""
+    overrides: Mapping[str, str] = settings.get("endpoint_overrides") or {}  # type: ignore[assignment]
+    page_size = settings.get("page_size")
+    limit = limit_of(page_size if isinstance(page_size, int) else MAX_PAGE_SIZE)
+    search = _Search(probe, limit)
+    lists: dict[str, ListSeen] = {}
+    facilities: list[Row] = []
+    looked_at: Row | None = None
+    configured = with_overrides(overrides)
+    for name, resource in RESOURCES.items():
+        operation = configured[resource.list_operation]
+        seen, facility = search.find(operation, facilities)
+        lists[operation.name] = seen
+        if name == FACILITIES:
+            facilities = seen.rows
+            looked_at = next(iter(facilities), None)
+        elif name == RESERVATIONS and seen.rows:
+            looked_at = facility or looked_at
+    return Survey(
+        lists=lists,
+        overrides=overrides,
+        page_size=limit,
+        facility=looked_at,
+        replies=tuple(probe.replies),
+        ended=probe.ended,
+    )
 
 
-class Survey:
-    """What was seen of one Bookio. `take` sends the requests; nothing changes it afterwards."""
+def survey(probe: Probe, settings: Mapping[str, object]) -> Survey:
+    """Ask every question for which there is time, and return what was seen."""
+    found = survey_lists(probe, settings)
+    if not found.reservations.works:
+        return found
+    looks = _Looks(probe, found)
+    looked = replace(
+        found,
+        impossible=looks.guarded(looks.at_an_invalid_filter, None),
+        paging=looks.guarded(looks.at_paging, Paging()),
+        ranges=looks.guarded(looks.at_ranges, Ranges()),
+        last_sync=looks.guarded(looks.at_last_sync, LastSync()),
+    )
+    return replace(
+        looked,
+        replies=tuple(probe.replies),
+        unanswered=tuple(looks.unanswered),
+        ended=probe.ended,
+    )
 
-    def __init__(self, probe: Probe, overrides: Mapping[str, str]) -> None:
-        """Start empty. ``overrides`` is the setting ``endpoint_overrides``."""
-        self._probe = probe
-        self._operations = with_overrides(overrides)
-        self.lists = {r.list_operation: ListSeen(r.list_operation) for r in RESOURCES.values()}
-        self.facility: Row | None = None
-        """The facility whose lists were looked at; ``None`` if the token may not list them."""
-        self.impossible: Reply | None = None
-        """The response to an invalid filter value."""
-        self.limit_zero: Reply | None = None
-        self.limit_ten: Reply | None = None
-        self.beyond_end: Reply | None = None
-        self.second_reading: list[Row] | None = None
-        self.day = ""
-        """The day that the date filters were asked for."""
-        self.on_day: list[Row] | None = None
-        """Reservations with ``from`` and ``to`` on that day."""
-        self.until_day: list[Row] | None = None
-        """Reservations with ``to`` on that day, and ``from`` the day before."""
-        self.syncs: dict[str, list[Row]] = {}
-        """Rows by request: all, future, seconds, recent, before, at, after."""
-        self.recent_since_ms = 0
-        """The ``lastSync`` of the request ``recent``."""
-        self.timed_row: TimedRow | None = None
-        """The row whose own time was used as ``lastSync``."""
-        self.unanswered = ""
-        """Why the survey ended early; empty if it did not."""
 
-    def take(self, *, quick: bool = False) -> None:
-        """Send all requests; a quick survey only asks which lists respond.
+@dataclass(frozen=True)
+class _Search:
+    """Looks for lists."""
 
-        A failure is an observation, so nothing is raised for it.
+    probe: Probe
+    limit: int
+
+    def find(self, operation: Operation, facilities: list[Row]) -> tuple[ListSeen, Row | None]:
+        """Return what came of the search, and the facility whose rows were found.
+
+        A list without rows shows little, so a few facilities are tried.
         """
-        try:
-            self._find_lists()
-            if not quick and self.reservations.works:
-                self._look_at_errors()
-                self._look_at_paging()
-                self._look_at_ranges()
-                self._look_at_last_sync()
-        except UnansweredError as error:
-            self.unanswered = str(error)
+        tried: list[Row | None] = [*facilities[:MAX_FACILITIES]] or [None]
+        seen = ListSeen(operation, tuple(self._answers(operation, tried[0])))
+        for facility in tried[1:]:
+            if seen.rows or not seen.works:
+                break
+            page = self._ask(seen.answer.operation, facility)
+            if page.rows:
+                return ListSeen(operation, (page,)), facility
+        return seen, tried[0]
 
-    @property
-    def reservations(self) -> ListSeen:
-        """The list that most requests are about."""
-        return self.lists["list_reservations"]
+    def _answers(self, operation: Operation, facility: Row | None) -> Iterator[Answer]:
+        """Ask one path after another, until one leads to a list or is known to be right.
 
-    @property
-    def replies(self) -> Sequence[Reply]:
-        """Every response, in the order of the requests."""
-        return self._probe.replies
-
-    def rows(self, operation: str) -> list[Row]:
-        """Return the rows of a list that came with its first page."""
-        return self.lists[operation].rows
-
-    def _find_lists(self) -> None:
-        for operation, seen in self.lists.items():
-            for facility in self._facilities_to_ask(operation):
-                self._find_list(seen, facility)
-                if seen.rows or not seen.works:
-                    break
-            if operation == "list_facilities" and seen.rows:
-                self.facility = seen.rows[0]
-            elif operation == "list_reservations" and seen.rows:
-                self.facility = facility or self.facility
-
-    def _facilities_to_ask(self, operation: str) -> list[Row | None]:
-        facilities = self.rows("list_facilities")
-        if operation == "list_facilities" or not facilities:
-            return [None]
-        return list(facilities[:MAX_FACILITIES])
-
-    def _find_list(self, seen: ListSeen, facility: Row | None) -> None:
-        """Ask the path of the setting or the contract first, then the other candidates."""
-        configured = self._operations[seen.operation]
-        paths = [configured.path, OPERATIONS[seen.operation].path, *CANDIDATES[seen.operation]]
-        if seen.path is not None:  # found already, for another facility
-            paths = [seen.path]
-        query: Row = {"facilityId": facility.get("id")} if facility else {}
-        if OPERATIONS[seen.operation].paged:
-            query |= {"offset": 0, "limit": MAX_PAGE_SIZE}
+        A method other than GET is never sent, and neither is GET to the path that goes with it.
+        """
+        contract = OPERATIONS[operation.name].path
+        paths = [contract, *OTHER_PATHS.get(operation.name, ())]
+        if operation.method == "GET":
+            paths = [operation.path, *paths]
         for path in dict.fromkeys(paths):
-            seen.note(path, self._probe.send(configured.method, path, query=query))
-            if seen.works or not seen.is_path_unknown:
+            answer = self._ask(replace(operation, method="GET", path=path), facility)
+            yield answer
+            if not answer.may_be_elsewhere:
                 return
 
-    def _look_at_errors(self) -> None:
+    def _ask(self, operation: Operation, facility: Row | None) -> Answer:
+        query: Row = {"facilityId": facility["id"]} if facility else {}
+        if operation.paged:
+            query |= {"offset": 0, "limit": self.limit}
+        return self.probe.get(operation, query)
+
+
+class _Looks:
+    """Asks for reservations, in the ways whose answers show what holds.
+
+    ``unanswered`` grows with every question that gets no answer; nobody else writes it.
+    """
+
+    def __init__(self, probe: Probe, found: Survey) -> None:
+        self._probe = probe
+        self._found = found
+        self.unanswered: dict[str, None] = {}  # a set in order
+
+    def guarded(self, look: Callable[[], T], otherwise: T) -> T:
+        """Return what a look saw; an answer that nobody expected must not end the survey."""
+        try:
+            return look()
+        except Exception as error:  # noqa: BLE001 - any, or the rest of the report is lost
+            self.unanswered[f"unexpected {place_of(error)}; please report this line"] = None
+            return otherwise
+
+    def at_an_invalid_filter(self) -> Answer:
         """Ask for what worked before, with an invalid status: only that can be refused."""
-        self.impossible = self._ask(status=IMPOSSIBLE, offset=0, limit=MAX_PAGE_SIZE)
+        return self._ask(status=IMPOSSIBLE)
 
-    def _look_at_paging(self) -> None:
-        self.limit_zero = self._ask(offset=0, limit=0)
-        self.limit_ten = self._ask(offset=0, limit=10)
-        self.beyond_end = self._ask(offset=10_000_000, limit=10)
-        self.second_reading = self._rows(offset=0, limit=MAX_PAGE_SIZE)
+    def at_paging(self) -> Paging:
+        limit = self._found.page_size
+        return Paging(
+            largest=self._ask(limit=MAX_PAGE_SIZE) if limit < MAX_PAGE_SIZE else None,
+            limit_zero=self._ask(limit=0),
+            limit_ten=self._ask(limit=10),
+            beyond_end=self._ask(offset=FAR_OFFSET, limit=10),
+            again=self._ask(),
+        )
 
-    def _look_at_ranges(self) -> None:
-        """Ask for a day that has rows: which ones come shows what from and to include."""
-        days = [str(row.get("dateFrom", ""))[:10] for row in self.reservations.rows]
-        days = [day for day in days if re.fullmatch(r"\d{4}-\d{2}-\d{2}", day)]
-        if not days:
-            return
-        self.day = max(sorted(set(days)), key=days.count)
-        before = (datetime.fromisoformat(self.day) - timedelta(days=1)).date().isoformat()
-        self.on_day = self._rows(**{"from": self.day, "to": self.day})
-        self.until_day = self._rows(**{"from": before, "to": self.day})
+    def at_ranges(self) -> Ranges:
+        """Ask for a day that has rows: which ones come shows what the filters include."""
+        days = Counter(
+            day for row in self._found.reservations.rows if (day := _day_of(row.get("dateFrom")))
+        )
+        filters = RESOURCES[RESERVATIONS].date_filters
+        if not days or not filters:
+            return Ranges()
+        first, last = filters
+        day = max(sorted(days), key=days.__getitem__)
+        before = day - timedelta(days=1)
+        return Ranges(
+            day=day.isoformat(),
+            on_day=self._ask(**{first: day, last: day}),
+            until_day=self._ask(**{first: before, last: day}),
+        )
 
-    def _look_at_last_sync(self) -> None:
+    def at_last_sync(self) -> LastSync:
         """Ask around a row's own times, if it has any, so that nothing needs to be written."""
         now_ms = self._now_ms()
-        questions = {"all": 1, "future": now_ms + DAY_MS, "seconds": (now_ms + DAY_MS) // 1000}
-        self._ask_since(questions)
+        ahead_ms = now_ms + DAY_MS
+        since_ms = {"all": 1, "future": ahead_ms, "seconds": ahead_ms // 1000}
+        answers = {name: self._ask(lastSync=since) for name, since in since_ms.items()}
+        recent_since_ms = 0
         for days in RECENT_DAYS:  # the fewer rows a response has, the more it shows
-            self.recent_since_ms = now_ms - days * DAY_MS
-            self._ask_since({"recent": self.recent_since_ms})
-            if self.syncs.get("recent"):
+            recent_since_ms = now_ms - days * DAY_MS
+            answers["recent"] = self._ask(lastSync=recent_since_ms)
+            if answers["recent"].rows:
                 break
-        self.timed_row = self._timed_row()
-        if self.timed_row is not None:
-            moment = self.timed_row.moment_ms
-            self._ask_since({"before": moment - 1000, "at": moment, "after": moment + 1000})
-
-    def _ask_since(self, questions: Mapping[str, int]) -> None:
-        for name, since_ms in questions.items():
-            rows = self._rows(lastSync=since_ms)
-            if rows is not None:
-                self.syncs[name] = rows
+        row = self._timed_row(answers["recent"].rows or [])
+        if row is not None:
+            around = {"before": -1000, "at": 0, "after": 1000}
+            answers |= {k: self._ask(lastSync=row.moment_ms + ms) for k, ms in around.items()}
+        return LastSync(answers=answers, recent_since_ms=recent_since_ms, timed_row=row)
 
     def _now_ms(self) -> int:
         """Return the server's time in epoch ms, or ours if it does not say."""
-        for reply in reversed(self.replies):
-            with suppress(KeyError, ValueError):
-                return int(parsedate_to_datetime(reply.headers["Date"]).timestamp() * 1000)
-        return int(time.time() * 1000)
+        dates = (parse_http_date(r.headers.get("Date")) for r in reversed(self._probe.replies))
+        return next(filter(None, dates), int(time.time() * 1000))
 
-    def _timed_row(self) -> TimedRow | None:
+    def _timed_row(self, rows: list[Row]) -> TimedRow | None:
         """Return the recently changed row whose own times are the latest."""
         timed = [
-            TimedRow(str(row.get("id")), name, moment)
-            for row in self.syncs.get("recent", [])
+            TimedRow(row["id"], name, moment)
+            for row in rows
             for name, moment in self._own_times(row)
         ]
         return max(timed, key=lambda row: row.moment_ms, default=None)
@@ -248,50 +225,30 @@ class Survey:
     def _own_times(self, row: Row) -> Iterator[tuple[str, int]]:
         """Yield the times in epoch ms at which a row shows that it changed."""
         try:
-            tz = zone(str((self.facility or {}).get("timeZone") or DEFAULT_TIMEZONE))
+            tz = zone(str((self._found.facility or {}).get("timeZone") or DEFAULT_TIMEZONE))
         except SettingsError:
             tz = zone(DEFAULT_TIMEZONE)
         for name in OWN_TIMES:
-            with suppress(ValueError):
+            with suppress(ValueError, OverflowError):
                 moment = to_epoch_ms(str(row.get(name)), tz)
                 if 0 < moment <= self._now_ms():
                     yield name, moment
 
-    def _ask(self, **query: object) -> Reply:
-        facility = (self.facility or {}).get("id")
-        return self._probe.get(self.reservations.path or "", facilityId=facility, **query)
-
-    def _rows(self, **query: object) -> list[Row] | None:
-        """Return the reservations in a response, ``None`` if it has no list."""
-        return self.reservations.rows_in(
-            self._ask(**{"offset": 0, "limit": MAX_PAGE_SIZE, **query})
-        )
+    def _ask(self, **query: object) -> Answer:
+        facility = (self._found.facility or {}).get("id")
+        paged = {"facilityId": facility, "offset": 0, "limit": self._found.page_size}
+        answer = self._probe.get(self._found.reservations.answer.operation, {**paged, **query})
+        if answer.is_unanswered:
+            self.unanswered[answer.said] = None
+        return answer
 
 
-def list_rows(operation: str, reply: Reply) -> tuple[str, list[Row]] | None:
-    """Return the key and the rows of a list, ``None`` if there is no such list."""
-    data = reply.result.get("data")
-    expected = OPERATIONS[operation].rows or ""
-    if isinstance(data, list):
-        data = {"": data}
-    if not isinstance(data, dict):
+def _day_of(value: object) -> date | None:
+    """Return the day of a datetime, if it is one that has a day before it."""
+    if not isinstance(value, str):
         return None
-    lists = {name: value for name, value in data.items() if isinstance(value, list)}
-    name = expected if expected in lists else next(iter(lists), None)
-    if name is None or not all(isinstance(row, dict) for row in lists[name]):
+    try:
+        day = parse_moment(value).wall.date()
+    except (ValueError, OverflowError):
         return None
-    return name, lists[name]
-
-
-def _pagination(reply: Reply) -> Row:
-    data = reply.result.get("data")
-    found = data.get("pagination") if isinstance(data, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _refusal(reply: Reply) -> str:
-    code = f", code {reply.code}" if reply.code is not None else ""
-    if reply.document is None:
-        kind = "HTML" if is_html(reply.content) else "no JSON"
-        return f"HTTP {reply.status}, {kind}"
-    return f"HTTP {reply.status}{code}"
+    return day if day > day.min else None

@@ -1,90 +1,140 @@
 """Checks whether the paths for writing exist, with requests that cannot change anything.
 
-Each has an id that cannot exist, or an empty body, so that the most a server can do is
-refuse it. An unknown path and a refused request differ in code or status (G).
+Each has an id that cannot exist, or an empty body, so that the most a server can do is refuse it.
+What it says of a path that surely does not exist comes first, because some servers, and gateways
+in front of them, say the same of every path.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from bookio_api.contract import OPERATIONS
-from bookio_api.errors import Code
+from bookio_api.contract import OPERATIONS, Evidence, Operation
+from bookio_api.errors import (
+    AuthError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    UnknownPathError,
+)
 from bookio_api.overrides import with_overrides
 from bookio_doctor.finding import Finding, Verdict
-from bookio_doctor.probe import UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from bookio_api.contract import Operation
-    from bookio_doctor.probe import Probe, Reply
+    from bookio_api.errors import BookioError
+    from bookio_doctor.answers import Answer
+    from bookio_doctor.probe import Probe
 
 IMPOSSIBLE_ID = 2**63 - 1
 """The largest int64: ids are counted up, so no row has it."""
+CONTROL, CONTROL_PATH = "control", "/no-such-path"
+METHOD_NOT_ALLOWED = 405
 
 
 class WriteProbe(NamedTuple):
     """One request of ``--probe-writes``."""
 
     operation: Operation
-    path: str
+    """With a path that is filled in."""
+    takes_id: bool
 
     def __str__(self) -> str:
         """Return what will be sent, for a person to agree to."""
         body = "no body" if self.operation.method == "DELETE" else "body {}"
-        return f"{self.operation.method} {self.path}  ({self.operation.name}, {body})"
+        return f"{self.operation.method} {self.operation.path}  ({self.operation.name}, {body})"
 
 
 def write_probes(overrides: Mapping[str, str]) -> list[WriteProbe]:
-    """Return a request for each write."""
-    return [
-        WriteProbe(
-            operation,
-            operation.path.format_map(dict.fromkeys(operation.path_parameters, IMPOSSIBLE_ID)),
-        )
-        for operation in with_overrides(overrides).values()
-        if not operation.retry_safe
+    """Return a request for each write, after a control request for each of their methods."""
+    writes = [op for op in with_overrides(overrides).values() if not op.retry_safe]
+    controls = [
+        WriteProbe(Operation(CONTROL, method, CONTROL_PATH, Evidence.UNKNOWN, ""), takes_id=False)
+        for method in dict.fromkeys(operation.method for operation in writes)
     ]
+    return controls + [_write_probe(operation) for operation in writes]
+
+
+def _write_probe(operation: Operation) -> WriteProbe:
+    ids = dict.fromkeys(operation.path_parameters, IMPOSSIBLE_ID)
+    filled = replace(operation, path=operation.path.format_map(ids))
+    return WriteProbe(filled, takes_id=bool(ids))
 
 
 def send_write_probes(probe: Probe, requests: list[WriteProbe]) -> Iterator[Finding]:
-    """Send them, and yield a finding for each. Stop at once if a request succeeds."""
+    """Send them, and yield a finding for each write. Stop at once if a request succeeds."""
+    controls: dict[str, Answer] = {}
     for request in requests:
         operation = request.operation
-        assumption = f"it is {operation.method} {OPERATIONS[operation.name].path}"
-        try:
-            body: dict[str, object] | None = None if operation.method == "DELETE" else {}
-            reply = probe.send(operation.method, request.path, body=body)
-        except UnansweredError as error:
-            yield Finding(
-                operation.name, assumption, operation.evidence, Verdict.NOT_SHOWN, str(error)
-            )
-            continue
-        verdict, seen, meaning = _judge(reply)
-        yield Finding(operation.name, assumption, operation.evidence, verdict, seen, meaning)
-        if reply.is_success:
+        answer = probe.write(operation)
+        if operation.name == CONTROL:
+            controls[operation.method] = answer
+            assumption, evidence = "a path that does not exist is refused", Evidence.GUESS
+            if answer.error is not None:
+                continue
+        else:
+            right = OPERATIONS[operation.name]
+            assumption, evidence = f"it is {right.method} {right.path}", right.evidence
+        verdict, meaning = _judge(answer, controls[operation.method], takes_id=request.takes_id)
+        shown = _shown(answer)
+        yield Finding(operation.name, assumption, evidence, verdict, shown, meaning)
+        if answer.error is None:
             return
 
 
-def _judge(reply: Reply) -> tuple[Verdict, str, str]:
-    """Tell an unknown path from a known one.
+def _judge(answer: Answer, control: Answer, *, takes_id: bool) -> tuple[Verdict, str]:
+    """Tell an unknown path from a known one, and say what follows.
 
     1. It succeeded: the server accepts an invalid request. Stop, and say so.
-    2. Bookio's code tells: 404 is an unknown path, any other is a refusal by a known one.
-    3. There is no code: the HTTP status decides.
+    2. No usable response came, for this request or the control.
+    3. It looks like an unknown path.
+    4. The control got the same response, so it says nothing about the path.
+    5. Any other refusal comes from a path that exists.
     """
-    shown = f"HTTP {reply.status}" + (f", code {reply.code}" if reply.code is not None else "")
-    if reply.is_success:
-        meaning = "it accepts an empty request: stop probing, and tell the maintainers"
-        return Verdict.BLOCKS, shown, meaning
-    unknown = "ask Bookio for the path, and set it in endpoint_overrides"
-    if reply.code is not None:
-        if reply.code == Code.UNKNOWN_PATH:
-            return Verdict.DIFFERS, shown, unknown
-        return Verdict.HOLDS, shown, "the path exists: the request was refused, as expected"
-    if reply.status in {404, 405}:
-        return Verdict.DIFFERS, shown, unknown
-    if reply.status in {400, 401, 403, 409, 422}:
-        return Verdict.HOLDS, shown, "the path exists: the request was refused, as expected"
-    return Verdict.NOT_SHOWN, shown, "this status is inconclusive"
+    error = answer.error
+    if error is None:
+        return Verdict.BLOCKS, "it accepts an empty request: stop probing, and tell the maintainers"
+    if _is_unclear(answer):
+        return Verdict.NOT_SHOWN, "it is inconclusive; run the doctor again later"
+    if _is_unclear(control):
+        return Verdict.NOT_SHOWN, "what a path that does not exist gets is not known"
+    same = (error.status, error.code) == _look(control)
+    if isinstance(error, UnknownPathError):
+        return _judge_unknown(error, same=same, takes_id=takes_id)
+    if same:
+        return Verdict.NOT_SHOWN, "a path that does not exist gets the same response"
+    is_forbidden = isinstance(error, AuthError | PermissionDeniedError)
+    why = (
+        "but the token may not use it: ask Bookio"
+        if is_forbidden
+        else "and refused the request, as expected"
+    )
+    return Verdict.HOLDS, f"the path exists, {why}"
+
+
+def _judge_unknown(error: BookioError, *, same: bool, takes_id: bool) -> tuple[Verdict, str]:
+    """Judge a 404 or 405, which may also be about the row: its id does not exist.
+
+    Bookio has another code for a row (C), so its code 404 is about the path, if the control got
+    it, too.
+    """
+    is_about_path = error.status == METHOD_NOT_ALLOWED or (same and error.code is not None)
+    if is_about_path or not takes_id:
+        return Verdict.DIFFERS, "ask Bookio for the path, and set it in endpoint_overrides"
+    return Verdict.NOT_SHOWN, "it may be about the path, or about the id, which does not exist"
+
+
+def _is_unclear(answer: Answer) -> bool:
+    return answer.is_unanswered or isinstance(answer.error, OutcomeUnknownError)
+
+
+def _look(answer: Answer) -> tuple[int | None, int | None]:
+    return (answer.error.status, answer.error.code) if answer.error else (None, None)
+
+
+def _shown(answer: Answer) -> str:
+    if answer.reply is None:
+        return answer.said
+    code = answer.error.code if answer.error else None
+    return f"HTTP {answer.reply.status}" + (f", code {code}" if code is not None else "")

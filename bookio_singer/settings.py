@@ -78,12 +78,14 @@ TIMEZONE_SETTING: Settings = {
 }
 
 
-def client_from(settings: Mapping[str, Any]) -> BookioClient:
+def client_from(settings: Mapping[str, Any], **parts: Any) -> BookioClient:  # noqa: ANN401
     """Return a client with a plugin's settings, named as in ``CONNECTION_SETTINGS``.
+
+    ``parts`` are its other arguments.
 
     Raises:
         SettingsError: a setting cannot work.
     """
     names = CONNECTION_SETTINGS
     options = {name: settings[name] for name in names if settings.get(name) is not None}
-    return BookioClient(**{"auth_token": "", **options})
+    return BookioClient(**{"auth_token": "", **options, **parts})

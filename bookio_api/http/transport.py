@@ -96,8 +96,12 @@ class Transport:
         timeout_s: float,
         per_second: float,
         policy: RetryPolicy,
+        admit: Callable[[], object] | None = None,
     ) -> None:
-        """Open no connection yet; with ``per_second`` 0 there is no pace."""
+        """Open no connection yet; with ``per_second`` 0 there is no pace.
+
+        ``admit`` is called before each exchange, a retry too; ``StoppedError`` from it ends them.
+        """
         self._adapter = HTTPAdapter(pool_maxsize=connections)
         self._pool: Any = pool_for(self._adapter, api_url)
         self._deadlines = Deadlines(timeout_s)
@@ -105,6 +109,7 @@ class Transport:
         self._free = BoundedSemaphore(connections)
         self._timeout = Timeout(timeout_s)
         self._policy = policy
+        self._admit = admit
         self._stopped = self._deadlines.stopped
         self._gate = RequestGate(per_second, policy, self._stopped)
 
@@ -151,6 +156,8 @@ class Transport:
         with self._deadlines.exchange():
             if self._stopped.is_set():
                 raise StoppedError
+            if self._admit is not None:
+                self._admit()
             response = self._pool.urlopen(
                 request.method,
                 request.url,

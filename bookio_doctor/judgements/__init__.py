@@ -6,22 +6,26 @@ is NOT_SHOWN. A difference that tap and target handle by themselves is still DIF
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from bookio_api.contract import Evidence
+from bookio_doctor.finding import Finding, Verdict
 from bookio_doctor.judgements.connection import judge_clock, judge_transport
 from bookio_doctor.judgements.errors import judge_errors
 from bookio_doctor.judgements.last_sync import judge_last_sync
-from bookio_doctor.judgements.lists import judge_envelope, judge_lists
+from bookio_doctor.judgements.lists import judge_envelope, judge_lists, judge_survey
 from bookio_doctor.judgements.paging import judge_order, judge_paging, judge_ranges
 from bookio_doctor.judgements.rows import judge_fields, judge_times
+from bookio_singer.redaction import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bookio_doctor.finding import Finding
-    from bookio_doctor.survey import Survey
+    from bookio_doctor.observations import Survey
 
-JUDGEMENTS: tuple[Callable[[Survey], Iterator[Finding]], ...] = (
+Judgement: TypeAlias = "Callable[[Survey], Iterator[Finding]]"
+
+JUDGEMENTS: tuple[Judgement, ...] = (
     judge_lists,
     judge_envelope,
     judge_errors,
@@ -33,9 +37,21 @@ JUDGEMENTS: tuple[Callable[[Survey], Iterator[Finding]], ...] = (
     judge_times,
     judge_fields,
     judge_transport,
+    judge_survey,
 )
 
 
 def judge(survey: Survey) -> list[Finding]:
     """Return a finding for each assumption, in the order of the report."""
-    return [finding for judgement in JUDGEMENTS for finding in judgement(survey)]
+    return [finding for judgement in JUDGEMENTS for finding in _guarded(judgement, survey)]
+
+
+def _guarded(judgement: Judgement, survey: Survey) -> Iterator[Finding]:
+    """Yield what one judgement finds; a row that nobody expected must not end the others."""
+    try:
+        yield from judgement(survey)
+    except Exception as error:  # noqa: BLE001 - any, or the rest of the report is lost
+        topic = judgement.__name__.removeprefix("judge_").replace("_", " ")
+        seen = f"unexpected {place_of(error)}"
+        meaning = "please send the report to the maintainers"
+        yield Finding(topic, "it can be judged", Evidence.UNKNOWN, Verdict.NOT_SHOWN, seen, meaning)

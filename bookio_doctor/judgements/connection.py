@@ -13,7 +13,7 @@ from bookio_doctor.finding import Finding, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bookio_doctor.survey import Survey
+    from bookio_doctor.observations import Survey
 
 C, S, G, U = Evidence
 HOLDS, NOT_SHOWN, DIFFERS, BLOCKS = Verdict

@@ -11,7 +11,7 @@ from bookio_doctor.finding import Finding, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bookio_doctor.survey import Survey
+    from bookio_doctor.observations import Survey
 
 C, S, G, U = Evidence
 HOLDS, NOT_SHOWN, DIFFERS, BLOCKS = Verdict
@@ -19,7 +19,7 @@ HOLDS, NOT_SHOWN, DIFFERS, BLOCKS = Verdict
 
 def judge_last_sync(survey: Survey) -> Iterator[Finding]:
     """Judge what ``lastSync`` means, as far as the times in rows show it."""
-    syncs = {name: {str(row.get("id")) for row in rows} for name, rows in survey.syncs.items()}
+    syncs = _ids(survey)
     everything = syncs.get("all")
     if not everything or "future" not in syncs or "seconds" not in syncs:
         yield Finding("lastSync", "it filters by time", U, NOT_SHOWN, "too few rows")
@@ -46,14 +46,11 @@ def judge_last_sync(survey: Survey) -> Iterator[Finding]:
 def _judge_bound(survey: Survey) -> Finding:
     """Compare the responses for a second before, at, and a second after a row's own time."""
     topic, assumption = "lastSync: bound", "it compares the time of a row's last change"
-    row = survey.timed_row
-    if row is None or not {"before", "at", "after"} <= survey.syncs.keys():
+    row, syncs = survey.last_sync.timed_row, _ids(survey)
+    if row is None or not {"before", "at", "after"} <= syncs.keys():
         seen = "no recently changed row shows when it changed"
         return Finding(topic, assumption, U, NOT_SHOWN, seen)
-    came = {
-        name: any(str(r.get("id")) == row.id for r in survey.syncs[name])
-        for name in ("before", "at", "after")
-    }
+    came = {name: row.id in syncs[name] for name in ("before", "at", "after")}
     if came["before"] and not came["after"]:
         # A row may have changed within the second that it shows; then >= cannot be told from >.
         bound = ">=, or > with fractions of a second" if came["at"] else ">"
@@ -63,8 +60,9 @@ def _judge_bound(survey: Survey) -> Finding:
 
 
 def _judge_changes(survey: Survey) -> Iterator[Finding]:
-    rows = survey.syncs.get("recent", [])
-    since = datetime.fromtimestamp(survey.recent_since_ms / 1000, UTC) - timedelta(days=1)
+    recent = survey.last_sync.answers.get("recent")
+    rows = (recent and recent.rows) or []
+    since = datetime.fromtimestamp(survey.last_sync.recent_since_ms / 1000, UTC) - timedelta(days=1)
     older = any(str(row.get("created") or "~")[:10] < since.date().isoformat() for row in rows)
     yield Finding(
         "lastSync: changed",
@@ -81,3 +79,13 @@ def _judge_changes(survey: Survey) -> Iterator[Finding]:
         HOLDS if cancelled else NOT_SHOWN,
         "it returned a cancelled row" if cancelled else "no cancelled row among the latest",
     )
+
+
+def _ids(survey: Survey) -> dict[str, set[int]]:
+    """Return the ids of the rows by question, for those that were answered with a list."""
+    answers = survey.last_sync.answers.items()
+    return {
+        name: {row["id"] for row in answer.rows}
+        for name, answer in answers
+        if answer.rows is not None
+    }

@@ -4,90 +4,117 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bookio_api.contract import OPERATIONS, RESOURCES, Evidence
+from bookio_api.contract import RESOURCES, Evidence
+from bookio_api.errors import ContractError
+from bookio_api.responses import MIN_FAILURE
+from bookio_doctor.answers import ROWS
 from bookio_doctor.finding import Finding, Verdict
 from bookio_doctor.names import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bookio_doctor.survey import ListSeen, Survey
+    from bookio_doctor.answers import Answer, Outline
+    from bookio_doctor.observations import ListSeen, Survey
 
 C, S, G, U = Evidence
 HOLDS, NOT_SHOWN, DIFFERS, BLOCKS = Verdict
 
+_TELL_US = "tap and target cannot read this: please send the report to the maintainers"
+
 
 def judge_lists(survey: Survey) -> Iterator[Finding]:
     """Judge token, permissions and paths of the four lists."""
-    refused = [seen for seen in survey.lists.values() if seen.is_token_refused]
-    answered = [seen for seen in survey.lists.values() if seen.reply is not None]
-    if refused and len(refused) == len(answered):
-        yield Finding(
-            "token",
-            "the token is valid",
-            U,
-            BLOCKS,
-            "every list refuses the token (code 20)",
-            "check auth_token, and ask Bookio which permissions your channel has",
-        )
-    elif any(seen.works for seen in survey.lists.values()):
+    lists = [survey.lists[resource.list_operation] for resource in RESOURCES.values()]
+    first = lists[0].answer
+    if survey.is_token_refused:
+        shown = f"every list refuses the token ({first.said})"
+        yield Finding("token", "the token is valid", U, BLOCKS, shown, first.advice)
+    elif any(seen.works for seen in lists):
         yield Finding("token", "the token is valid", U, HOLDS, "a list accepted it")
-    elif survey.unanswered:
-        seen = survey.unanswered
-        yield Finding("server", "it responds", C, BLOCKS, seen, "check api_url and the network")
-    for resource in RESOURCES.values():
-        yield judge_list(survey.lists[resource.list_operation], survey)
+    elif all(seen.answer.is_unanswered for seen in lists):
+        yield Finding("server", "it responds", C, BLOCKS, first.said, first.advice)
+    for seen in lists:
+        yield judge_list(seen, survey)
 
 
 def judge_list(seen: ListSeen, survey: Survey) -> Finding:
-    """Judge one list: where it is, and whether the token may read it."""
-    operation = OPERATIONS[seen.operation]
-    topic, assumption = seen.operation, f"it is {operation.method} {operation.path}"
-    asked = "; ".join(f"{path}: {what}" for path, what in seen.tried)
-    if seen.path == operation.path:
-        return Finding(topic, assumption, operation.evidence, HOLDS, "it returns a list")
-    if seen.works:
-        right = f"{operation.method} {seen.path}"
-        return Finding(
-            topic,
-            assumption,
-            operation.evidence,
-            DIFFERS,
-            f"it is at {seen.path}",
-            "set endpoint_overrides",
-            overrides={seen.operation: right},
-        )
-    if not seen.tried:
-        return Finding(topic, assumption, operation.evidence, NOT_SHOWN, survey.unanswered)
-    if seen.is_forbidden and seen.operation == "list_facilities":
-        return Finding(
-            topic,
-            assumption,
-            operation.evidence,
-            DIFFERS,
-            f"not permitted ({asked})",
-            "tap and target work without it, with default_timezone for all rows",
-        )
-    if seen.is_forbidden or seen.is_token_refused:
-        meaning = "ask Bookio to allow your channel to use this list"
-        return Finding(topic, assumption, operation.evidence, BLOCKS, f"refused ({asked})", meaning)
+    """Judge one list: where it is, and whether tap and target can read it."""
+    configured = seen.configured
+    assumption = f"it is {configured.method} {configured.path}"
+    evidence = configured.evidence
+    if seen.operation in survey.overrides:
+        assumption, evidence = f"{assumption}, as endpoint_overrides says", U
+    overrides = {}
+    if seen.works and not seen.is_as_configured:
+        overrides = {**survey.right_overrides, seen.operation: f"GET {seen.path}"}
+    verdict, shown, meaning = _judge(seen, survey)
     return Finding(
-        topic,
-        assumption,
-        operation.evidence,
-        BLOCKS,
-        f"no list at {asked}",
-        "ask Bookio for the path, and set it in endpoint_overrides; or check api_url",
+        seen.operation, assumption, evidence, verdict, shown, meaning, overrides=overrides
     )
 
 
+def _judge(seen: ListSeen, survey: Survey) -> tuple[Verdict, str, str]:
+    """Return verdict, observation and meaning of a list."""
+    if not seen.works:
+        return _judge_unread(seen, survey)
+    verb = "correct" if seen.operation in survey.overrides else "set"
+    if seen.is_as_configured:
+        return HOLDS, "it returns a list", ""
+    if seen.configured.method == "GET":
+        return DIFFERS, f"it is at {seen.path}", f"{verb} endpoint_overrides"
+    shown = f"GET {seen.path} returns it; {_not_sent(seen)}"
+    return DIFFERS, shown, f"{verb} endpoint_overrides"
+
+
+def _judge_unread(seen: ListSeen, survey: Survey) -> tuple[Verdict, str, str]:
+    """Return verdict, observation and meaning of a list that cannot be read.
+
+    1. The settings say POST, which is never sent.
+    2. It is there, but a row has no usable id.
+    3. The token may not read it. Without the facilities, tap and target still work.
+    4. No usable response came.
+    5. A response came that has rows where the client does not look.
+    6. No path leads to a list.
+    """
+    answer = seen.answer
+    tried = "; ".join(f"{a.operation.path}: {_summary(a)}" for a in seen.answers)
+    if seen.configured.method != "GET":
+        meaning = "set a path for GET in endpoint_overrides, or try it with tap-bookio itself"
+        return BLOCKS, f"{_not_sent(seen)} ({tried})", meaning
+    if answer.has_list:
+        return BLOCKS, answer.said, answer.advice
+    if seen.is_forbidden:
+        return _judge_forbidden(seen, survey, tried)
+    if answer.is_unanswered:
+        return BLOCKS, f"not read: {answer.said}", answer.advice or "run the doctor again"
+    places = _lists_elsewhere(answer)
+    if places:
+        return BLOCKS, f"its rows are not in data.{seen.configured.rows}: {places}", _TELL_US
+    meaning = "ask Bookio for the path, and set it in endpoint_overrides; or check api_url"
+    return BLOCKS, f"no list at {tried}", meaning
+
+
+def _judge_forbidden(seen: ListSeen, survey: Survey, tried: str) -> tuple[Verdict, str, str]:
+    if seen is survey.facilities and not survey.is_token_refused:
+        meaning = "tap and target work without it, with default_timezone for all rows"
+        return DIFFERS, f"not permitted ({tried})", meaning
+    return BLOCKS, f"refused ({tried})", "ask Bookio to allow your channel to use this list"
+
+
+def _not_sent(seen: ListSeen) -> str:
+    configured = seen.configured
+    return f"{configured.method} {configured.path} was not sent, as the doctor only sends GET"
+
+
 def judge_envelope(survey: Survey) -> Iterator[Finding]:
-    """Judge under which key the rows are."""
+    """Judge the envelope, and the key of the rows."""
+    yield from _judge_envelope(survey)
     for seen in survey.lists.values():
-        expected = OPERATIONS[seen.operation]
-        if seen.works and seen.operation != "list_facilities":
-            same = seen.rows_key == expected.rows
-            shown = safe_name(seen.rows_key) or "data itself"
+        expected = seen.configured
+        if seen.works:
+            same = seen.answer.rows_key == expected.rows
+            shown = safe_name(seen.answer.rows_key) or "data itself"
             yield Finding(
                 f"{seen.operation}: rows",
                 f"the rows are in data.{expected.rows}",
@@ -96,3 +123,77 @@ def judge_envelope(survey: Survey) -> Iterator[Finding]:
                 f"they are in {shown}",
                 "" if same else "the only list in data is used, so you need not set anything",
             )
+
+
+def _judge_envelope(survey: Survey) -> Iterator[Finding]:
+    """Judge whether lists come as the client expects, or in another form that it reads."""
+    assumption = "responses are {result: {success, data}}"
+    forms: set[str] = set()
+    for seen in survey.lists.values():
+        places = _lists_elsewhere(seen.answer)
+        if places and not seen.works:
+            shown = f"{seen.operation} has its rows in {places}"
+            yield Finding("envelope", assumption, C, BLOCKS, shown, _TELL_US)
+            return
+        if seen.works and seen.answer.reply is not None:
+            forms.add(_form_of(seen.answer.reply.outline))
+    others = ", ".join(sorted(forms - {""}))
+    if forms:
+        verdict = DIFFERS if others else HOLDS
+        meaning = "tap and target read it all the same" if others else ""
+        yield Finding("envelope", assumption, C, verdict, others or "they are", meaning)
+
+
+def judge_survey(survey: Survey) -> Iterator[Finding]:
+    """Judge whether every question got an answer; otherwise much may be unknown."""
+    if survey.unanswered or survey.ended:
+        reasons = dict.fromkeys([*survey.unanswered, survey.ended])
+        yield Finding(
+            "survey",
+            "every question gets an answer",
+            U,
+            DIFFERS,
+            "; ".join(filter(None, reasons)),
+            "what depends on it is not shown; run the doctor again",
+        )
+
+
+def _summary(answer: Answer) -> str:
+    """Return what came from one path, in a few words."""
+    if answer.has_list:
+        return "a list"
+    if answer.reply is None:
+        return answer.said
+    parts = [f"HTTP {answer.reply.status}"]
+    if answer.error is not None and answer.error.code is not None:
+        parts.append(f"code {answer.error.code}")
+    if isinstance(answer.reply.outline, str):
+        parts.append(answer.reply.outline)
+    return ", ".join(parts)
+
+
+def _form_of(outline: Outline) -> str:
+    """Return how an envelope that the client reads differs, or nothing if it does not."""
+    result = outline.get("result") if isinstance(outline, dict) else None
+    if not isinstance(result, dict):
+        return "there is no result"
+    if "success" not in result:
+        return "there is no success"
+    return "" if result["success"] == "boolean" else f"success is a {result['success']}"
+
+
+def _lists_elsewhere(answer: Answer) -> str:
+    """Return where a successful response that the client cannot read has lists of objects."""
+    reply = answer.reply
+    if reply is None or reply.status >= MIN_FAILURE or not isinstance(answer.error, ContractError):
+        return ""
+    return ", ".join(_places(reply.outline, ())) if not answer.has_list else ""
+
+
+def _places(outline: Outline, path: tuple[str, ...]) -> Iterator[str]:
+    if outline == ROWS:
+        yield ".".join(path) or "the document itself"
+    elif isinstance(outline, dict):
+        for name, inner in outline.items():
+            if name != "errors":
+                yield from _places(inner, (*path, safe_name(name) or "(a name that is not shown)"))

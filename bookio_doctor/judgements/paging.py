@@ -10,7 +10,8 @@ from bookio_doctor.finding import Finding, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bookio_doctor.survey import Row, Survey
+    from bookio_doctor.answers import Row
+    from bookio_doctor.observations import Survey
 
 C, S, G, U = Evidence
 HOLDS, NOT_SHOWN, DIFFERS, BLOCKS = Verdict
@@ -42,12 +43,12 @@ def judge_paging(survey: Survey) -> Iterator[Finding]:
         )
     elif count == MAX_PAGE_SIZE:
         yield Finding("page cap", f"a page holds up to {MAX_PAGE_SIZE} rows", C, HOLDS, f"{count}")
-    for name, reply, expected in (
-        ("limit=0", survey.limit_zero, "no rows"),
-        ("beyond the end", survey.beyond_end, "no rows"),
+    for name, answer, expected in (
+        ("limit=0", survey.paging.limit_zero, "no rows"),
+        ("beyond the end", survey.paging.beyond_end, "no rows"),
     ):
-        if reply is not None:
-            rows = seen.rows_in(reply)
+        if answer is not None:
+            rows = answer.rows
             shown = "refused" if rows is None else "no rows" if not rows else f"{len(rows)} rows"
             verdict = HOLDS if shown == expected else DIFFERS
             yield Finding(name, f"{name} returns no rows", G, verdict, shown)
@@ -55,7 +56,8 @@ def judge_paging(survey: Survey) -> Iterator[Finding]:
 
 def judge_order(survey: Survey) -> Iterator[Finding]:
     """Judge the order of a list, and whether two readings agree."""
-    rows, again = survey.reservations.rows, survey.second_reading
+    rows, second = survey.reservations.rows, survey.paging.again
+    again = second.rows if second else None
     if again is None or len(rows) < 2:  # noqa: PLR2004
         yield Finding("order", "the order of a list is stable", U, NOT_SHOWN, "too few rows")
         return
@@ -74,12 +76,13 @@ def judge_order(survey: Survey) -> Iterator[Finding]:
 def judge_ranges(survey: Survey) -> Iterator[Finding]:
     """Judge whether the ``from`` and ``to`` days are included."""
     assumption = "the from and to days are included"
-    if survey.on_day is None or survey.until_day is None:
+    first, second = survey.ranges.on_day, survey.ranges.until_day
+    if first is None or first.rows is None or second is None or second.rows is None:
         yield Finding("from, to", assumption, U, NOT_SHOWN, "no row with a date")
         return
-    on_day = sum(str(row.get("dateFrom", "")).startswith(survey.day) for row in survey.on_day)
-    until = sum(str(row.get("dateFrom", "")).startswith(survey.day) for row in survey.until_day)
-    others = len(survey.on_day) - on_day
+    on_day = sum(str(row.get("dateFrom", "")).startswith(survey.ranges.day) for row in first.rows)
+    until = sum(str(row.get("dateFrom", "")).startswith(survey.ranges.day) for row in second.rows)
+    others = len(first.rows) - on_day
     if on_day and until and not others:
         yield Finding("from, to", assumption, U, HOLDS, "both days are included")
     elif others:

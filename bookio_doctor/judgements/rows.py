@@ -13,7 +13,8 @@ from bookio_doctor.names import safe_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bookio_doctor.survey import Row, Survey
+    from bookio_doctor.answers import Row
+    from bookio_doctor.observations import Survey
 
 C, S, G, U = Evidence
 HOLDS, NOT_SHOWN, DIFFERS, BLOCKS = Verdict

@@ -6,7 +6,7 @@ import pytest
 
 from bookio_doctor.finding import Verdict
 from bookio_doctor.judgements.errors import judge_errors
-from tests.surveys import by_topic, listed, refused, reply, survey
+from tests.surveys import answer, by_topic, listed, refused, survey
 
 HOLDS, NOT_SHOWN, DIFFERS, BLOCKS = Verdict
 
@@ -22,7 +22,7 @@ HOLDS, NOT_SHOWN, DIFFERS, BLOCKS = Verdict
         (refused(400, 20), NOT_SHOWN),
         (refused(404, 404), NOT_SHOWN),
         (refused(503, None), NOT_SHOWN),
-        (reply(503), NOT_SHOWN),
+        (answer(503), NOT_SHOWN),
         (listed([]), NOT_SHOWN),
         (listed([{"id": 1}]), DIFFERS),
     ],
