@@ -10,12 +10,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from bookio_api.contract import FACILITIES, MAX_PAGE_SIZE, OPERATIONS, RESERVATIONS, RESOURCES
-from bookio_api.errors import SettingsError
-from bookio_api.localtime import DEFAULT_TIMEZONE, parse_moment, to_epoch_ms, zone
+from bookio_api.localtime import parse_moment, to_epoch_ms
 from bookio_api.overrides import with_overrides
 from bookio_api.responses import parse_http_date
 from bookio_api.scan.scan import limit_of
 from bookio_doctor.observations import LastSync, ListSeen, Paging, Ranges, Survey, TimedRow
+from bookio_doctor.zones import zone_of
 from bookio_singer.redaction import place_of
 
 if TYPE_CHECKING:
@@ -224,10 +224,7 @@ class _Looks:
 
     def _own_times(self, row: Row) -> Iterator[tuple[str, int]]:
         """Yield the times in epoch ms at which a row shows that it changed."""
-        try:
-            tz = zone(str((self._found.facility or {}).get("timeZone") or DEFAULT_TIMEZONE))
-        except SettingsError:
-            tz = zone(DEFAULT_TIMEZONE)
+        tz = zone_of(self._found.facility)
         for name in OWN_TIMES:
             with suppress(ValueError, OverflowError):
                 moment = to_epoch_ms(str(row.get(name)), tz)

@@ -12,10 +12,11 @@ from bookio_api.contract import Evidence
 from bookio_doctor.finding import Finding, Verdict
 from bookio_doctor.judgements.connection import judge_clock, judge_transport
 from bookio_doctor.judgements.errors import judge_errors
+from bookio_doctor.judgements.fields import judge_fields
 from bookio_doctor.judgements.last_sync import judge_last_sync
 from bookio_doctor.judgements.lists import judge_envelope, judge_lists, judge_survey
 from bookio_doctor.judgements.paging import judge_order, judge_paging, judge_ranges
-from bookio_doctor.judgements.rows import judge_fields, judge_times
+from bookio_doctor.judgements.times import judge_times
 from bookio_singer.redaction import place_of
 
 if TYPE_CHECKING:

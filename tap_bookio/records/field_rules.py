@@ -14,7 +14,14 @@ from functools import partial
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from tap_bookio.records.coercions import COERCIONS, MAX_INT64, MIN_INT64, to_json, to_text
+from bookio_singer.coercions import (
+    COERCIONS,
+    JSON_TYPES,
+    MAX_INT64,
+    MIN_INT64,
+    to_json,
+    to_text,
+)
 from tap_bookio.records.columns import Plan
 from tap_bookio.records.containers import (
     MAX_LEVELS,
@@ -35,14 +42,6 @@ if TYPE_CHECKING:
     from tap_bookio.records.privacy import Pseudonyms
 
 Row = dict[str, Any]
-_KINDS: dict[type, str] = {
-    str: "string",
-    int: "integer",
-    float: "number",
-    bool: "boolean",
-    dict: "object",
-    list: "array",
-}
 
 
 class Policy(NamedTuple):
@@ -185,7 +184,7 @@ class TypedField(_Field):
         coerce_all = self._coerce_all(kind)
         what = "is out of bounds for" if self._is_expected(kind) else "is not of"
         problem = f"{what} the type {' or '.join(self._kinds)} in at least one row"
-        is_silent = _KINDS[kind] == self._sent_as
+        is_silent = JSON_TYPES[kind] == self._sent_as
 
         def coerced(values: list[Any], _: OffsetClock) -> list[Any]:
             emitted = coerce_all(values)
@@ -208,7 +207,7 @@ class TypedField(_Field):
         return lambda values: [None] * len(values)
 
     def _is_expected(self, kind: type) -> bool:
-        return _KINDS[kind] in self._kinds or (kind is int and "number" in self._kinds)
+        return JSON_TYPES[kind] in self._kinds or (kind is int and "number" in self._kinds)
 
 
 class UnknownField(_Field):

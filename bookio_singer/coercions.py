@@ -11,6 +11,15 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+JSON_TYPES: dict[type, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
+"""The types of JSON values except null, as JSON Schema names them."""
 MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
 """Bounds of an integer that every loader can store."""
 
