@@ -1,8 +1,9 @@
 """The journal's owner: the key of its digests, locked with the account's token.
 
-The digests are keyed, so that nobody who finds the file can test a name or a
-phone number against it. They cannot be made again from the file, so their key must outlive the
-token: it is random, and lies in the file locked with the token. A renewed token locks it again.
+The digests are keyed, so that anyone who finds the file cannot look up a person by a name or a
+phone number. They cannot be recomputed, because the file does not contain the values, so their key
+must outlive the token: it is random, and stored in the file, encrypted with the token. When the
+token is renewed, the key is encrypted again with the new one.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ _TAG_BYTES = 16
 
 
 class Account(NamedTuple):
-    """The account that writes, and its address."""
+    """The account whose journal it is: the API's address and the token."""
 
     api_url: str
     auth_token: str
     previous_auth_token: str | None = None
-    """The token before the last renewal, which proves that the journal is this account's."""
+    """The token before the last renewal, which can still unlock the journal."""
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The tokens to try, the present one first."""
+        """The tokens to try, the current one first."""
         return tuple(token for token in (self.auth_token, self.previous_auth_token) if token)
 
 
@@ -45,15 +46,14 @@ def new_key() -> bytes:
 
 
 def key_before_versions(token: str, salt: bytes) -> bytes:
-    """Return the key of a journal of the first format, which was made from the token."""
+    """Return the key of a journal of the first format, which was derived from the token."""
     return hmac.digest(token.encode(), salt, "sha256")
 
 
 def lock(key: bytes, token: str) -> bytes:
-    """Return the key, locked with a token: salt, tag, and the key under a one-time pad.
-
-    The pad is as long as the key and new for each salt, so no cipher is needed.
-    """
+    """Return the key encrypted with a token: salt, tag and encrypted key."""
+    # A one-time pad: as long as the key and used once, because each salt gives another one. So no
+    # cipher, and no library for one, is needed.
     salt = secrets.token_bytes(_SALT_BYTES)
     locked = _xor(key, _pad(token, salt))
     return salt + _tag(token, salt + locked) + locked
@@ -61,6 +61,7 @@ def lock(key: bytes, token: str) -> bytes:
 
 def unlock(box: bytes, token: str) -> bytes | None:
     """Return the key, or ``None`` if it was locked with another token."""
+    # The tag is checked first: with a wrong token the pad would give a wrong key, not an error.
     salt, rest = box[:_SALT_BYTES], box[_SALT_BYTES:]
     tag, locked = rest[:_TAG_BYTES], rest[_TAG_BYTES:]
     if not hmac.compare_digest(tag, _tag(token, salt + locked)):

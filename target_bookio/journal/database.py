@@ -1,7 +1,7 @@
 """The journal's SQLite file: opened, locked, brought up to date, committed and closed.
 
-Its tables belong to ``store`` and its neighbours; this module ensures that commits survive a crash,
-that only one process at a time uses the file, and that every fault of it is one clear line.
+`schema` defines its tables. This module ensures that commits survive a crash, that only one process
+at a time uses the file, and that each of its faults becomes a one-line error.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ logger = logging.getLogger(__name__)
 class Database:
     """The file of one account's journal; used by one process, and by one thread of it.
 
-    A commit may run on its own thread. Whoever uses the file next waits for it, so that
-    nothing else happens to the file meanwhile.
+    A commit may run on another thread. Every other method waits until it has ended, so that the
+    connection is never used by two threads at once.
     """
 
     def __init__(
@@ -59,26 +59,26 @@ class Database:
         keep: bool = True,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
     ) -> None:
-        """Open or create the file; ``None`` keeps all in memory.
+        """Open or create the file; ``None`` keeps everything in memory.
 
-        Without ``keep`` nothing reaches the disk, as a dry run wants it.
+        Without ``keep``, as in a dry run, nothing is committed.
 
         Raises:
-            FileError: the file is not a journal, another account's, in use, or cannot be used.
+            FileError: the file is not a journal, belongs to another account, or is in use.
         """
         self.path = path
         self._keep = keep
         self._fault: FileError | None = None
-        """The first fault. After it nothing more is committed, because what was
-        executed since may be half of a group."""
+        """The first fault. Nothing is committed after it, because a group may be incomplete."""
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._pending: Future[None] | None = None
         """The commit that is under way. Set and waited for by the owner's thread."""
-        had_wal = path is None or _wal(path).exists()  # SQLite makes one as soon as it reads
+        # Checked now, because SQLite creates one as soon as it reads.
+        had_wal = path is None or _wal(path).exists()
         if path is not None:
             check_locks(path)
         with self._in_one_line():
-            # We control transactions: sqlite3 would begin and commit some by itself.
+            # No isolation level: we control transactions, sqlite3 would begin some by itself.
             self._db = sqlite3.connect(
                 path or ":memory:",
                 timeout=lock_timeout_s,
@@ -88,7 +88,8 @@ class Database:
         try:
             self._warned_of: set[str] = set()
             self.is_new = self._claim() and path is not None
-            """Whether this run has made the file."""
+            """Whether this run created the file."""
+            # One transaction for everything: a kill leaves the file as it was, or up to date.
             self._begin()
             self._check_wal(had_wal=had_wal)
             self._migrate()
@@ -116,19 +117,20 @@ class Database:
             self._db.executemany(sql, rows)
 
     def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a statement one by one, where they may be too many for a list."""
+        """Yield the rows of a statement one by one, for results that may exceed memory."""
         self._join_commit()
         with self._in_one_line():
             yield from self._db.execute(sql, values)
 
     def digest(self, value: object) -> str:
-        """Return a keyed hash of a JSON value; another journal makes another."""
+        """Return a keyed hash of a JSON value; each journal has its own key."""
         return self._digest_text(value) if type(value) is str else self._digest_any(value)
 
     def warn_if_only_guard(self, stream: str) -> None:
-        """Warn that only this new journal prevents duplicates of hidden rows.
+        """Warn once if a stream's list shows no ``externalId`` and this journal is new.
 
-        For whoever finds that the list of a stream shows no ``externalId``.
+        Then nothing but the journal recognises a booking safely, and it may be a lost one's
+        replacement.
         """
         if self.is_new and stream not in self._warned_of:
             self._warned_of.add(stream)
@@ -146,32 +148,32 @@ class Database:
         self._commit()
 
     def commit_then(self, done: Callable[[bool], None]) -> None:
-        """Commit on another thread, and let it call ``done`` with whether that succeeded.
+        """Commit on another thread, which then calls ``done`` with whether that succeeded.
 
-        If it did not, the owner's thread gets the error from whatever it does next.
+        If it failed, the owner's next call raises the error.
         """
         self._join_commit()
         self._pending = self._committer.submit(self._commit_and_call, done)
 
     def wait_for_commit(self) -> None:
-        """Wait until no commit is under way, whatever comes of it."""
+        """Wait until no commit is under way, and ignore whether it failed."""
         wait([] if self._pending is None else [self._pending])
 
     def close(self) -> None:
         """Commit and close; after a fault, only close."""
-        self._committer.shutdown()  # once what is under way has ended
+        self._committer.shutdown()  # waits for a commit that is under way
         try:
             if self._fault is None and self._keep and self._db.in_transaction:
                 with self._in_one_line():
                     self._db.execute("COMMIT")
-            elif self._db.in_transaction:  # otherwise SQLite has ended it with the fault
+            elif self._db.in_transaction:  # after some faults SQLite has ended it already
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
         finally:
             self._db.close()
 
     def _join_commit(self) -> None:
-        """Wait for the commit that is under way, and raise what it raised."""
+        """Wait for the commit that is under way, and raise its error."""
         if self._pending is not None:
             self._pending.result()
             self._pending = None
@@ -195,15 +197,15 @@ class Database:
             self._begin()
 
     def _execute(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement, whichever thread has the file."""
+        """Run one statement, without waiting for a commit, which may be its caller."""
         with self._in_one_line():
             return self._db.execute(sql, values).fetchall()
 
     def _claim(self) -> bool:
         """Lock the file, and check its owner; true if it is new."""
         with self._in_one_line():
-            # The lock is taken with the first transaction, and kept until the file is closed.
-            # SQLite then also does without shared memory, which network shares lack.
+            # The lock is taken by the first transaction, and kept until the file is closed. In
+            # this mode SQLite needs no shared memory, which network shares lack.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("BEGIN EXCLUSIVE")
             tables = self._number("SELECT count(*) FROM sqlite_master")
@@ -217,11 +219,12 @@ class Database:
                 formats = f"format {version}, not {SCHEMA_VERSION}"
                 what = f"it was written by a newer target-bookio ({formats})"
                 raise fault(self.path, what, "update target-bookio")
-            # WAL: a commit is one flush, and a kill at any moment loses no commit. FULL: each
-            # commit is flushed, or a power cut could forget a write that Bookio has received.
+            # WAL: a commit is one flush, and a kill at any moment loses no commit. FULL: every
+            # commit is flushed; otherwise a power cut could lose the intent of a write that Bookio
+            # has received.
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            # Only ``_checkpoint`` may move the -wal into the file: see there.
+            # Only ``_checkpoint`` may move the -wal into the file, because it sets a mark.
             self._db.execute("PRAGMA wal_autocheckpoint = 0")
         return tables == 0
 
@@ -232,19 +235,18 @@ class Database:
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
     def _unlock(self, account: Account) -> bytes:
-        """Return the key of the digests, once a token has proved that the file is its account's.
-
-        1. A new file gets a random key, locked with the token.
-        2. A file of the first format had its key made from the token: that key is kept.
-        3. Else the token unlocks it. If only the previous one does, the token was renewed.
-        """
+        """Return the key of the digests, once a token has proved whose file it is."""
         box, salt = self._about(_LOCKED_KEY), self._about(_SALT)
+        # 1. A new file gets a random key, locked with the token.
         if box is None and salt is None:
             key, proof = new_key(), account.auth_token
             self._set_about(_ACCOUNT, keyed_digest(key, account.api_url).encode())
+        # 2. Otherwise one of the tokens unlocks the key or, in a file of the first format, derives
+        #    it: it is kept, because all digests depend on it.
         else:
             owner = self._about(_ACCOUNT)
             key, proof = proved(self.path, account, box=box, salt=salt, owner=owner)
+        # 3. If the token was renewed, or the key was not locked yet, the new token locks it.
         if box is None or proof != account.auth_token:
             self._set_about(_LOCKED_KEY, lock(key, account.auth_token))
             self._execute("DELETE FROM about WHERE name = ?", (_SALT,))
@@ -258,16 +260,17 @@ class Database:
             return
         wal = _wal(self.path or Path())
         advice = (
-            f"put {wal.name} back beside it; if that is lost, wait some minutes, so that all that "
-            "was sent has landed, make an empty file of that name and run again"
+            f"put {wal.name} back beside it; if that is lost, wait some minutes, until all writes "
+            "that were sent have arrived, create an empty file of that name and run again"
         )
-        raise fault(self.path, f"{wal.name} is missing, which holds its last writes", advice)
+        raise fault(self.path, f"{wal.name} is missing, which contains its last writes", advice)
 
     def _checkpoint(self) -> None:
-        """Move the ``-wal`` into the file, and leave a mark there that says it needs the next one.
+        """Move the ``-wal`` into the file, and mark the file as incomplete without the next one.
 
-        The mark is taken off in the next commit, which is in the ``-wal``. So whoever has both
-        files, or has let SQLite join them, sees no mark, and whoever copied the file alone does.
+        The mark is removed in the next commit, which is in the ``-wal``. So a complete copy, or a
+        file into which SQLite has merged its ``-wal``, has no mark, and a copy of the file alone
+        does.
         """
         if self.path is None:
             return
@@ -296,7 +299,7 @@ class Database:
                 self._db.execute("BEGIN")
 
     def _about(self, name: str) -> Any:  # noqa: ANN401 - bytes, or a number
-        """Return a fact about the file itself, or ``None`` if it is missing."""
+        """Return a value of the table ``about``, or ``None`` if it is missing."""
         if not self._number("SELECT count(*) FROM sqlite_master WHERE name = 'about'"):
             return None
         found = self._execute("SELECT value FROM about WHERE name = ?", (name,))
@@ -310,7 +313,7 @@ class Database:
 
     @contextmanager
     def _in_one_line(self) -> Iterator[None]:
-        """Turn an SQLite error into a one-line error, and leave the file alone afterwards."""
+        """Turn an SQLite error into a one-line error, and repeat it in every later call."""
         if self._fault is not None:
             raise self._fault
         try:

@@ -1,4 +1,4 @@
-"""The journal's entry for one row of Bookio, and for a write in flight."""
+"""The journal's entry for one row of Bookio, with the write that is in flight."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ UNKNOWN = ""
 """In `Entry.agreed`: the agreed value is unknown, so every difference is a conflict."""
 
 EXISTS = "create"
-"""In `Entry.agreed`: the row was created from here; the digest is that of its fixed fields."""
-
+"""In `Entry.agreed`: the digest of the fixed fields with which we created the row."""
 
 PERSON, PLACE = "person", "place"
 """In `Entry.agreed`: what identifies a new booking until a list has shown its id (rule 21)."""
 
 
 class IntentState(StrEnum):
-    """The state of a write. A settled one leaves no intent."""
+    """The state of a write whose outcome is not known yet. A known outcome removes the intent."""
 
     SENT = "SENT"
     """Committed before its first byte is sent."""
@@ -36,20 +35,21 @@ class Intent(NamedTuple):
     sent_at: int
     """Bookio's clock in ms when it was committed."""
     ended_at: int = 0
-    """Bookio's clock in ms at the end of the attempt (rule 2); 0 if a kill came before it."""
+    """Bookio's clock in ms at the end of the attempt (rule 2); 0 if it has not ended, or a kill
+    ended it."""
     intended: Mapping[str, str] = {}
-    """Digests of the values that it sets, by field; empty for one that Bookio decides."""
+    """Digests of the values that it sets, by field; an empty one if Bookio decides the value."""
     before: Mapping[str, str] = {}
     """Digests of the values that the row had before, by field (rule 15)."""
     wish: str = ""
-    """Digest of the record that it is for."""
+    """The wish (`Desired.wish`) that it carries out."""
     person: int | None = None
     place: int | None = None
     """What identifies a new booking where lists hide ``externalId`` (rules 21 to 24)."""
 
 
 class Entry(NamedTuple):
-    """What the journal knows about one row, under any of its numbers."""
+    """What the journal contains about one row of Bookio."""
 
     stream: str
     key: str
@@ -57,11 +57,11 @@ class Entry(NamedTuple):
     remote_id: int | None = None
     external_id: int | None = None
     agreed: Mapping[str, str] = {}
-    """Digests of what was last applied or agreed, by field (rule 9); `UNKNOWN` after a conflict."""
+    """Digests of the last agreed values, by field (rule 9); `UNKNOWN` after a conflict."""
     asked: Mapping[str, str] = {}
-    """Digests of what a record last asked for where Bookio decides otherwise (``dateTo``)."""
+    """Digests of values that a record asked for and Bookio replaced by its own (``dateTo``)."""
     past: tuple[str, ...] = ()
-    """Digests of the settled records, oldest first (rule 11)."""
+    """The wishes of the settled records, oldest first (rule 11)."""
     written_at: int = 0
     """Bookio's clock in ms when the last write was answered."""
     intent: Intent | None = None
@@ -78,11 +78,11 @@ class Entry(NamedTuple):
 
     @property
     def was_created_here(self) -> bool:
-        """Whether the row is known to have existed in Bookio because of us."""
+        """Whether we created the row."""
         return EXISTS in self.agreed
 
     def settled(self, wish: str) -> Entry:
-        """Return it with one more settled record, unless it is the last one again."""
+        """Return the entry with one more settled record, unless it repeats the last one."""
         if not wish or self.past[-1:] == (wish,):
             return self
         return self._replace(past=(*self.past, wish))

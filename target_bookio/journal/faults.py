@@ -1,7 +1,7 @@
-"""How the journal's file can fail: a one-line error for each way.
+"""A one-line error for each fault of the journal's file.
 
-No error suggests using another file: what a journal records keeps patients from being e-mailed
-twice, and a new file lacks that.
+No error suggests using another file: only what the journal contains prevents a second e-mail to a
+patient.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ CONSEQUENCE = (
     "the target forgets what it wrote: it could undo what people changed in Bookio, and patients "
     "could be e-mailed again"
 )
-"""What a lost journal means."""
+"""The consequence of losing a journal."""
 
 _CHECK_DISK = "check the disk or the share and run again; what was in flight is looked up then"
-_LOCKS = ("its file system has no file locks", "put its folder on a local disk, with all its files")
+_LOCKS = ("its file system has no file locks", "move its folder, with all files, to a local disk")
 _WRITABLE = "make the file and its folder writable for this user"
 
 # The keys are SQLite's result codes. A more exact (extended) code goes before its family.
@@ -41,7 +41,7 @@ _FAULTS = {
         f"restore it from a backup, with its -wal file if it has one; without it {CONSEQUENCE}",
     ),
     sqlite3.SQLITE_NOTADB: (
-        "it is not a target-bookio journal, or damaged",
+        "it is not a target-bookio journal, or it is damaged",
         "check journal_path; if this was the journal, restore it from a backup",
     ),
     sqlite3.SQLITE_READONLY: ("it is read-only", _WRITABLE),
@@ -52,18 +52,18 @@ _FAULTS = {
     sqlite3.SQLITE_IOERR_UNLOCK: _LOCKS,
     sqlite3.SQLITE_IOERR_SHMLOCK: _LOCKS,
     sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK: _LOCKS,
-    sqlite3.SQLITE_IOERR_FSYNC: ("the disk does not store what it takes (fsync)", _CHECK_DISK),
+    sqlite3.SQLITE_IOERR_FSYNC: ("the disk cannot store what is written (fsync)", _CHECK_DISK),
     sqlite3.SQLITE_IOERR: ("the disk reports an error", _CHECK_DISK),
 }
 
 
 def fault(path: Path | None, what: str, advice: str) -> FileError:
-    """Return the line about a fault of the journal."""
+    """Return the error for a fault of the journal."""
     return FileError.about(SETTING, path, what, advice)
 
 
 def sqlite_fault(path: Path | None, error: sqlite3.Error) -> FileError:
-    """Return the line about an SQLite error, without its text, which may contain anything."""
+    """Return the error for an SQLite error, without its text, which may contain anything."""
     code = getattr(error, "sqlite_errorcode", 0)
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     unknown = (f"SQLite reports {name}", "please report this line")
@@ -71,5 +71,5 @@ def sqlite_fault(path: Path | None, error: sqlite3.Error) -> FileError:
 
 
 def no_locks(path: Path) -> FileError:
-    """Return the line about a file system on which a lock cannot even be tried."""
+    """Return the error for a file system without locks."""
     return fault(path, *_LOCKS)

@@ -1,4 +1,4 @@
-"""Whether a file system has locks at all."""
+"""Checks that a file system supports locks."""
 
 from __future__ import annotations
 
@@ -18,19 +18,17 @@ _PROBE_BYTE = 0x40000000 + 512
 
 
 def check_locks(path: Path) -> None:
-    """Make the file, and try a lock: SQLite takes a share without locks for another process.
+    """Create the file, and try to lock it: without locks, SQLite reports that it is in use.
 
-    Closing any descriptor of a file gives all of a process's locks on it up, so this comes before
-    SQLite has its own.
+    Call it before SQLite opens the file: closing any descriptor of a file releases all locks that
+    the process has on it.
     """
     descriptor = private_file(path, SETTING)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _PROBE_BYTE)
     except OSError as error:
-        if error.errno not in {
-            errno.EACCES,
-            errno.EAGAIN,
-        }:  # another run is trying it at the same time
+        # These two mean that another run has the lock, so there are locks.
+        if error.errno not in {errno.EACCES, errno.EAGAIN}:
             raise no_locks(path) from error
     finally:
         os.close(descriptor)

@@ -1,8 +1,8 @@
 """Migrates a journal's tables to this version's format.
 
-There is one format before: a single table ``writes``, at ``user_version`` 0. Its rows become
-entries. All of it runs in the transaction in which the file is opened, so a kill leaves the old
-file or the new one, and a dry run rolls it back.
+There is one earlier format: a single table ``writes``, at ``user_version`` 0. Its rows become
+entries. The migration is part of the transaction in which the file is opened, so a kill leaves the
+old file or the new one, and a dry run rolls it back.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _digests = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def migrate(db: sqlite3.Connection, version: int) -> None:
-    """Make the tables that a file of an earlier format lacks, and fill them from it."""
+    """Create the tables of this version, and fill them from those of the earlier format."""
     if version >= SCHEMA_VERSION:
         return
     for statement in _statements(SCHEMA):
@@ -53,14 +53,14 @@ def _new_entry(row: tuple[object, ...]) -> tuple[object, ...]:
     if state in set(IntentState):
         before = {name: agreed[name] for name in intended if name in agreed}
         if EXISTS in intended:
-            # A creation used to note all that it sets as applied already. Nothing is agreed
-            # before it is confirmed: what it sets is its intent.
+            # The earlier format stored the values of a creation as applied before they were. They
+            # are its intent now: nothing is agreed until it is confirmed.
             intended, agreed, before = agreed or intended, {}, {}
         intent = Intent(
             IntentState(str(state)),
             operation=_operation(step.split()),
-            # This machine's clock, for no other was noted. The end of the attempt is not known,
-            # so the doubt is counted from this run on.
+            # By this machine's clock, because the format had no other. The end of the attempt is
+            # unknown, so the wait starts with this run (rule 2).
             sent_at=int(str(noted_at)),
             intended=intended,
             before=before,
@@ -72,11 +72,9 @@ def _new_entry(row: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _operation(steps: list[str]) -> str:
-    """Return the operation that says how a doubt is resolved; one intent had several then.
-
-    A creation is looked for by its number. Else a change of status is the most delicate, for it
-    must never be sent twice. The digests cover all of them.
-    """
+    """Return the operation by which a doubt is resolved: in this format an intent had several."""
+    # A creation is found by its number, whatever follows it. Otherwise a status change decides,
+    # because it must never be sent twice. The digests cover all operations.
     return _STATUS if _STATUS in steps[1:] and "create_reservation" not in steps else steps[0]
 
 

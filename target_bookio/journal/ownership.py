@@ -1,4 +1,4 @@
-"""Whether a journal belongs to an account: a token that opens it proves that it does."""
+"""Checks that a journal belongs to an account: a token that unlocks it proves that."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def proved(
     salt: bytes | None,
     owner: bytes | None,
 ) -> tuple[bytes, str]:
-    """Return the key of a journal's digests, and the token that opened it.
+    """Return the key of a journal's digests, and the token that unlocked it.
 
-    ``box`` is the locked key, ``salt`` that of a file of the first format, and ``owner`` the digest
-    of the address that the journal was made for.
+    ``box`` is the locked key, ``salt`` belongs to a file of the first format, and ``owner`` is the
+    digest of the journal's ``api_url``.
 
     Raises:
         FileError: the journal belongs to another account.
@@ -36,7 +36,7 @@ def proved(
     if unlocked:
         what = "it belongs to another api_url"
         advice = (
-            "set api_url back to the one that it was made with; "
+            "set api_url back to the one that it was created with; "
             f"if you move this one away instead, {CONSEQUENCE}"
         )
     else:
@@ -44,7 +44,7 @@ def proved(
         if account.previous_auth_token:
             what += ", and previous_auth_token does not open it either"
         advice = (
-            "if the token was renewed, set previous_auth_token to the one before for one run; "
+            "if the token was renewed, set previous_auth_token to the old one for one run; "
             f"if you move this one away instead, {CONSEQUENCE}"
         )
     raise fault(path, what, advice)

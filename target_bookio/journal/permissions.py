@@ -1,7 +1,7 @@
-"""Which writes the token is known to allow: those that Bookio accepted in earlier runs.
+"""Which writes the token is known to allow: those that succeeded in earlier runs.
 
-Bookio cannot be asked for a token's permissions, and a trial write would be a write. So each
-operation that succeeds is recorded in the journal, and ``--test`` reports them.
+Bookio does not list a token's permissions, and a write cannot be tried without writing. So the
+journal records each operation that succeeds, and ``--test`` reports them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from target_bookio.journal.database import Database
 
 _PREFIX = "allowed:"
-"""Begins the names of our rows in the table ``about``."""
+"""Prefix of their names in the table ``about``."""
 _EVIDENCE = {
     Evidence.CONFIRMED: "its path is confirmed by the vendor",
     Evidence.SISTER_API: "its path is known from a sister API only",
@@ -53,7 +53,7 @@ class Permission(NamedTuple):
 
 
 class Permissions:
-    """The successes of one account's token."""
+    """The operations that succeeded with one account's tokens."""
 
     def __init__(self, database: Database, auth_token: str) -> None:
         """Take the open journal."""
@@ -70,7 +70,7 @@ class Permissions:
         )
 
     def known(self) -> Iterator[Permission]:
-        """Yield what is known of each operation that writes, in the order of the contract."""
+        """Yield what is known about each write operation, in the order of the contract."""
         rows = self._database.execute("SELECT name, value FROM about")
         found = {
             name.removeprefix(_PREFIX): msgspec.json.decode(value, type=_Success)

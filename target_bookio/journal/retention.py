@@ -1,8 +1,7 @@
-"""Retention: the journal forgets a row that was not used for long and that a list shows.
+"""Retention: the journal forgets rows that no record has referred to for long and that lists show.
 
-What no list shows is kept whatever its age: a row whose ``externalId`` the lists hide, one that
-was cancelled where they hide that, one that was removed. Its entry is the only guard against
-booking it once more.
+A row that no list shows is kept whatever its age: lists may hide its ``externalId``, it may be
+cancelled and hidden, or removed. Its entry is the only guard against booking it again.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ WHERE intent IS NULL AND noted_at < ? AND EXISTS (
 
 
 def is_stale(noted_at: int, now_ms: int) -> bool:
-    """Whether an entry that was seen now should be touched."""
+    """Whether the time of an entry that is used now should be updated."""
     return noted_at < now_ms - SEEN_RESOLUTION_MS
 
 

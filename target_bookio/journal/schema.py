@@ -1,18 +1,18 @@
 """The tables of the journal's file: an entry for each row, and the mirror.
 
-Nothing here holds a patient's words. ``digest`` means a keyed hash of a value (`Journal.digest`).
-Times are epoch milliseconds of Bookio's clock (`refresh.server_clock`), never of this machine's.
+No column contains a patient's data. ``digest`` means a keyed hash of a value (`Journal.digest`).
+Times are epoch milliseconds by Bookio's clock (`refresh.server_clock`), not by this machine's.
 """
 
 from __future__ import annotations
 
 SCHEMA_VERSION = 2
-"""Goes into ``PRAGMA user_version``. Files of version 0 hold one table ``writes`` instead."""
+"""Stored in ``PRAGMA user_version``. Files of version 0 have one table ``writes`` instead."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 
--- One line for each row of Bookio that this target wrote or agreed with.
+-- One for each row of Bookio that this target wrote or found equal to a record.
 CREATE TABLE IF NOT EXISTS entries (
     stream TEXT NOT NULL,
     key TEXT NOT NULL,           -- its first key: id:17, externalId:42, name:...

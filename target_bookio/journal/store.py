@@ -1,8 +1,8 @@
-"""Remembers every write before its first byte is sent, so that none is made twice.
+"""Records every write before its first byte is sent, so that none is made twice.
 
-An entry a row of Bookio, with the intent that is in flight or in doubt. The file holds no
-patient's data: keys, Bookio's ids, facilities, and hashes keyed by token and salt. Changes are
-collected and committed in groups, so that durability costs one disk flush for many.
+There is one entry per row of Bookio, with the intent that is in flight or in doubt. The file has no
+patient data: only keys, Bookio's ids, facilities, and keyed hashes. Changes are collected and
+committed in groups, so that one disk flush makes many of them durable.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_KNOWN = 5_000
 """Maximum entries in memory."""
 _NUMBERS = {"id": "remote_id", "externalId": "external_id"}
-"""The column of each number that a key may be."""
+"""The column of each kind of numeric key."""
 _COLUMNS = (
     "stream",
     "key",
@@ -45,16 +45,16 @@ class Journal:
     """The journal of one account; used by one process, and by one thread of it."""
 
     def __init__(self, database: Database) -> None:
-        """Take the open file, which ``close`` closes."""
+        """Take the open file; ``close`` closes it."""
         self._opened_at = _now_ms()
         self._stale: set[tuple[str, str]] = set()
-        """Entries that were loaded and not noted as seen for a day."""
+        """Loaded entries whose time is older than a day."""
         self._seen: list[tuple[str, str]] = []
-        """Entries that were agreed again, and whose time must be updated."""
+        """Those of them that a record referred to again, so their time must be updated."""
         self.database = database
         self.digest = database.digest
         self._known: dict[tuple[str, str], Entry | None] = {}
-        """Recently used entries, under each of their names."""
+        """Recently used entries, under each of their names; ``None`` if there is no entry."""
         self._table = Table(database, "entries", _COLUMNS, _row)
         self.windows = Windows(database)
         self._flushes: list[Callable[[], None]] = [self._table.flush, self.windows.flush]
@@ -74,6 +74,8 @@ class Journal:
     def _look_up(self, stream: str, names: Iterable[str]) -> None:
         wanted = [name for name in names if (stream, name) not in self._known]
         self._known.update(dict.fromkeys((stream, name) for name in wanted))
+        # By number first, and by key last: if a later row took over a number, the entry that has
+        # the name as its key is the one that the name refers to.
         numbers: dict[str, list[int]] = {kind: [] for kind in _NUMBERS}
         for kind, _, number in (name.partition(":") for name in wanted):
             if kind in numbers:
@@ -96,7 +98,9 @@ class Journal:
         self._table.put(entry.stream, entry.key, entry)
 
     def put_if_changed(self, entry: Entry) -> None:
-        """Note an entry that differs from what is known."""
+        """Store an entry if it differs from the stored one."""
+        # Most records of a run equal Bookio's rows. They cost no write, except once a day, so that
+        # retention knows that the source still refers to the row.
         if entry != self.get(entry.stream, entry.key):
             self.put(entry)
         elif (key := (entry.stream, entry.key)) in self._stale:
@@ -109,13 +113,13 @@ class Journal:
         self._table.delete(entry.stream, entry.key)
 
     def forget_before(self, days: int, now_ms: int | None = None) -> None:
-        """Forget rows that were not seen for so many days, see `retention`."""
+        """Forget rows that no record has referred to for that many days: see `retention`."""
         forget_unseen(self.database, days, _now_ms() if now_ms is None else now_ms)
         self._known.clear()
         self.commit()
 
     def on_commit(self, flush: Callable[[], None]) -> None:
-        """Let another table of the file be written in the same transaction (rule 20)."""
+        """Add a table that is written in the same transaction (rule 20)."""
         self._flushes.append(flush)
 
     def commit(self) -> None:
@@ -124,7 +128,9 @@ class Journal:
         self.database.commit()
 
     def commit_then(self, done: Callable[[bool], None]) -> None:
-        """Commit on another thread, see `Database.commit_then`."""
+        """Commit on another thread: see `Database.commit_then`."""
+        # Pending changes go into this transaction now, so that what the caller changes meanwhile
+        # belongs to the next one.
         self._flush()
         self.database.commit_then(done)
 
@@ -136,7 +142,7 @@ class Journal:
             self.database.close()
 
     def _loaded(self, row: tuple[Any, ...]) -> Entry:
-        """Return the entry of a row, and remember whether it is long that it was seen."""
+        """Return the entry of a row, and remember whether its time is stale."""
         entry = _entry(row)
         if is_stale(row[-1], self._opened_at):
             self._stale.add((entry.stream, entry.key))
@@ -150,6 +156,7 @@ class Journal:
 
 
 def _row(entry: Entry) -> tuple[Any, ...]:
+    """Return the values of ``_COLUMNS``."""
     intent = None if entry.intent is None else msgspec.json.encode(entry.intent._asdict()).decode()
     return (
         *entry[:5],
@@ -178,5 +185,5 @@ def _intent(text: str) -> Intent:
 
 
 def _now_ms() -> int:
-    """Return this machine's time, which is good enough to count days."""
+    """Return this machine's time, which is precise enough to count days."""
     return int(time.time() * 1000)

@@ -1,7 +1,7 @@
 """A table whose changes are collected and written in one statement.
 
-While a statement runs, SQLite lets the threads that send have the interpreter and then waits for
-it: a statement a row would cost more than the row.
+During a statement, Python's sqlite3 releases the interpreter to the threads that send, and then
+waits to get it back: a statement per row would cost more than the row itself.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Table:
         columns: Sequence[str],
         as_row: Callable[[Any], tuple[Any, ...]],
     ) -> None:
-        """Write to a table of an open file; the columns in the order of its CREATE.
+        """Take a table of an open file, and its columns in the order of its CREATE statement.
 
-        ``as_row`` makes the columns of what is put. It is called once for all changes of a row
+        ``as_row`` returns the columns of a stored value. It is called once for all changes of a row
         between two commits.
         """
         self._db = db
@@ -37,6 +37,7 @@ class Table:
         self._columns = ", ".join(columns)
         values = ", ".join(f"value ->> {place}" for place in range(len(columns)))
         key = ", ".join(columns[:2])
+        # All rows are passed as one JSON array, because the number of parameters is limited.
         self._insert = f"INSERT OR REPLACE INTO {name} SELECT {values} FROM json_each(?)"  # noqa: S608
         self._delete = (
             f"DELETE FROM {name} WHERE ({key}) IN "  # noqa: S608 - our own words
@@ -64,7 +65,7 @@ class Table:
             self._db.execute(self._insert, (msgspec.json.encode(rows).decode(),))
 
     def select(self, condition: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return rows, those that wait to be written among them."""
+        """Return rows, including those that are not written yet."""
         if self._changed:
             self.flush()
         query = f"SELECT {self._columns} FROM {self._name} WHERE {condition}"  # noqa: S608

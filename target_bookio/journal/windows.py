@@ -1,7 +1,7 @@
-"""Rows that changed so recently that a list may show an older value; trust in lastSync.
+"""Rows that changed so recently that a list may show an older value; trust in ``lastSync``.
 
-docs/design/write-back.md, rules 4 to 8. None of this is part of the mirror, so that dropping or
-renewing the mirror leaves it.
+Rules 4 to 8 of docs/design/write-back.md. None of this is part of the mirror, so dropping or
+renewing the mirror keeps it (rule 7).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from target_bookio.journal.database import Database
 
 ANYWHERE = -1
-"""Stands for the facility where the token may not list any."""
+"""Stands for the facility if the token cannot list facilities."""
 MAX_KNOWN = 5_000
 """Maximum windows in memory."""
 MAX_TRIALS = 20
-"""Maximum trials per kind and facility: one missing write is enough."""
+"""Maximum trials per kind and facility in a run: one missing write is enough (rule 8)."""
 
 
 class Window(NamedTuple):
@@ -32,16 +32,18 @@ class Window(NamedTuple):
 
     facility_id: int | None
     sent_at: int
-    """A refresh asks back to here."""
+    """When the write was sent: a refresh reads the changes since then (rule 5)."""
     answered_at: int
-    """The window runs from here, for ``resend_after_seconds``."""
+    """When its response came: the window ends ``resend_after_seconds`` later."""
     before: Mapping[str, tuple[str, ...]] = {}
-    """Digests of the values that each field had in this window."""
+    """Digests of the earlier values of each field, which a list may still show (rule 6)."""
     quarantined: bool = False
-    """Whether the last write was found by its value: then nothing is written in the window."""
+    """Whether the last write was found by its value: nothing is written then (rule 14)."""
 
     def followed_by(self, later: Window) -> Window:
         """Return one window for both."""
+        # A list may still show any value since the first change, so `before` and `sent_at` keep the
+        # older ones; the wait starts at the later response.
         names = dict.fromkeys((*self.before, *later.before))
         both = {
             name: tuple(dict.fromkeys((*self.before.get(name, ()), *later.before.get(name, ()))))
@@ -53,7 +55,7 @@ class Window(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """A write that an incremental list must show."""
+    """A write that an incremental list must show, or ``lastSync`` is not trusted (rule 8)."""
 
     row_id: int
     kind: Effect
@@ -70,8 +72,10 @@ class Windows:
         self._table = Table(db, "windows", (*columns, "quarantined"), _row)
         self._trials: list[tuple[str, int, int, Effect, int, int]] = []
         """Trials that are not in the file yet."""
-        self._trials_noted: Counter[tuple[str, int | None, Effect]] = Counter()
+        self._trial_counts: Counter[tuple[str, int | None, Effect]] = Counter()
+        """How many this run has added, by stream, facility and kind."""
         self._known: dict[tuple[str, int], Window | None] = {}
+        """Recently used windows, by stream and row; ``None`` if there is no window."""
 
     def load(self, stream: str, ids: Iterable[int]) -> None:
         """Look up many rows at once."""
@@ -88,14 +92,14 @@ class Windows:
         return self._known[stream, row_id]
 
     def _forget_some(self) -> None:
-        """Free the memory of what was looked up or noted, if that is much."""
+        """Free the memory of lookups, if there are many."""
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
 
     def open(self, stream: str, row_id: int, window: Window, *, is_new: bool = False) -> None:
-        """Record that a row changed; an earlier window of it is merged into this one.
+        """Record that a row changed; its earlier window is merged into this one.
 
-        A row that was just created has none, which spares looking.
+        A new row, ``is_new``, has none, which saves a lookup.
         """
         self._forget_some()
         known = None if is_new else self.get(stream, row_id)
@@ -105,18 +109,19 @@ class Windows:
         self._table.put(stream, row_id, (stream, row_id, window))
 
     def quarantined(self) -> list[tuple[str, int, Window]]:
-        """Return the rows in quarantine."""
+        """Return the quarantined rows (rule 14)."""
         return [(row[0], row[1], _window(row)) for row in self._table.select("quarantined = 1")]
 
     def oldest_sent_at(self, stream: str, facility_id: int | None) -> int | None:
-        """Return back to when a refresh of a facility must ask (rule 5)."""
+        """Return the time since which a refresh of a facility must read changes (rule 5)."""
         self._table.flush()
         query = "SELECT min(sent_at) FROM windows WHERE stream = ? AND facility_id IS ?"
         found: int | None = self._db.execute(query, (stream, facility_id))[0][0]
         return found
 
     def close_before(self, stream: str, facility_id: int | None, answered_at: int) -> None:
-        """Close the windows of a facility that ended before a refresh."""
+        """Close the windows of a facility whose write was answered by then (rule 5)."""
+        # Only a refresh that began after a window closes it: until then the mirror may be older.
         self._table.flush()
         self._db.execute(
             "DELETE FROM windows WHERE stream = ? AND facility_id IS ? AND answered_at <= ?",
@@ -126,6 +131,8 @@ class Windows:
 
     def restart(self, now_ms: int) -> None:
         """Restart every window: Bookio's clock went back, or is unknown (rule 1)."""
+        # The stored times belong to the old clock, so waits start now. Trials end: whether a list
+        # covered their writes can no longer be decided.
         self.flush()
         update = "UPDATE windows SET answered_at = ?, sent_at = min(sent_at, ?)"
         self._db.execute(update, (now_ms, now_ms))
@@ -133,7 +140,7 @@ class Windows:
         self._known.clear()
 
     def latest(self) -> int:
-        """Return the latest moment that is noted, to see whether the clock went back."""
+        """Return the latest recorded time, to detect a clock that went back."""
         self._table.flush()
         found: int | None = self._db.execute("SELECT max(answered_at) FROM windows")[0][0]
         return found or 0
@@ -141,25 +148,25 @@ class Windows:
     def add_trial(self, stream: str, facility_id: int | None, trial: Trial, now_ms: int) -> None:
         """Record a write that a later incremental list must show (rule 8)."""
         place = (stream, facility_id, trial.kind)
-        if self._trials_noted[place] < MAX_TRIALS:
-            self._trials_noted[place] += 1
-            facility = ANYWHERE if facility_id is None else facility_id
+        if self._trial_counts[place] < MAX_TRIALS:
+            self._trial_counts[place] += 1
+            facility = facility_key(facility_id)
             self._trials.append((stream, trial.row_id, facility, *trial[1:], now_ms))
 
     def trials_before(self, stream: str, facility_id: int | None, answered_at: int) -> list[Trial]:
-        """Return the writes of a facility that a list must show by now."""
+        """Return the trials of a facility whose write was answered before then."""
         self._flush_trials()
         return [
             Trial(row_id, Effect(kind), sent_at)
             for row_id, kind, sent_at in self._db.execute(
                 "SELECT row_id, kind, sent_at FROM trials "
                 "WHERE stream = ? AND facility_id = ? AND answered_at < ?",
-                (stream, ANYWHERE if facility_id is None else facility_id, answered_at),
+                (stream, facility_key(facility_id), answered_at),
             )
         ]
 
     def end_trials(self, stream: str, trials: Iterable[Trial]) -> None:
-        """Forget trials that ended."""
+        """Delete trials."""
         keys = [(stream, trial.row_id, trial.kind) for trial in trials]
         self._db.executemany(
             "DELETE FROM trials WHERE stream = ? AND row_id = ? AND kind = ?", keys
@@ -168,18 +175,18 @@ class Windows:
     def trust(
         self, stream: str, facility_id: int | None, kind: Effect, *, is_trusted: bool
     ) -> None:
-        """Record whether ``lastSync`` returns writes of this kind; distrust is permanent."""
+        """Record whether ``lastSync`` returns writes of this kind."""
+        # min: distrust is permanent (rule 8). A list that shows one write may miss the next.
         self._db.execute(
             "INSERT INTO trust VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
             "SET is_trusted = min(is_trusted, excluded.is_trusted)",
-            (stream, ANYWHERE if facility_id is None else facility_id, kind, int(is_trusted)),
+            (stream, facility_key(facility_id), kind, int(is_trusted)),
         )
 
     def is_distrusted(self, stream: str, facility_id: int | None) -> bool:
-        """Whether ``lastSync`` has missed a write in a facility."""
+        """Whether ``lastSync`` has missed a write of any kind in a facility."""
         query = "SELECT count(*) FROM trust WHERE stream = ? AND facility_id = ? AND is_trusted = 0"
-        facility = ANYWHERE if facility_id is None else facility_id
-        return bool(self._db.execute(query, (stream, facility))[0][0])
+        return bool(self._db.execute(query, (stream, facility_key(facility_id)))[0][0])
 
     def flush(self) -> None:
         """Write pending changes."""
@@ -187,14 +194,18 @@ class Windows:
         self._flush_trials()
 
     def _flush_trials(self) -> None:
-        noted, self._trials = self._trials, []
-        if not noted:
-            return
-        self._db.executemany("INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?)", noted)
+        added, self._trials = self._trials, []
+        if added:
+            self._db.executemany("INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?)", added)
 
 
-def _row(noted: tuple[str, int, Window]) -> tuple[object, ...]:
-    *key, window = noted
+def facility_key(facility_id: int | None) -> int:
+    """Return what stands for a facility in a primary key, which cannot be NULL."""
+    return ANYWHERE if facility_id is None else facility_id
+
+
+def _row(keyed: tuple[str, int, Window]) -> tuple[object, ...]:
+    *key, window = keyed
     before = msgspec.json.encode(window.before).decode()
     return (*key, *window[:3], before, int(window.quarantined))
 

@@ -1,1 +1,1 @@
-"""Pure: what a record asks for, what Bookio has and what was last written -> operations."""
+"""Pure: from a record, Bookio's row and the journal's entry to operations."""

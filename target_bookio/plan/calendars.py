@@ -1,4 +1,4 @@
-"""Calendars: modified as a whole, ended instead of removed, never in conflict."""
+"""Plans for calendars: modified as a whole, ended instead of removed, never in conflict."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ if TYPE_CHECKING:
 
 
 def modification(desired: Desired, row: Row) -> Plan:
-    """Return the plan that changes a calendar to what a record asks for.
-
-    If the row's own value covers the record's, it is sent unchanged, so that its services
-    keep their ids.
-    """
+    """Return the plan that makes a calendar equal to the record."""
     names = write_schema("calendar")["properties"]
     wanted = {name: desired.values[name] for name in names if name in desired.values}
     if all(covers(row.get(name), value) for name, value in wanted.items()):
         return UNCHANGED
+    # The request replaces the whole calendar. Bookio's own values are sent back where they cover
+    # the record's, so that for instance its services keep their ids.
     kept = {
         name: row[name]
         for name in names

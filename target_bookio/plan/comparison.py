@@ -1,4 +1,8 @@
-"""Compares a record, Bookio's row and what was last agreed, field by field (rules 9 and 10)."""
+"""Compares a record, Bookio's row and the last agreed values, field by field.
+
+Rules 9 and 10 of docs/design/write-back.md: the base of the comparison is what both sides last
+agreed on. Without a base, it is unknown who changed a field.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from target_bookio.desired import Desired
 
 AGREED_FIELDS = ("externalId", *TERM, "status")
-"""The agreed fields of a reservation or blocked time; of a calendar, all fields."""
+"""The fields with agreed values; of a calendar, all fields have them."""
 
 
 class Comparison(NamedTuple):
@@ -25,18 +29,18 @@ class Comparison(NamedTuple):
     desired: Desired
     """The record, with wall times."""
     row: Row
-    """Bookio's row, from `known_row`."""
+    """Bookio's row, completed by `known_row`."""
     entry: Entry | None
     """The journal's entry for the row."""
     digest: Digest
 
     @property
     def agreed(self) -> Mapping[str, str]:
-        """Digests of what was last agreed, by field."""
+        """Digests of the last agreed values, by field."""
         return self.entry.agreed if self.entry else {}
 
     def stale_fields(self) -> tuple[str, ...]:
-        """Return fields whose value in Bookio differs from what the source had read."""
+        """Return fields whose value in Bookio differs from the one that the source last read."""
         return tuple(
             name
             for name, value in self.desired.expected.items()
@@ -44,39 +48,36 @@ class Comparison(NamedTuple):
         )
 
     def is_disputed(self, name: str) -> bool:
-        """Whether somebody changed a field that the record wants changed.
-
-        1. Bookio has the record's value, or shows none: no dispute.
-        2. The source has read exactly this value: it knows what it changes.
-        3. Something was agreed: a dispute unless Bookio still has it. Unknown is never agreed.
-        4. Nothing was agreed, and the field is the status: all new reservations have the same, so
-           another one was set by somebody. If no entry shows that the row is ours, a record that
-           refers to it by Bookio's ``id`` is the first one from here, and is carried out.
-        5. Nothing was agreed about the term: a row that shows our number without an entry (a
-           journal that was lost) is disputed. Bookio decides an end itself, so that is not.
-        """
+        """Whether somebody else set the value of a field that the record would change."""
         theirs = self.row.get(name)
+        # 1. Both sides are equal, or the list does not show the field: no request changes it.
         if theirs is None or theirs == self.desired.values.get(name):
             return False
+        # 2. The source has read exactly this value (see `stale_fields`), so it knows what it
+        #    changes.
         if name in self.desired.expected:
             return False
+        # 3. Rule 9: a base is known. If Bookio no longer has it, somebody changed the field. Rule
+        #    10: after a conflict or an undecidable doubt the base is unknown, so always a dispute.
         if (agreed := self.agreed.get(name)) is not None:
             return agreed == UNKNOWN or agreed != self.digest(theirs)
+        # Rule 10: nothing was ever agreed. A record that refers to a row without an entry by
+        # Bookio's id is the first one from here, and is written.
         is_named_by_id = self.desired.id is not None
+        # 4. Every reservation is created with the same status, so somebody set any other.
         if name == "status":
             return bool(theirs != FIRST_STATUS and (self.entry is not None or not is_named_by_id))
+        # 5. A row with our externalId but no entry comes from a lost journal, so its term may have
+        #    been changed. Not its end, which Bookio may have decided.
         return self.entry is None and not is_named_by_id and name != "dateTo"
 
     def differs_from_agreed(self, name: str) -> bool:
-        """Whether Bookio's value is known to differ from the one last agreed."""
+        """Whether Bookio's value is known to differ from the last agreed one."""
         agreed, theirs = self.agreed.get(name), self.row.get(name)
         return agreed is not None and theirs is not None and agreed != self.digest(theirs)
 
     def fixed_differences(self) -> tuple[str, ...]:
-        """Return fields that the record changes but Bookio cannot.
-
-        A value that is the same as when we created the row is not a request to change it.
-        """
+        """Return fields that the record changes but Bookio cannot change."""
         values, theirs = self.desired.values, self.row.get("fixed", {})
         different = [
             name
@@ -88,43 +89,42 @@ class Comparison(NamedTuple):
             for name, digest in theirs.items()
             if name in values and self.digest(canonical(name, values[name]))[:16] != digest
         ]
+        # The record is the one that created the row, so it asks for no change: Bookio stores the
+        # values in another form, or a person has corrected them.
         if different and self.agreed.get(EXISTS) == self.digest(fixed_values(self.desired)):
             return ()
         return tuple(different)
 
     def moves(self) -> bool:
-        """Whether the record asks for a different term.
-
-        1. Another start: yes.
-        2. Of a blocked time, another end, or one where the list shows none: yes.
-        3. Of a reservation Bookio may decide the end itself. So an end that was asked for before,
-           and that Bookio did not accept, is not a new request.
-        """
+        """Whether the record asks for a different term."""
         start, end = self.desired.values.get("dateFrom"), self.desired.values.get("dateTo")
         their_end = self.row.get("dateTo")
+        # 1. Another start: yes.
         if start is not None and self.row.get("dateFrom") != start:
             return True
         if end is None or end == their_end:
             return False
+        # 2. Another end of a blocked time, or an end that the list does not show: yes.
         if self.desired.stream != RESERVATIONS:
             return True
+        # 3. Another end of a reservation: only if it was not asked for before. Bookio may set its
+        #    own end; asking again in every run could e-mail the patient every time.
         if their_end is None:
             return False
         return self.entry is None or self.entry.asked.get("dateTo") != self.digest(end)
 
 
 def known_row(row: Row, desired: Desired, entry: Entry | None, digest: Digest) -> Row:
-    """Return a row, with agreed values for fields that the list does not show.
-
-    A status that is neither shown nor written is that of a new reservation.
-    """
+    """Return a row, completed with agreed values for fields that the list does not show."""
     agreed = entry.agreed if entry else {}
+    # The journal has only digests, but one that matches the record's value reveals it.
     known = {
         name: value
         for name, value in desired.values.items()
         if row.get(name) is None and agreed.get(name) == digest(without_ids(value))
     }
     if desired.stream == RESERVATIONS and row.get("status") is None and "status" not in known:
+        # Of the few statuses, the one that was last agreed, or else that of a new reservation.
         written = (s for s in ReservationStatus if agreed.get("status") == digest(s))
         known["status"] = next(written, FIRST_STATUS)
     return {**row, **known}
@@ -133,7 +133,7 @@ def known_row(row: Row, desired: Desired, entry: Entry | None, digest: Digest) -
 def agreed_after_match(
     desired: Desired, row: Row, digest: Digest
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return digests of what both sides agree on: ``agreed`` and ``asked`` of the entry."""
+    """Return ``agreed`` and ``asked`` of an entry whose row equals the record."""
     is_calendar = desired.stream == CALENDARS
     names = tuple(write_schema("calendar")["properties"]) if is_calendar else AGREED_FIELDS
     agreed = {
@@ -141,6 +141,7 @@ def agreed_after_match(
         for name in names
         if name in desired.values and row.get(name) is not None
     }
+    # An end that Bookio did not accept counts as asked for: see `Comparison.moves`.
     end = desired.values.get("dateTo")
     asked = {}
     if desired.stream == RESERVATIONS and end is not None and row.get("dateTo") != end:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def creation(desired: Desired) -> Plan:
     """Return the plan that creates what a record asks for."""
     operation = RESOURCES[desired.stream].create
-    assert operation is not None, "only streams that can be written have records here"
+    assert operation is not None, "only writable streams have records"
     schema = write_schema(OPERATIONS[operation].body or "")
     values = {name: desired.values[name] for name in schema["properties"] if name in desired.values}
     if missing := _missing(OPERATIONS[operation].body or "", values):
@@ -39,6 +39,6 @@ def _missing(body: str, values: Mapping[str, Any]) -> tuple[str, ...]:
 
 @cache
 def _required(body: str) -> Mapping[str, bool]:
-    """Return the required fields, with whether a blank one counts as missing."""
+    """Return the required fields, and for each whether a blank value counts as missing."""
     schema = write_schema(body)
     return {name: "minLength" in schema["properties"][name] for name in schema["required"]}

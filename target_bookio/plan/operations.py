@@ -1,4 +1,4 @@
-"""One request of a plan, and its effects on the row and the journal."""
+"""One request of a plan, and what it changes in the mirror and the journal."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def values_before(step: Step, row: Row | None, digest: Digest) -> dict[str, str]
 
 
 def after(step: Step, row: Row | None, row_id: int | None) -> Row | None:
-    """Return the row after a step, without the values that Bookio decides."""
+    """Return the row after a step, without values that Bookio decides; ``None`` if removed."""
     if step.effect is Effect.REMOVE:
         return None
     if step.effect is Effect.CREATE:
@@ -105,7 +105,7 @@ def without_ids(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def fixed_values(desired: Desired) -> list[Any]:
-    """Return the values that only a creation sets, for their digest."""
+    """Return the values that only a creation sets, in the form of their digest."""
     return [plain(desired.values.get(name)) for name in _DIGESTED[desired.stream]]
 
 

@@ -1,10 +1,10 @@
-"""Pure: whether a blocked time covers bookings, or a term has more than its capacity.
+"""Pure: whether a blocked time covers bookings, or a term has more of them than its capacity.
 
 Bookio accepts a blocked time over confirmed reservations, and whether it refuses every booking
 beyond the capacity (code 30) is not documented. So both are checked before anything is sent.
 
-Times are wall times of one facility as Bookio writes them, ``YYYY-MM-DDTHH:MM:SS``, which order as
-text. A term includes its start and not its end, so bookings one after the other do not overlap.
+Times are wall times of one facility as Bookio writes them, ``YYYY-MM-DDTHH:MM:SS``, which sort as
+text. A term includes its start but not its end, so consecutive bookings do not overlap.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from target_bookio.plan.operations import Row
 
 _MAX_HOURS = 400 * 24
-"""A longer blocked time is checked only this far: somebody blocked a year by mistake."""
+"""A longer blocked time is checked only this far."""
 MAX_NAMED = 20
 """Maximum number of bookings that are named for one overlap."""
 
@@ -32,7 +32,7 @@ class Service(NamedTuple):
     """A service, from a calendar. Both fields may be unknown."""
 
     capacity: int | None
-    """How many reservations it takes in one term."""
+    """How many reservations can have the same term."""
     duration: int | None
     """Minutes (G); for reservations whose list does not show their end."""
 
@@ -45,18 +45,19 @@ class _Term(NamedTuple):
 
 
 class Occupancy:
-    """The confirmed reservations of some facilities, by the hours that they touch.
+    """The confirmed reservations of some facilities, by the hours of their terms.
 
-    Changed by its owner alone: ``put`` after every write that was made or, in a dry run, planned,
-    so that two new bookings of one run are seen to overlap.
+    Changed only by its owner, which calls ``put`` for every planned write, so that overlaps between
+    new bookings of one run are found.
     """
 
     def __init__(self, reservations: Iterable[Row], services: Mapping[int, Service]) -> None:
         """Take reservations with wall times, and the services by id; see ``services_of``."""
         self._services = services
+        # Hours keep a lookup short: a day's bookings are not compared with each other.
         self._hours: dict[tuple[int | None, str], dict[str, _Term]] = defaultdict(dict)
         self._places: dict[str, list[tuple[int | None, str]]] = {}
-        """The hours at which each key is kept."""
+        """The facility and hours under which each key is stored."""
         for row in reservations:
             self.put(f"id:{row.get('id')}", row)
 
@@ -74,9 +75,8 @@ class Occupancy:
     def overlaps(self, stream: str, key: str, row: Row) -> tuple[str, ...]:
         """Return the keys of the reservations that a planned row overlaps with.
 
-        For a blocked time those are all that it covers. For a reservation they are those of its
-        service at the first moment of its term at which they and it exceed the service's capacity.
-        Of many, `MAX_NAMED` are returned.
+        For a blocked time, all that it covers. For a reservation, those of its service at the first
+        moment of its term at which there is no room for it. At most `MAX_NAMED`.
         """
         term = self._term(key, row)
         if term is None:
@@ -94,11 +94,11 @@ class Occupancy:
     def _too_many(self, facility: int | None, term: _Term, capacity: int) -> tuple[str, ...]:
         """Return a service's reservations at the first moment of a term that is already full."""
         same = (o for o in self._during(facility, term) if o.service == term.service)
-        # 1. Nearly always the start decides, and only the names to report need be read.
+        # 1. Nearly always the start decides, so stop as soon as enough reservations are known.
         at_start = islice(_at(term.start, same), capacity + MAX_NAMED)
         if len(keys := {other.key for other in at_start}) >= capacity:
             return _named(keys)
-        # 2. Otherwise it may be too full later, at the start of another reservation.
+        # 2. Otherwise it can only become full later at the start of another reservation.
         same = (o for o in self._during(facility, term) if o.service == term.service)
         touching = set(same)
         for moment in sorted({other.start for other in touching if other.start > term.start}):
@@ -119,7 +119,7 @@ class Occupancy:
         return _Term(key, start, end, service) if end and start < end else None
 
     def _during(self, facility: int | None, term: _Term) -> Iterator[_Term]:
-        """Yield other reservations of the facility that touch a term, some repeatedly."""
+        """Yield other reservations of the facility that overlap a term, some repeatedly."""
         for hour in _hours(term.start, term.end):
             for other in self._hours.get((facility, hour), {}).values():
                 if other.key != term.key and other.start < term.end and term.start < other.end:
@@ -149,7 +149,7 @@ def _at(moment: str, terms: Iterable[_Term]) -> Iterator[_Term]:
 
 
 def _hours(start: str, end: str) -> Iterator[str]:
-    """Yield the hours, ``YYYY-MM-DDTHH``, that a term touches."""
+    """Yield the hours of a term, ``YYYY-MM-DDTHH``."""
     if start[:13] == end[:13]:
         yield start[:13]
         return

@@ -10,12 +10,16 @@ if TYPE_CHECKING:
 
 
 class PlanKind(StrEnum):
-    """The four ways in which a record can be settled."""
+    """The result of planning a record."""
 
     UNCHANGED = "unchanged"
+    """Nothing to do."""
     WRITE = "write"
+    """At least one request."""
     CONFLICT = "conflict"
+    """Somebody changed the row in Bookio."""
     REJECT = "reject"
+    """The record cannot be written."""
 
 
 class Plan(NamedTuple):
@@ -47,5 +51,5 @@ def write(steps: tuple[Step, ...], fixed: tuple[str, ...] = ()) -> Plan:
 
 
 def fixed_message(fixed: tuple[str, ...]) -> str:
-    """Return the line about differences that cannot be written."""
+    """Return the message about differences that cannot be written."""
     return f"Bookio cannot change {', '.join(fixed)} of an existing row"

@@ -1,14 +1,12 @@
-"""Pure: what a record asks for, what Bookio has and what was last agreed -> what to do.
+"""Pure: from a record, Bookio's row and the journal's entry to a plan.
 
-Three-way, field by field (rules 9 and 10 of docs/design/write-back.md); `comparison` has the parts:
+A three-way comparison, field by field (rules 9 and 10 of docs/design/write-back.md). The details
+are in `comparison`:
 
-1. Bookio already has it: nothing to do, and both sides agree on it from now on.
-2. Bookio has what was last agreed: the record asks for a change, so it is made.
-3. Bookio has something else: somebody changed it there, a conflict.
-4. Nothing was ever agreed. A record that refers to the row by Bookio's ``id`` is the first from
-   here, so it is carried out. A record that refers to it by our ``externalId`` shows that the row
-   came from here and the journal is lost: a difference is a conflict, except for a status that is
-   still the one of every new reservation.
+1. Bookio has the record's value: nothing to do, and both sides agree on it from now on.
+2. Bookio has the last agreed value: the record asks for a change, which is made.
+3. Bookio has a third value: somebody changed it there, which is a conflict.
+4. Nothing was ever agreed: see `Comparison.is_disputed`.
 """
 
 from __future__ import annotations
@@ -35,24 +33,22 @@ if TYPE_CHECKING:
     from target_bookio.journal.entry import Entry
 
 PERSONS_FIELDS = (*TERM, "status")
-"""Fields that a person may change in Bookio, and that a removal would undo."""
+"""Fields that a person may change in Bookio, so that a removal would undo the change."""
 
 
 class Planner(NamedTuple):
-    """What every plan of a run depends on."""
+    """Plans the records of one run."""
 
     digest: Digest
     source_wins: bool = False
 
     def plan(self, desired: Desired, row: Row | None, entry: Entry | None) -> Plan:
-        """Return what to do.
-
-        ``desired`` has wall times, ``row`` is the mirror's, ``entry`` the journal's.
-        """
+        """Return what to do about a record with wall times, from its mirrored row and its entry."""
         if row is None:
             return self._without_row(desired, entry)
         row = known_row(row, desired, entry, self.digest)
         sides = Comparison(desired, row, entry, self.digest)
+        # The source decided without knowing Bookio's current value, so nothing is written.
         if (stale := sides.stale_fields()) and not self.source_wins:
             message = "Bookio's value differs from the one that the source read; read it again"
             return Plan(PlanKind.CONFLICT, (), message, stale, stale)
@@ -66,33 +62,29 @@ class Planner(NamedTuple):
         return self._change(sides)
 
     def _without_row(self, desired: Desired, entry: Entry | None) -> Plan:
-        """Return what to do about a row that no list shows.
-
-        1. It should not exist: nothing to do.
-        2. The record refers to it by Bookio's id, or has status DID_NOT_COME: a reject.
-        3. It was written from here: somebody removed it.
-        4. It never existed: it is created.
-        """
+        """Return what to do about a row that no list shows."""
         status = desired.values.get("status")
+        # 1. It should not exist, and does not.
         if desired.deleted or (status == CANCELLED and desired.id is None):
             return UNCHANGED
+        # 2. It cannot be created: Bookio assigns ids, and a new reservation has another status.
         if desired.id is not None:
             return reject("Bookio lists no row with this id; leave out the id to create one", "id")
         if status == DID_NOT_COME:
             message = "a reservation that is not in Bookio cannot be created as DID_NOT_COME"
             return reject(message, "status")
+        # 3. We created it, so somebody removed it.
         if entry is not None and entry.was_created_here:
             return self._removed_by_somebody(desired, entry)
+        # 4. It never existed.
         return creation(desired)
 
     def _removed_by_somebody(self, desired: Desired, entry: Entry) -> Plan:
-        """Return what to do about a row of ours that no longer exists.
-
-        A conflict. With ``source_wins`` a reservation is brought back under its known id, for lists
-        may hide cancelled rows, and booked again only if Bookio does not have it (rule 17).
-        """
+        """Return what to do about a row of ours that somebody removed."""
         if not self.source_wins:
             return Plan(PlanKind.CONFLICT, (), "somebody removed it in Bookio since it was written")
+        # Rule 17: lists may hide cancelled reservations, so it is first restored under its known
+        # id. If Bookio responds "not found", the id is forgotten, and it is booked again.
         if entry.remote_id is not None and desired.stream == RESERVATIONS:
             return write((_status_step(desired, FIRST_STATUS),))
         return creation(desired)
@@ -104,10 +96,11 @@ class Planner(NamedTuple):
             return calendars.ending(desired, row)
         if row.get("status") == CANCELLED:
             return UNCHANGED
-        others = tuple(filter(sides.differs_from_agreed, PERSONS_FIELDS))
-        if others and not self.source_wins:
+        # A removal names no fields, so every change by a person counts.
+        changed = tuple(filter(sides.differs_from_agreed, PERSONS_FIELDS))
+        if changed and not self.source_wins:
             message = "somebody changed it in Bookio since it was written"
-            return Plan(PlanKind.CONFLICT, (), message, disputed=others)
+            return Plan(PlanKind.CONFLICT, (), message, disputed=changed)
         if desired.stream == BLOCKED_TIMES:
             return write((Step("remove_blocked_time"),))
         return write((_status_step(desired, CANCELLED),))
@@ -115,8 +108,11 @@ class Planner(NamedTuple):
     def _change(self, sides: Comparison) -> Plan:
         """Return the changes that the record asks for, unless somebody changed the row."""
         fixed, steps = sides.fixed_differences(), _steps(sides)
+        # The record's term is for another facility, perhaps in another time zone. It does not
+        # matter to a cancellation.
         if "facilityId" in fixed and sides.desired.values.get("status") != CANCELLED:
-            steps = ()  # its term is for another facility, perhaps in another time zone
+            steps = ()
+        # One disputed field stops all requests of the record.
         for step in () if self.source_wins else steps:
             if disputed := tuple(filter(sides.is_disputed, step.changed)):
                 message = f"somebody changed the {step.effect} in Bookio since it was written"
@@ -126,19 +122,15 @@ class Planner(NamedTuple):
 
 
 def _steps(sides: Comparison) -> tuple[Step, ...]:
-    """Return the requests that carry out a record, in order.
-
-    1. A cancellation alone: the term no longer matters, and a move sends an e-mail.
-    2. Our ``externalId``, if Bookio shows none.
-    3. The term.
-    4. The status.
-    """
+    """Return the requests that carry out a record, in order."""
     desired, row = sides.desired, sides.row
     is_reservation = desired.stream == RESERVATIONS
     status = desired.values.get("status") if is_reservation else None
     changes_status = status is not None and row.get("status") != status
+    # A cancellation is sent alone: the term no longer matters, and a move may send an e-mail.
     if status == CANCELLED:
         return (_status_step(desired, status),) if changes_status else ()
+    # Otherwise: our externalId if Bookio shows none, the term, and the status.
     steps = []
     if is_reservation and desired.external_id is not None and row.get("externalId") is None:
         steps.append(Step("confirm_sync", {"externalId": desired.external_id}))
@@ -150,7 +142,7 @@ def _steps(sides: Comparison) -> tuple[Step, ...]:
 
 
 def _move(desired: Desired, row: Row) -> Step:
-    """Return the request for a new term, always with both ends."""
+    """Return the request for a new term."""
     term = {name: desired.values.get(name, row.get(name)) for name in TERM}
     if desired.stream == BLOCKED_TIMES:
         return Step("change_blocked_time_term", term)

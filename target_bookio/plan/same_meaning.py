@@ -1,4 +1,4 @@
-"""Whether two values mean the same, in whatever form Bookio and a source write them.
+"""Whether two values mean the same although Bookio and a source write them differently.
 
 Bookio may store values in its own form: a phone number in international form, a name in
 Unicode NFC, a note with HTML entities. Such a difference is not a request for a change.
@@ -48,7 +48,7 @@ def _canonical(field: str, value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 
 _canonical_text = lru_cache(maxsize=10_000)(_canonical)
-"""Names repeat, and each record's are needed more than once."""
+"""Cached, because names repeat, and a record's values are compared more than once."""
 
 
 def covers(theirs: Any, ours: Any) -> bool:  # noqa: ANN401 - any JSON values
@@ -65,13 +65,14 @@ def _covers(theirs: Any, ours: Any, text: Callable[[str], str]) -> bool:  # noqa
         return all(_covers(theirs.get(name), value, text) for name, value in ours.items())
     if _is_list(ours) and _is_list(theirs):
         return len(ours) == len(theirs) and _pairs(theirs, ours, text)
-    if _is_number(ours) or _is_number(theirs):  # one may be its text
+    if _is_number(ours) or _is_number(theirs):  # the other may be a number as text
         return _number(_written(ours)) == _number(_written(theirs))
     return _plain(ours, text) == _plain(theirs, text)
 
 
 def _pairs(theirs: Sequence[Any], ours: Sequence[Any], text: Callable[[str], str]) -> bool:
     """Whether each of our items can be paired with a different item of theirs that covers it."""
+    # Greedy, which is exact unless one item of theirs covers several of ours.
     left = list(theirs)
     for item in ours:
         match = next((n for n, other in enumerate(left) if _covers(other, item, text)), None)
@@ -136,7 +137,7 @@ def _folded(value: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _phone(written: str) -> object:
-    """Return a phone number as country code, number and extension, or letters and digits."""
+    """Return a phone number's parts or, if it is none, its text without separators."""
     try:
         number = phonenumbers.parse(written, HOME_COUNTRY)
     except phonenumbers.NumberParseException:

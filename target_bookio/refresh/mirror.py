@@ -12,7 +12,7 @@ import msgspec
 
 from bookio_api.contract import CANCELLED
 from target_bookio.journal.table import Table
-from target_bookio.journal.windows import ANYWHERE
+from target_bookio.journal.windows import facility_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -212,12 +212,12 @@ class Mirror:
         query = (
             "SELECT asked_at, full_at, row_count FROM feeds WHERE stream = ? AND facility_id = ?"
         )
-        rows = self._db.execute(query, (stream, _facility(facility_id)))
+        rows = self._db.execute(query, (stream, facility_key(facility_id)))
         return Feed(*rows[0]) if rows else None
 
     def put_feed(self, stream: str, facility_id: int | None, feed: Feed) -> None:
         """Record that a facility was read."""
-        key = (stream, _facility(facility_id))
+        key = (stream, facility_key(facility_id))
         self._db.execute("INSERT OR REPLACE INTO feeds VALUES (?, ?, ?, ?, ?)", (*key, *feed))
 
     def latest(self) -> int:
@@ -233,10 +233,6 @@ class Mirror:
         known = self._ids.get((stream, external_id))
         if known is not None:
             self._ids[stream, external_id] = tuple(key for key in known if key != row_id)
-
-
-def _facility(facility_id: int | None) -> int:
-    return ANYWHERE if facility_id is None else facility_id
 
 
 def _row(noted: tuple[str, Seen]) -> tuple[Any, ...]:

@@ -42,7 +42,7 @@ def test_a_dry_run_with_a_renewed_token_changes_nothing(path: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "line"),
     [
-        (Account(ACCOUNT.api_url, "x"), "set previous_auth_token to the one before"),
+        (Account(ACCOUNT.api_url, "x"), "set previous_auth_token to the old one"),
         (Account(ACCOUNT.api_url, "x", "y"), "previous_auth_token does not open it"),
         (Account("https://other.example.org", "token"), "another api_url; set api_url back"),
         (Account("https://other.example.org", "x", "token"), "another api_url; set api_url back"),
