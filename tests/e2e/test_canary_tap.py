@@ -85,7 +85,9 @@ def test_results_of_stream_maps_are_not_logged(clinic: Sandbox, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("mode", ["pseudonymise", "omit"])
-def test_without_keep_patient_data_is_nowhere(clinic: Sandbox, tmp_path: Path, mode: str) -> None:
+def test_without_keep_no_output_contains_patient_data(
+    clinic: Sandbox, tmp_path: Path, mode: str
+) -> None:
     calm = run(clinic, tmp_path, personal_data=mode)
     assert calm.code == 0, calm.stderr
     assert '"stream":"reservations"' in calm.stdout

@@ -128,7 +128,7 @@ def test_full_table_in_a_catalog_reads_everything_and_deletes_nothing(
     ],
     ids=str,
 )
-def test_a_type_that_a_catalog_overrides_is_followed(
+def test_a_type_overridden_in_a_catalog_is_used(
     tap: Tap, clinic: Sandbox, catalog: Catalog, path: str, schema: dict[str, Any]
 ) -> None:
     """Records have the types of SCHEMA, and null for values that do not fit."""

@@ -201,7 +201,7 @@ def test_a_count_of_the_whole_stream_is_still_used(tap: Tap, clinic: Sandbox) ->
     assert "rows" not in synced.state["bookmarks"]["blocked_times"]
 
 
-def test_with_all_unlisted_reservations_are_deleted(
+def test_detect_deletions_all_deletes_unlisted_reservations(
     tap: Tap, clinic: Sandbox, tmp_path: Path
 ) -> None:
     """``all`` reads the reservations in full, too, under the same guard."""
@@ -228,7 +228,9 @@ def test_with_all_unlisted_reservations_are_deleted(
     assert activated == ["blocked_times"]
 
 
-def test_with_true_a_drop_in_reservations_causes_a_warning(tap: Tap, clinic: Sandbox) -> None:
+def test_detect_deletions_true_warns_if_reservations_became_fewer(
+    tap: Tap, clinic: Sandbox
+) -> None:
     """One request of one row a facility; the control is a run in which nothing vanished."""
     first = tap(detect_deletions=False)
     assert "lists at least" not in tap(state=first.state).stderr

@@ -59,7 +59,7 @@ def test_a_scan_that_fails_has_its_row_and_reason(tap: Tap, clinic: Sandbox) -> 
     assert all("list_blocked_times" in scan["reason"] for scan in failed)
 
 
-def test_without_the_setting_nothing_changes(tap: Tap) -> None:
+def test_without_scan_log_nothing_changes(tap: Tap) -> None:
     """Discovery, streams and state are as they are; a state that knows scans is still read."""
     with_log = tap(scan_log=True)
     assert "scans" in with_log.state["bookmarks"]

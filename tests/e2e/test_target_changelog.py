@@ -50,7 +50,7 @@ def test_a_changelog_over_several_states_is_sent_again_without_a_write(
     assert sum(mail["kind"] == "CANCELLED" for mail in clinic.emails()) == 1
 
 
-def test_two_calendars_of_one_name_are_a_reject(target: Target, clinic: Sandbox) -> None:
+def test_two_calendars_with_one_name_cause_a_reject(target: Target, clinic: Sandbox) -> None:
     """A record without an id could refer to any of them."""
     name = "MUDr. Dvojitý"
     for _ in range(2):

@@ -177,7 +177,7 @@ def test_patient_names_are_sent_correctly_in_any_locale(
 
 
 @pytest.mark.parametrize("option", ["stdin", "--replay", "--input"])
-def test_utf_16_input_is_refused_by_name(target: Target, tmp_path: Path, option: str) -> None:
+def test_utf_16_input_is_refused(target: Target, tmp_path: Path, option: str) -> None:
     line = {"stream": "reservations", "record": target.booking(0)}
     text = json.dumps(line) if option == "--replay" else singer_lines("reservations", [])
     file = tmp_path / "input"

@@ -22,7 +22,9 @@ def clinic(start_sandbox: StartSandbox) -> Sandbox:
     return start_sandbox(size=40, seed=5, capacity_check=False)
 
 
-def test_bookings_arrive_once_with_the_facilitys_wall_time(target: Target, clinic: Sandbox) -> None:
+def test_bookings_are_created_once_with_the_facilitys_wall_time(
+    target: Target, clinic: Sandbox
+) -> None:
     bookings = [target.booking(n) for n in range(30)]
     first = target(bookings)
     assert first.code == 0, first.stderr

@@ -158,7 +158,7 @@ def test_a_wait_that_is_cut_short_ends_without_another_request(
     assert len(sandbox.requests(operation)) == 1
 
 
-def test_the_pace_is_not_waited_for_once_stopped(sandbox: Sandbox) -> None:
+def test_a_stopped_client_does_not_wait_for_its_rate_limit(sandbox: Sandbox) -> None:
     """A slow ``requests_per_second`` does not delay the end of a run."""
     client = BookioClient(auth_token=sandbox.token, api_url=sandbox.url, requests_per_second=0.001)
     client.call("list_facilities")

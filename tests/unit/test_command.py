@@ -53,7 +53,9 @@ def test_a_line_ends_with_the_section_that_explains_it(
     assert failing_with(error, caplog).endswith(f" (docs/errors.md#{section})")
 
 
-def test_a_lack_of_memory_says_what_to_lower(caplog: pytest.LogCaptureFixture) -> None:
+def test_out_of_memory_is_reported_with_the_settings_to_lower(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     assert "not enough memory" in failing_with(MemoryError(), caplog)
 
 

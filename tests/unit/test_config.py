@@ -91,7 +91,7 @@ def test_an_empty_text_sets_only_a_text_setting(
         ("ENDPOINT_OVERRIDES", "{bad", 'TAP_BOOKIO_ENDPOINT_OVERRIDES is not JSON; write it as {"'),
     ],
 )
-def test_an_invalid_value_is_reported_by_its_name(
+def test_an_invalid_value_is_reported_with_the_name_of_its_setting(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, text: str, message: str
 ) -> None:
     with pytest.raises(SettingsError) as in_file:

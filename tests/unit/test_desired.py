@@ -247,7 +247,7 @@ def test_a_time_as_deletion_mark_deletes(name: str, mark: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["object", "text", "folded"])
-def test_the_values_that_the_source_last_read_are_separate(form: str) -> None:
+def test_last_read_values_are_kept_apart_from_the_record(form: str) -> None:
     """A stale source can be distinguished from one with Bookio's current values."""
     said: Any = {"dateFrom": "2026-12-01T07:00:00Z", "dateTo": None, "status": "CONFIRMED"}
     if form == "text":
@@ -260,7 +260,7 @@ def test_the_values_that_the_source_last_read_are_separate(form: str) -> None:
 
 
 @pytest.mark.parametrize("said", [[], "x", {"note": "x"}, {"dateFrom": "soon"}, 5, {"a": 1}])
-def test_an_expectation_that_cannot_be_read_is_a_reject(said: object) -> None:
+def test_an_invalid_expected_value_is_a_reject(said: object) -> None:
     error = refused(_bookio_expected=said)
     assert error.fields == ("_bookio_expected",)
     assert "dateFrom, dateTo, status" in str(error)

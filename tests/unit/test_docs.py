@@ -39,7 +39,7 @@ def test_every_setting_is_described(name: str) -> None:
     assert setting["description"].endswith(".")
 
 
-def test_only_streams_that_ask_by_a_bookmark_have_a_cursor() -> None:
+def test_only_incremental_streams_have_a_cursor() -> None:
     rows = [line.split(" | ") for line in tables.streams().splitlines()[2:]]
     cursors = {row[0].strip("| `"): row[2] for row in rows}
     none = "none, full table"
@@ -92,7 +92,7 @@ def test_every_kind_of_error_has_its_section() -> None:
     assert set(ErrorKind) - set(sections(renamed)) == {ErrorKind.RATE_LIMIT}
 
 
-def test_every_message_in_the_error_pages_is_one_of_ours() -> None:
+def test_every_message_in_the_error_pages_is_in_the_code() -> None:
     """What they quote stands in the code, so that a reader can find a message by it."""
     sources = [
         text.read_text()

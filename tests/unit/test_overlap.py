@@ -77,7 +77,7 @@ def test_a_blocked_time_over_many_days_covers_the_days_between(clinic: Occupancy
         (booking(1, "08:05", "08:35"), ()),  # moves away from its own place
     ],
 )
-def test_a_term_has_room_for_its_services_capacity(
+def test_overlaps_are_counted_against_the_services_capacity(
     clinic: Occupancy, new: dict[str, Any], others: tuple[str, ...]
 ) -> None:
     assert clinic.overlaps("reservations", f"id:{new['id']}", new) == others

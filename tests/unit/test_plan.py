@@ -115,7 +115,7 @@ def test_every_change_of_status_and_term_has_its_operations(
     assert planned(record, row).kind == UNCHANGED
 
 
-def test_the_reason_goes_only_with_a_cancellation() -> None:
+def test_a_reason_is_sent_only_with_a_cancellation() -> None:
     reason = {"cancellationReason": "ill"}
     [cancelling] = planned({**BOOKING, "status": "CANCELLED", **reason}, ROW).steps
     assert cancelling.body == {"status": "CANCELLED", **reason}
@@ -169,7 +169,7 @@ def test_another_spelling_of_a_value_is_not_a_change() -> None:
     assert planned(BOOKING, other, entry=ours(ROW)).kind == UNCHANGED, "as it was created"
 
 
-def test_confirm_sync_is_for_rows_without_our_number() -> None:
+def test_confirm_sync_is_planned_only_for_rows_without_our_external_id() -> None:
     record = {"id": 5, "externalId": 7, "facilityId": 1}
     assert operations(planned(record, {**ROW, "externalId": None})) == ["confirm_sync"]
     assert planned(record, ROW).kind == UNCHANGED
@@ -255,7 +255,7 @@ def test_the_tap_and_the_target_agree_on_every_night(wall: str, moment: str) -> 
         ("facilityId", {"id": 1}),
     ],
 )
-def test_a_wrong_type_is_refused_by_name(name: str, value: object) -> None:
+def test_a_wrong_type_is_refused_with_the_field_name(name: str, value: object) -> None:
     with pytest.raises(RecordError) as refused:
         read_record("reservations", {**BOOKING, name: value})
     assert refused.value.fields == (name,)

@@ -70,7 +70,7 @@ def test_an_impossible_path_is_refused(path: str) -> None:
         {"results_path": "own/plan.jsonl"},
     ],
 )
-def test_two_of_the_files_must_not_be_one(
+def test_two_files_must_not_have_one_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -104,7 +104,7 @@ def test_a_success_from_before_the_refusal_does_not_shorten_the_pause(clock: Man
     assert passing(gate, clock) >= LEAST
 
 
-def test_patience_counts_from_the_last_success_of_the_same_operation(clock: ManualClock) -> None:
+def test_the_time_limit_counts_from_the_last_success_of_an_operation(clock: ManualClock) -> None:
     """A list that makes progress is not given up; one that never responds is."""
     gate = gate_with(clock)
     gate.refused(gate.wait(), None)

@@ -137,7 +137,7 @@ def test_a_write_that_timed_out_on_the_server_is_not_retried(
     assert len(sandbox.requests("create_reservation")) == 1
 
 
-def test_a_body_that_cannot_be_encoded_is_refused_by_field(
+def test_a_body_that_cannot_be_encoded_is_refused_with_the_field_name(
     sandbox: Sandbox, client: BookioClient
 ) -> None:
     """Half an emoji in a record rejects the record, and the message does not quote it."""

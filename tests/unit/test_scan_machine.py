@@ -151,7 +151,7 @@ def test_a_larger_total_takes_more_evidence_of_the_end():
 
 
 @pytest.mark.parametrize("has_date_filters", [True, False])
-def test_rows_that_change_places_end_the_pages_by_offset(has_date_filters):
+def test_rows_that_change_places_end_paging_by_offset(has_date_filters):
     """PROOF 6: an unstable order leads to DATE_WINDOWS or, without date filters, to INCOMPLETE."""
     scan = machine(has_date_filters=has_date_filters)
     receive(scan, rows(1, 20), rows(13, 32)[::-1])

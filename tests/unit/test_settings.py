@@ -82,7 +82,7 @@ def test_the_scheme_of_an_address_can_be_in_capitals(clean_environment: pytest.M
     # pragma: allowlist nextline secret
     ["http://", "foo://x:1", "http://me:hidden@:80", "http://[::1", "http://x:99999"],
 )
-def test_an_invalid_proxy_is_reported_by_its_variable(
+def test_an_invalid_proxy_is_reported_with_its_variable(
     clean_environment: pytest.MonkeyPatch, proxy: str
 ) -> None:
     clean_environment.setenv("HTTPS_PROXY", proxy)
@@ -94,7 +94,7 @@ def test_an_invalid_proxy_is_reported_by_its_variable(
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 @pytest.mark.parametrize("path", ["/nowhere.pem", __file__])
-def test_a_bundle_without_certificates_is_reported_by_its_variable(
+def test_a_bundle_without_certificates_is_reported_with_its_variable(
     clean_environment: pytest.MonkeyPatch, variable: str, path: str
 ) -> None:
     clean_environment.setenv(variable, path)
