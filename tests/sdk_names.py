@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ def is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__")
 
 
+@cache
 def private_names_of_the_sdk() -> set[str]:
     """Return the private methods and attributes of all its classes."""
     nodes = [node for path in SDK.rglob("*.py") for node in classes_of(ast.parse(path.read_text()))]

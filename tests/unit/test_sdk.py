@@ -132,12 +132,16 @@ def test_private_names_stay_in_one_module() -> None:
         ("def f(stream):\n    return stream._replication_key\n", "_replication_key"),
         ("class A(WholePages):\n    def _sync_children(self): ...\n", "_sync_children"),
         ("class B(ReservationsStream):\n    def f(self): self._is_sorted\n", "_is_sorted"),
-        ("class C(SingerSink):\n    _batch_records_read = 0\n", "_batch_records_read"),
+        (
+            "from singer_sdk import Sink\nclass C(Sink):\n    _batch_records_read = 0\n",
+            "_batch_records_read",
+        ),
     ],
 )
 def test_a_private_name_elsewhere_is_detected(source: str, expected: str) -> None:
     """Negative control, with names that no list of ours contains."""
-    [found] = private_uses({**sources(), "bookio_shards/sdk.py": source})
+    bases = {path: text for path, text in sources().items() if path.startswith("tap_bookio/")}
+    [found] = private_uses({**bases, "bookio_shards/sdk.py": source})
     assert found.startswith("bookio_shards/sdk.py:")
     assert found.endswith(expected)
 
