@@ -2,7 +2,7 @@
 
 The letters are those of the protocol's table; c, j, l and n are in `test_target_late_landings`.
 Runs are in this process and pause in the sandbox's time, so that none of them sleeps. A history is
-told twice where it matters: for short lists, which are read whole, and for long ones, of which a
+run twice where it matters: for short lists, which are read whole, and for long ones, of which a
 run reads what ``lastSync`` brings.
 """
 
