@@ -1,4 +1,4 @@
-"""What a Singer record asks for."""
+"""What a Singer record asks for, parsed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RecordError(Exception):
-    """A record that cannot be written; the message and the fields say why, without values."""
+    """A record cannot be written; the message and the fields say why, without values."""
 
     def __init__(self, message: str, fields: tuple[str, ...] = ()) -> None:
         """Keep the names of the invalid fields."""
@@ -23,7 +23,7 @@ class RecordError(Exception):
 
 
 class Desired(NamedTuple):
-    """One record: its key and the values that it sets, without ``None``."""
+    """One record: its key, and the values that it sets; ``None`` sets nothing."""
 
     stream: str
     key: str
@@ -35,13 +35,13 @@ class Desired(NamedTuple):
     place: int = 0
     """Its position in the input."""
     wish: str = ""
-    """Digest of what it asks for, as the source wrote it."""
+    """Digest of its values, by which a repeated record is recognised (rule 11)."""
     fixed: Mapping[str, str] = {}
     """Digests of its personal fields, as the mirror keeps them."""
     expected: Mapping[str, Any] = {}
     """Term and status as the source last read them, from ``_bookio_expected``; may be empty.
 
-    If Bookio's value differs, the source decided without knowing it: a conflict.
+    If Bookio's value differs, the source did not know it, which is a conflict.
     """
 
     @property
@@ -61,7 +61,7 @@ class Desired(NamedTuple):
 
     @property
     def key_fields(self) -> dict[str, Any]:
-        """The fields that make its key, for a line about it."""
+        """The fields of its key, for messages."""
         for name in ("id", "externalId"):
             if name in self.values:
                 return {name: self.values[name]}
@@ -69,15 +69,15 @@ class Desired(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """Return every key of the row that the record contains."""
+        """Every key of its row that the record contains."""
         values = self.values
         return [f"{name}:{values[name]}" for name in ("id", "externalId") if name in values]
 
     def in_zone(self, tz: ZoneInfo, *, is_known: bool = True) -> Desired:
         """Return it with every datetime in the facility's wall time, or raise ``RecordError``.
 
-        If the zone is unknown, only wall times are accepted: an instant would be booked off by
-        the difference between that zone and our default.
+        If the zone is unknown, only wall times are accepted: an instant would be converted with our
+        default zone, and booked at a wrong time.
         """
         names = DATETIMES[self.stream]
         walls = _walls(self.values, names, tz, is_known=is_known)

@@ -1,7 +1,7 @@
 """Maps columns to fields: warehouses fold case, and sources write ``external_id``.
 
 A column matches a field with the same letters, ignoring case, underscores and hyphens. A column
-that nearly matches is assumed to be a misspelling and rejects its record; any other is ignored,
+that nearly matches is assumed to be misspelt, and its record is rejected; any other is ignored,
 with one warning.
 """
 
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DELETED_AT = "_sdc_deleted_at"
-"""Marks a row as removed at its source; singer-sdk's name."""
+"""Marks a row as removed in its source; singer-sdk's name."""
 
 _METADATA_PREFIX = "_sdc_"
 _ALIKE = 0.8
-"""Similarity, from 0 to 1, from which a column counts as a misspelt field."""
+"""Minimum similarity, from 0 to 1, of a column that counts as a misspelt field."""
 _MIN_SLIP_LENGTH = 4
 """Minimum length of a field's name: any short word resembles ``id``."""
-_PROGRAMS_NAME = re.compile(
+_IDENTIFIER = re.compile(
     r"(?!.*\d{5})(?=.{1,64}\Z)_*(?:[a-z][A-Za-z0-9]*|[A-Z][A-Z0-9]*)"
     r"(?:[_.$-]+(?:[a-z0-9][A-Za-z0-9]*|[A-Z0-9]+))*"
 )
 """``dateFrom``, ``referring_doctor``, ``PUBLIC-VISITS``.
 
-In a file without a header the first patient's data are the names of the columns, so what looks
-like a person's name, a number or an address is not shown.
+In a file without a header the first patient's data become the names of the columns, so names that
+look like a person's name, a number or an address are not shown.
 """
 
 logger = logging.getLogger(__name__)
 
 
 class Columns(NamedTuple):
-    """The fields that the columns of a record stand for."""
+    """What the columns of a record mean."""
 
     fields: Mapping[str, tuple[str, ...]]
-    """The columns of each field, its own name first."""
+    """The columns of each field, the field's own name first."""
     slips: Mapping[str, str]
-    """Columns that look like misspelt fields, with the field."""
+    """Columns that look like misspelt fields, each with its field."""
 
 
 @cache
@@ -62,7 +62,7 @@ def writable_fields(stream: str) -> Mapping[str, Mapping[str, Any]]:
 
 @lru_cache(maxsize=256)
 def columns_of(stream: str, names: tuple[str, ...]) -> Columns:
-    """Return the fields of a record's columns. The first time, warn of unknown ones."""
+    """Return the fields of a record's columns; warn once about each unknown column."""
     known = {_letters(field): field for field in (*writable_fields(stream), DELETED_AT, EXPECTED)}
     fields: dict[str, tuple[str, ...]] = {}
     slips: dict[str, str] = {}
@@ -78,8 +78,8 @@ def columns_of(stream: str, names: tuple[str, ...]) -> Columns:
 
 
 def shown_name(column: str) -> str:
-    """Return the name of a column or stream for a message, unless it may be a patient's data."""
-    return column if _PROGRAMS_NAME.fullmatch(column) else "(not shown: it may be a person's data)"
+    """Return the name of a column or stream for messages, unless it may be a patient's data."""
+    return column if _IDENTIFIER.fullmatch(column) else "(not shown: it may be a person's data)"
 
 
 def _letters(name: str) -> str:

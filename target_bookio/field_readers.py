@@ -1,4 +1,4 @@
-"""A reader for each field of a record, from the schemas of the request bodies."""
+"""The reader of each field of a record, from the schemas of the request bodies."""
 
 from __future__ import annotations
 

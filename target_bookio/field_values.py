@@ -1,8 +1,7 @@
 """Parses the value of a field, in every form that sources use.
 
-A reader returns the value in Bookio's form, or ``None`` if the source gives none: null, or
-a blank text in a number, a date or a choice. It raises ``UnfitValueError`` for anything else, and
-never loses a digit on the way.
+A reader returns the value in Bookio's form, or ``None`` for null and for blank text in a number, a
+date or a choice. It raises ``UnfitValueError`` for anything else, rather than lose a digit.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def reader_for(schema: Mapping[str, Any]) -> Reader:
     """Return the reader of a field, from its JSON Schema in ``schemas/write/``."""
     if "enum" in schema:
         return _choice_reader(tuple(schema["enum"]))
-    if "pattern" in schema:  # the only pattern there is for datetimes
+    if "pattern" in schema:  # only datetimes have one
         return read_datetime
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if kinds[0] == "integer":
@@ -69,7 +68,7 @@ def _whole_number(value: object) -> int | None:
 
 
 def read_text(value: object) -> str:
-    """Return a text; half a character and NUL, which cannot be stored, become U+FFFD."""
+    """Return a text; NUL and lone surrogates, which cannot be stored, become U+FFFD."""
     if not isinstance(value, str):
         msg = "a text"
         raise UnfitValueError(msg)
@@ -87,12 +86,11 @@ def read_datetime(value: object) -> str | None:
     """Return a datetime in RFC 3339 form, without an offset if it had none."""
     if isinstance(value, str) and not value.strip():
         return None
-    if isinstance(value, str) and not _LEAP_SECOND.search(
-        value
-    ):  # Bookio does not accept a leap second
+    # Bookio does not accept a leap second.
+    if isinstance(value, str) and not _LEAP_SECOND.search(value):
         try:
             moment = str(parse_moment(value))
-            to_wall(moment, _UTC)  # also refuses dates that are out of range in UTC
+            to_wall(moment, _UTC)  # also rejects dates that are out of range in UTC
         except ValueError:
             pass
         else:

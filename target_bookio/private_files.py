@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 PLAN = "plan.jsonl"
-"""Where a dry run writes its plan, beside the rejects."""
+"""The file of a dry run's plan, beside the rejects."""
 
 _READ_BYTES = 1 << 20
 _ANOTHER_PLACE = "set {setting} to a path where a file can be created"
@@ -33,18 +33,18 @@ _REASONS = {
 
 
 class FileError(BookioError):
-    """One of our files cannot be used; ``str()`` says which, why, and what to do next."""
+    """One of our files cannot be used; the message says which, why, and what to do next."""
 
     kind = ErrorKind.FILES
 
     @classmethod
     def about(cls, setting: str, path: Path | None, what: str, advice: str) -> FileError:
-        """Return the line about the file that a setting names."""
+        """Return the error for the file that a setting names."""
         return cls(f"{setting}: {path} cannot be used: {what}; {advice.format(setting=setting)}")
 
 
 class OwnFiles(NamedTuple):
-    """The paths of a run's files; ``None`` for a file that does not exist or is not wanted."""
+    """The paths of a run's files; ``None`` for a file that does not exist or is not written."""
 
     journal: Path | None
     rejects: Path | None
@@ -64,12 +64,12 @@ class PrivateFile:
 
     @property
     def changed_at_s(self) -> float:
-        """When it was written to last, in seconds since 1970."""
+        """When it was last written to, in seconds since 1970."""
         return os.fstat(self._descriptor).st_mtime
 
     @property
     def ends_with_newline(self) -> bool:
-        """Whether its last line is complete, and was not cut off by a kill."""
+        """Whether its last line is complete, not cut off by a kill."""
         with self._in_one_line():
             size = os.fstat(self._descriptor).st_size
             return size == 0 or os.pread(self._descriptor, 1, size - 1) == b"\n"
@@ -94,9 +94,8 @@ class PrivateFile:
                 while view:
                     view = view[os.write(self._descriptor, view) :]
             except OSError:
-                os.ftruncate(
-                    self._descriptor, end
-                )  # otherwise the next line would join the torn one
+                # Otherwise the next line would continue the incomplete one.
+                os.ftruncate(self._descriptor, end)
                 raise
 
     def commit(self) -> None:
@@ -123,8 +122,8 @@ class PrivateFile:
 def located(path: str, setting: str) -> Path:
     """Return a path from the settings as an absolute path.
 
-    ``~`` is the home folder. A relative path starts at the Meltano project, because Meltano may be
-    started in any folder below it; without Meltano, at the working folder.
+    ``~`` is the home folder. A relative path starts at the Meltano project, because Meltano can be
+    started in any folder below it, or without Meltano at the working folder.
     """
     try:
         wanted = Path(path).expanduser()
@@ -140,7 +139,7 @@ def located(path: str, setting: str) -> Path:
 def own_files(settings: Mapping[str, Any], *, create: bool) -> OwnFiles:
     """Return the paths of a run's files.
 
-    With ``create`` all files that the settings name exist afterwards.
+    With ``create``, all files that the settings name exist afterwards.
 
     Raises:
         FileError: two of the paths are the same file, or a path cannot be used.
@@ -154,17 +153,20 @@ def own_files(settings: Mapping[str, Any], *, create: bool) -> OwnFiles:
         names_of_files = ", ".join((*paths, str(plan)))
         msg = f"{names_of_files} must be {len(paths) + 1} files; give each its own name"
         raise FileError(msg)
-    there = {}
+    existing = {}
     for name, path in paths.items():
         with _in_one_line(path, name):
             exists = path.exists()
         if create or exists:
             os.close(private_file(path, name))
-            there[name] = path
-        elif not _can_be_made(path):
+            existing[name] = path
+        elif not _can_be_created(path):
             raise FileError.about(name, path, "no file can be created there", _ANOTHER_PLACE)
     return OwnFiles(
-        there.get("journal_path"), there.get("rejects_path"), there.get("results_path"), plan
+        existing.get("journal_path"),
+        existing.get("rejects_path"),
+        existing.get("results_path"),
+        plan,
     )
 
 
@@ -179,6 +181,7 @@ def private_file(path: Path, setting: str) -> int:
         if path.parent.is_symlink():
             advice = "set {setting} to the folder itself"
             raise FileError.about(setting, path, "its folder is a symbolic link", advice)
+        # No link is followed, and opening a named pipe does not wait for its other end.
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
         descriptor = os.open(path, flags, 0o600)
     try:
@@ -190,7 +193,7 @@ def private_file(path: Path, setting: str) -> int:
 
 
 def _check(descriptor: int, path: Path, setting: str) -> None:
-    """Make sure that an open file is a regular one, with one name, of this user and private."""
+    """Check that an open file is regular, has one name, belongs to this user and is private."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise FileError.about(setting, path, "it is not a regular file", _ANOTHER_PLACE)
@@ -199,8 +202,8 @@ def _check(descriptor: int, path: Path, setting: str) -> None:
         raise FileError.about(setting, path, what, advice)
     if status.st_uid != os.geteuid():
         raise _not_allowed(path, setting, path, status)
-    # A share such as CIFS has one mode for all of its files and refuses chmod. That is fine where
-    # the mode is private already, and nowhere else.
+    # A share such as CIFS has one mode for all files and refuses chmod. That is fine only if the
+    # mode is private already.
     if stat.S_IMODE(status.st_mode) & 0o077:
         try:
             os.fchmod(descriptor, 0o600)
@@ -215,7 +218,7 @@ def _check(descriptor: int, path: Path, setting: str) -> None:
 
 @contextmanager
 def _in_one_line(path: Path, setting: str) -> Iterator[None]:
-    """Turn a system error into a line that says what to do."""
+    """Turn a system error into a one-line error that says what to do."""
     try:
         yield
     except OSError as error:
@@ -227,7 +230,7 @@ def _in_one_line(path: Path, setting: str) -> Iterator[None]:
 
 
 def _who_refuses(path: Path) -> tuple[Path, os.stat_result]:
-    """Return the file or folder that denies access on the way to a path."""
+    """Return the file or folder on the way to a path that denies access."""
     refusing, status = Path("/"), Path("/").stat()
     for step in reversed([path, *path.parents]):
         try:
@@ -238,7 +241,7 @@ def _who_refuses(path: Path) -> tuple[Path, os.stat_result]:
 
 
 def _not_allowed(path: Path, setting: str, refusing: Path, status: os.stat_result) -> FileError:
-    """Return the line about a file of another user, or one that its owner cannot write."""
+    """Return the error for a file of another user, or one that its owner cannot write."""
     user = os.geteuid()
     if status.st_uid == user:
         what, advice = f"Permission denied by the mode of {refusing}", "chmod u+rwX it"
@@ -257,6 +260,6 @@ def _make_folder(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _can_be_made(path: Path) -> bool:
-    there = next(above for above in path.absolute().parents if above.exists())
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+def _can_be_created(path: Path) -> bool:
+    folder = next(above for above in path.absolute().parents if above.exists())
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

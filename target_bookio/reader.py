@@ -1,6 +1,6 @@
-"""Reads Singer messages: UTF-8 in any locale; a broken line affects only its record.
+"""Reads Singer messages as UTF-8 in any locale; a broken byte affects only its record.
 
-Messages give a line's number, never its content, which may be a patient's data.
+Error messages contain a line's number, never its content, which may be a patient's data.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NUL_SEARCHED_BYTES = 4
 
 _decode = msgspec.json.Decoder().decode
 _lenient_decode = json.JSONDecoder(strict=False).decode
-"""Accepts NaN, Infinity, half an emoji and control characters, which msgspec refuses."""
+"""Accepts NaN, Infinity, lone surrogates and control characters, which msgspec rejects."""
 
 
 class ParsedLine(NamedTuple):
@@ -61,7 +61,7 @@ class LineReader(SingerReader):
         return line.message
 
     def on_unknown_message(self) -> NoReturn:
-        """Refuse it without quoting it."""
+        """Raise an error that does not quote the message."""
         msg = f"line {self.at.number} of the input has an unknown message type"
         raise SettingsError(msg)
 
@@ -133,7 +133,7 @@ def _parsed(number: int, line: bytes) -> ParsedLine:
 
 
 def _decoded(line: bytes) -> tuple[object, bool]:
-    """Return the JSON of a line, ``None`` if invalid; and whether it is not strict JSON."""
+    """Return the JSON of a line, or ``None``; and whether it is not strict JSON."""
     try:
         return _decode(line), False
     except (ValueError, RecursionError):
@@ -145,9 +145,10 @@ def _decoded(line: bytes) -> tuple[object, bool]:
 
 
 def _repaired(number: int, message: dict[str, Any]) -> ParsedLine:
-    """Return a message without surrogates; a broken byte affects only its record.
+    """Return a message without surrogates; a RECORD with a broken byte names its broken fields.
 
-    Raises ``SettingsError`` for one in any other message, such as a SCHEMA or a STATE.
+    Raises:
+        SettingsError: another message, such as a SCHEMA or a STATE, has a broken byte.
     """
     record = message.get("record")
     if message.get("type") != "RECORD" or not isinstance(record, dict):

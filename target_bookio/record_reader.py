@@ -1,7 +1,7 @@
 """Parses Singer records.
 
-Records of tap-bookio are accepted; read-only fields are ignored. Anything that cannot
-be parsed is refused here, once and cheaply, before anything is planned.
+Records of tap-bookio are accepted; read-only fields are ignored. Records that cannot be parsed are
+rejected here, before anything is planned.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read_record(stream: str, record: Mapping[str, Any]) -> Desired:
     if unfit:
         msg = "; ".join(f"{name}: expected {form}" for name, form in unfit.items())
         raise RecordError(msg, tuple(unfit))
-    _refuse_slips(columns, record, values)
+    _reject_misspellings(columns, record, values)
     deleted = values.pop(DELETED_AT, None) is not None
     expected = values.pop(EXPECTED, {})
     return Desired(stream, _key(stream, values), values, deleted, record, expected=expected)
@@ -64,12 +64,12 @@ def _value(
     if len(spellings) == 1:  # nearly always
         return _read(name, record[spellings[0]], read)
     found = {column: _read(name, record[column], read) for column in spellings}
-    said = [value for value in found.values() if value is not None]
-    if any(value != said[0] for value in said[1:]):
+    present = [value for value in found.values() if value is not None]
+    if any(value != present[0] for value in present[1:]):
         columns = ", ".join(map(shown_name, spellings))
         msg = f"{columns}: all mean {name}, but their values differ; keep only one of them"
         raise RecordError(msg, (name,))
-    return said[0] if said else None
+    return present[0] if present else None
 
 
 def _read(name: str, value: object, read: Reader) -> object:
@@ -88,22 +88,24 @@ def _warn_of_unwritable(name: str) -> None:
     )
 
 
-def _refuse_slips(columns: Columns, record: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Raise for a column that looks like a misspelling of a field that is missing."""
+def _reject_misspellings(
+    columns: Columns, record: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
+    """Raise if a column looks like a misspelling of a field that the record lacks."""
     slips = {
         column: name
         for column, name in columns.slips.items()
-        if name not in values and _says_something(record[column])
+        if name not in values and _has_content(record[column])
     }
     if slips:
-        said = "; ".join(
+        msg = "; ".join(
             f"{shown_name(column)}: not a field of Bookio, did you mean {name}?"
             for column, name in slips.items()
         )
-        raise RecordError(said, tuple(map(shown_name, slips)))
+        raise RecordError(msg, tuple(map(shown_name, slips)))
 
 
-def _says_something(value: object) -> bool:
+def _has_content(value: object) -> bool:
     return isinstance(value, str | int | float) and bool(str(value).strip())
 
 
@@ -130,7 +132,7 @@ def _key(stream: str, values: Mapping[str, Any]) -> str:
 
 
 def _read_deletion(value: object) -> str | None:
-    """Return the time of a deletion. Anything else is refused: ``"false"`` must remove nothing."""
+    """Return the time of a deletion. Other values are invalid: ``"false"`` must remove nothing."""
     try:
         return read_datetime(value)
     except UnfitValueError:
@@ -139,18 +141,19 @@ def _read_deletion(value: object) -> str | None:
 
 
 def _read_expected(stream: str, value: object) -> dict[str, Any]:
-    """Return what a source last read, from an object or (in CSV files) its JSON text."""
+    """Return the values that a source last read, from an object or (in CSV files) JSON text."""
     fields = field_readers(stream)
     form = f"an object with some of {', '.join(name for name in EXPECTED_FIELDS if name in fields)}"
     try:
-        said = json.loads(value or "{}") if isinstance(value, str) else value
-        if not isinstance(said, Mapping):
+        values = json.loads(value or "{}") if isinstance(value, str) else value
+        if not isinstance(values, Mapping):
             raise UnfitValueError(form)
-        columns = columns_of(stream, tuple(said)).fields
-        if len(columns) < len(said) or not columns.keys() <= {*EXPECTED_FIELDS}:
+        columns = columns_of(stream, tuple(values)).fields
+        if len(columns) < len(values) or not columns.keys() <= {*EXPECTED_FIELDS}:
             raise UnfitValueError(form)
         read = {
-            name: _value(name, spellings, said, fields[name]) for name, spellings in columns.items()
+            name: _value(name, spellings, values, fields[name])
+            for name, spellings in columns.items()
         }
     except (ValueError, RecordError, RecursionError) as error:
         raise UnfitValueError(form) from error

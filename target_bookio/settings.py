@@ -16,7 +16,7 @@ class OnReject(StrEnum):
 
 
 class OnConflict(StrEnum):
-    """Whose value stays where somebody changed a field in Bookio that the record changes, too."""
+    """Whose value wins if somebody changed a field in Bookio that the record changes as well."""
 
     REMOTE_WINS = "remote_wins"
     SOURCE_WINS = "source_wins"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Deliverer(Protocol):
-    """What a sink needs of the target."""
+    """The part of the target that a sink uses."""
 
     def deliver(self, stream: str, records: Iterable[Mapping[str, Any]]) -> None:
         """Carry out records of one stream."""

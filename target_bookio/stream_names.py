@@ -1,4 +1,4 @@
-"""Maps streams to Bookio's resources: ``public-reservations`` are reservations, too."""
+"""Maps streams to Bookio's resources: ``public-reservations`` has reservations, too."""
 
 from __future__ import annotations
 

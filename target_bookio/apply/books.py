@@ -39,5 +39,5 @@ class Books:
         # outcome that no line reports.
         self.report.commit()
         if new := self.report.succeeded - self._permitted:
-            self.permissions.note(new)
+            self.permissions.record(new)
             self._permitted.update(new)

@@ -96,7 +96,7 @@ class Judge:
                 self.keeper.withdraw(entry)
                 if queue.waiting and queue.step is not None:
                     self.reporter.retried()
-                self.queues.make_ready(queue)  # planned afresh (rule 16)
+                self.queues.make_ready(queue)  # planned from scratch (rule 16)
             case Finding.UNDECIDABLE:
                 self.keeper.undecidable(entry)
                 if queue.waiting:

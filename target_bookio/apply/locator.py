@@ -115,7 +115,7 @@ class Locator:
         return known
 
     def unowned_twin(self, desired: Desired) -> Seen | None:
-        """Return a row that equals this booking and belongs to no key of ours (rule 24)."""
+        """Return a row that equals this booking and that no key of ours refers to (rule 24)."""
         person, place = self.identity_of(desired)
         return self._unowned_row(desired.stream, person, place)
 
@@ -143,7 +143,7 @@ class Locator:
             if seen.row.get("externalId") is None
             and self._journal.get(stream, f"id:{seen.id}") is None
         ]
-        # Identical bookings cannot be told apart, so the oldest is as good as any.
+        # Identical bookings cannot be distinguished, so the oldest is as good as any.
         return min(unowned, key=lambda seen: seen.id, default=None)
 
     def _linked(self, stream: str, entry: Entry | None, seen: Seen) -> Entry | None:

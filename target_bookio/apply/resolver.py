@@ -72,7 +72,7 @@ class Resolver:
         effect = EFFECTS[intent.operation]
         if effect is Effect.CREATE:
             return self._resolve_creation(entry, intent)
-        if entry.remote_id is None:  # a row of ours whose id no response and no list has shown
+        if entry.remote_id is None:  # no response and no list has shown the row's id
             return Verdict(Finding.UNDECIDABLE if self.is_final(entry) else Finding.OPEN)
         if effect is Effect.REMOVE:
             return self._resolve_removal(entry, entry.remote_id)
@@ -139,7 +139,7 @@ class Resolver:
     def is_gone(self, entry: Entry) -> bool:
         """Whether no list that was read since a row's request shows the row.
 
-        The mirror cannot tell: within the row's window it keeps a row that lists do not show.
+        The mirror cannot show that: within the row's window it keeps a row that lists do not show.
         """
         return self._refresher.rows.shown(entry.stream, entry.remote_id or 0) is None
 

@@ -1,4 +1,4 @@
-"""The queues of a run: which record belongs to which row, and which rows can go on."""
+"""The queues of a run: which record belongs to which row, and which rows can continue."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class RowQueues:
 
     @property
     def has_ready(self) -> bool:
-        """Whether a row can go on."""
+        """Whether a row can continue."""
         return bool(self._ready)
 
     def next_ready(self) -> RowQueue:
-        """Take the first row that can go on."""
+        """Remove and return the first row that can continue."""
         queue, _ = self._ready.popitem(last=False)
         return queue
 

@@ -60,7 +60,7 @@ class Permissions:
         self._database = database
         self._token = database.digest(["token", auth_token])
 
-    def note(self, operations: Iterable[str]) -> None:
+    def record(self, operations: Iterable[str]) -> None:
         """Record that these operations succeeded; the next commit makes it durable."""
         success = _Success(time.strftime("%Y-%m-%d", time.gmtime()), self._token)
         value = msgspec.json.encode(success)

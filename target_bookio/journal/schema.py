@@ -31,7 +31,7 @@ CREATE INDEX IF NOT EXISTS entries_by_id ON entries (stream, remote_id);
 CREATE INDEX IF NOT EXISTS entries_by_external_id ON entries (stream, external_id);
 CREATE INDEX IF NOT EXISTS entries_in_doubt ON entries (stream) WHERE intent IS NOT NULL;
 
--- Rows that changed so lately that a list may still show an older value (rules 4 to 7).
+-- Rows that changed so recently that a list may still show an older value (rules 4 to 7).
 -- Not part of the mirror: dropping or renewing the mirror leaves them.
 CREATE TABLE IF NOT EXISTS windows (
     stream TEXT NOT NULL,

@@ -40,7 +40,7 @@ class Table:
         # All rows are passed as one JSON array, because the number of parameters is limited.
         self._insert = f"INSERT OR REPLACE INTO {name} SELECT {values} FROM json_each(?)"  # noqa: S608
         self._delete = (
-            f"DELETE FROM {name} WHERE ({key}) IN "  # noqa: S608 - our own words
+            f"DELETE FROM {name} WHERE ({key}) IN "  # noqa: S608 - only constants
             "(SELECT value ->> 0, value ->> 1 FROM json_each(?))"
         )
         self._changed: dict[tuple[Any, Any], Any] = {}

@@ -80,7 +80,7 @@ class Planner(NamedTuple):
         return creation(desired)
 
     def _removed_by_somebody(self, desired: Desired, entry: Entry) -> Plan:
-        """Return what to do about a row of ours that somebody removed."""
+        """Return what to do about our row that somebody removed."""
         if not self.source_wins:
             return Plan(PlanKind.CONFLICT, (), "somebody removed it in Bookio since it was written")
         # Rule 17: lists may hide cancelled reservations, so it is first restored under its known

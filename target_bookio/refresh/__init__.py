@@ -1,1 +1,1 @@
-"""What Bookio has."""
+"""Reads what Bookio has into the mirror."""

@@ -1,4 +1,7 @@
-"""Held rows, whose state is unknown: neither compared nor written (rules 6 and 14)."""
+"""Held rows: their state is unknown, so they are neither compared nor written.
+
+Rules 6 and 14 of docs/design/write-back.md.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,24 @@ if TYPE_CHECKING:
 
 
 class Hold(NamedTuple):
-    """Why a row must wait, and for what."""
+    """What a row must wait for."""
 
     facility_id: int | None
     until_ms: int
-    """A refresh that starts then or later decides."""
+    """A refresh that begins then or later ends the hold."""
     needs_full_scan: bool = False
+    """Whether that refresh must read the whole list."""
     is_quarantine: bool = False
-    """Whether its last write was found by its value; then no list ends the hold early."""
+    """Whether its last write was found by its value; then nothing ends the hold early."""
 
 
 class Holds:
     """The holds of one run. Changed only by the thread of the run."""
 
     def __init__(self, windows: Windows, resend_after_ms: int) -> None:
-        """Start with the quarantines of an earlier run."""
+        """Start with the quarantined rows of earlier runs."""
         self._resend_after_ms = resend_after_ms
+        # Other holds need not be stored: a refresh finds them again from the windows.
         self._holds: dict[tuple[str, int], Hold] = {}
         for stream, row_id, window in windows.quarantined():
             self.quarantine(stream, row_id, window.facility_id, window.answered_at)
@@ -50,13 +55,13 @@ class Holds:
         self._holds[stream, row_id] = Hold(facility_id, until_ms, needs_full_scan=True)
 
     def release(self, stream: str, row_id: int) -> None:
-        """Release a row that a list shows after its window."""
+        """Release a row whose window has ended and that a list shows, unless quarantined."""
         hold = self.of(stream, row_id)
         if hold is not None and not hold.is_quarantine:
             del self._holds[stream, row_id]
 
     def end(self, stream: str, facility_id: int | None, started: int, *, was_full: bool) -> None:
-        """Release the holds of a facility that a refresh was late enough to end."""
+        """End the holds of a facility for which a refresh began late enough."""
         for key, hold in list(self._holds.items()):
             is_here = key[0] == stream and facility_id in (None, hold.facility_id)
             has_passed = hold.until_ms <= started and (was_full or not hold.needs_full_scan)

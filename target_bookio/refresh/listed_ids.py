@@ -1,4 +1,4 @@
-"""The ids that a full scan has listed, in a table, because there may be a million."""
+"""The ids that a full scan has listed; in a table, because there may be a million."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ListedIds:
-    """The ids of one scan; a database has one such table at a time."""
+    """The ids of one scan. A second object of the same database replaces the first."""
 
     def __init__(self, database: Database) -> None:
         """Start empty."""
@@ -20,7 +20,7 @@ class ListedIds:
         self._db.execute("DELETE FROM listed")
 
     def add(self, ids: Iterable[int]) -> None:
-        """Take the ids of a page."""
+        """Add the ids of a page."""
         rows = [(row_id,) for row_id in ids]
         self._db.executemany("INSERT OR IGNORE INTO listed VALUES (?)", rows)
 

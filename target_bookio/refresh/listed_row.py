@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from target_bookio.plan.operations import Digest
 
 FIXED = "fixed"
-"""Key of a mirrored row's digests of the fields that no operation changes."""
+"""In a mirrored row: digests of the fields that no operation can change."""
 
 _NUMBERS = ("externalId", "facilityId", "serviceId")
 _INTEGER = re.compile(r"-?\d{1,18}")
 _DATETIMES = {CALENDARS: ("validFrom", "validTo")}
+# Fields that are mirrored as they are; they contain nothing personal.
 _OPEN = {
     CALENDARS: ("id", *RESOURCES[CALENDARS].changes["modify_calendar"]),
     RESERVATIONS: ("id", "externalId", "facilityId", "serviceId", *TERM, "status"),
 }
 _OPEN_OF_OTHERS = ("id", "externalId", "facilityId", *TERM)
-PERSON = ("name", "surname", "email", "phone")
-"""With facility, service and start these identify a booking where ``externalId`` is hidden."""
+_PERSON = ("name", "surname", "email", "phone")
 
 
 class Identity(NamedTuple):
-    """Digests that identify a booking if ``externalId`` is hidden."""
+    """Digests that identify a booking where lists hide ``externalId`` (rule 21)."""
 
     person: int | None = None
     """Name, surname, e-mail and phone; for a blocked time, the note."""
@@ -43,7 +43,7 @@ class Identity(NamedTuple):
 def mirrored(
     stream: str, listed: Mapping[str, Any], facility_id: int | None, tz: ZoneInfo, digest: Digest
 ) -> dict[str, Any]:
-    """Return a listed row in the mirror's form, without fields that the list hides."""
+    """Return a listed row in the mirror's form, without fields that the list does not show."""
     row = {
         name: value
         for name in _OPEN.get(stream, _OPEN_OF_OTHERS)
@@ -65,9 +65,9 @@ def mirrored(
 def mirrored_creation(
     stream: str, row: Mapping[str, Any], fixed: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return a row that was just created in the mirror's form, before a list shows it.
+    """Return a new row in the mirror's form, before a list shows it.
 
-    ``fixed`` are the `fixed_digests` of what it was created from.
+    ``fixed`` are the `fixed_digests` of its record.
     """
     names = _OPEN.get(stream, _OPEN_OF_OTHERS)
     kept = {name: row[name] for name in names if row.get(name) is not None}
@@ -84,9 +84,9 @@ def personal_fields(stream: str) -> tuple[str, ...]:
 
 
 def fixed_digests(stream: str, values: Mapping[str, Any], digest: Digest) -> dict[str, str]:
-    """Return digests of the visible personal fields, by field."""
+    """Return digests of a row's personal fields, by field, without those that are not shown."""
     shown = {name: values[name] for name in personal_fields(stream) if name in values}
-    # An empty note is listed as null; any other null means that the list hides the field.
+    # An empty note is null. In any other field, null means that the list hides the value.
     return {
         name: digest(canonical(name, value))[:16]
         for name, value in shown.items()
@@ -95,12 +95,12 @@ def fixed_digests(stream: str, values: Mapping[str, Any], digest: Digest) -> dic
 
 
 def identity(stream: str, row: Mapping[str, Any], digest: Digest) -> Identity:
-    """Return a mirrored row's identity; nothing if any part of it is unknown."""
+    """Return a mirrored row's identity; each part is ``None`` if a value of it is unknown."""
     if stream == CALENDARS:
         return Identity()
     fixed = row.get(FIXED, {})
     booked = stream == RESERVATIONS
-    person = [fixed.get(name) for name in (PERSON if booked else ("note",))]
+    person = [fixed.get(name) for name in (_PERSON if booked else ("note",))]
     place = [row.get(name) for name in ("facilityId", "serviceId" if booked else "dateTo")]
     place.append(row.get("dateFrom"))
     return Identity(

@@ -1,4 +1,4 @@
-"""Compares a listed row with the mirrored one: late, or changed by somebody (rule 6)? Pure."""
+"""Pure: whether a list that shows a row is late, or somebody changed the row (rule 6)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from target_bookio.plan.operations import Digest, Row
 
 REMOVED = "removed"
-"""In a window: we removed the row, so a list that shows it is late."""
+"""In `Window.before`: we removed the row, so a list that shows it is late."""
 _NEVER_CHANGES = frozenset({"id", "facilityId", "serviceId", FIXED})
 
 
 class Merged(NamedTuple):
-    """A mirrored row after a list showed it."""
+    """The result of merging a listed row into the mirrored one."""
 
     row: Row | None
-    """``None``: the row is gone, and the list is late."""
+    """The row to mirror; ``None`` if it was removed and the list is late."""
     is_late: bool
-    """The list shows an earlier value, so the row's current state is unknown."""
+    """Whether the list shows an earlier value, so that the row's current state is unknown."""
     replaced: Mapping[str, str]
-    """Digests of the values that have changed according to the list, by field."""
+    """Digests of the mirror's values that the list contradicts, by field."""
 
 
 def merge(
@@ -35,24 +35,24 @@ def merge(
 ) -> Merged:
     """Merge a listed row into the mirrored one.
 
-    ``before`` are the digests of earlier values if the row's window is open, else nothing. Cases:
-
-    1. The list shows what the mirror has, or something that the mirror does not know: take it.
-    2. It shows a value that the row had before in its window. A late list or a person who put it
-       back: that is unknown, so the mirror keeps its value and the row is held.
-    3. It shows a third value: somebody changed it. Take it, and remember what was there.
-
-    A field that the list does not show stays as it is.
+    ``before`` are the digests of earlier values if the row's window is open, and empty otherwise.
     """
+    # 1. We removed the row in its window: a list that shows it is late.
     if old is None and REMOVED in before:
         return Merged(None, is_late=True, replaced={})
+    # 2. The list shows a value that the row had earlier in its window. Either the list is late, or
+    #    a person has restored the value. So the mirror keeps its value, and the row is held.
     shown = listed.keys() - _NEVER_CHANGES
     if old is not None:
         shown = {name for name in shown if old.get(name) not in (None, listed[name])}
     if any(digest(listed[name]) in before.get(name, ()) for name in shown):
         return Merged(listed if old is None else old, is_late=True, replaced={})
+    # 3. The mirror does not have the row yet.
     if old is None:
         return Merged(listed, is_late=False, replaced={})
+    # 4. Equal values, or values that the mirror did not have: taken. A third value: somebody
+    #    changed it, so it is taken too, and the caller opens a window with the replaced one. A
+    #    field that the list does not show keeps its value.
     replaced = {name: digest(old[name]) for name in shown}
     fixed = {**old.get(FIXED, {}), **listed.get(FIXED, {})}
     row = {**old, **listed, **({FIXED: fixed} if fixed else {})}

@@ -1,7 +1,7 @@
-"""The mirror: a copy of Bookio's lists, beside the journal and keyed by Bookio's id.
+"""The mirror: a copy of Bookio's lists in the journal's file, keyed by Bookio's id.
 
-The key is never ``externalId``, so that two rows with the same one are both seen (rule 19). Of a
-patient it stores only keyed digests.
+The key is not ``externalId``, so that two rows with the same one are both found (rule 19). Personal
+data are stored only as keyed digests.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ _COLUMNS = (
 
 
 class Seen(NamedTuple):
-    """A mirrored row, and how it was seen."""
+    """A mirrored row, and what is known from its lists."""
 
     row: Row
     person: int | None = None
     place: int | None = None
     first_seen_at: int = 0
+    """When the scan began that first listed it, or when we sent its creation."""
     shows_external_id: bool = False
-    """Whether the list showed its ``externalId``."""
+    """Whether a list has shown its ``externalId``."""
 
     @property
     def id(self) -> int:
@@ -52,7 +53,7 @@ class Seen(NamedTuple):
 
 
 class Feed(NamedTuple):
-    """How a facility's list was read."""
+    """When and how a facility's list was read."""
 
     asked_at: int
     """The bookmark: Bookio's time at the first request of the last refresh."""
@@ -69,14 +70,16 @@ class Mirror:
         self._db = journal.database
         self._table = Table(self._db, "mirror", _COLUMNS, _row)
         journal.on_commit(self._table.flush)
+        # Caches of what was looked up: without them, each record would cost several statements.
         self._rows: dict[tuple[str, int], Seen | None] = {}
+        """Rows by stream and id; ``None`` if the mirror does not have it."""
         self._ids: dict[tuple[str, int], tuple[int, ...]] = {}
-        """The ids of the rows that have an ``externalId``."""
+        """The ids of the rows with an ``externalId``, by stream and ``externalId``."""
         self._places: dict[int, bool] = {}
-        """Whether any row is at a place, for places that were looked up."""
+        """Whether any row has a place (see `Identity`)."""
 
     def load(self, stream: str, ids: Iterable[int], external_ids: Iterable[int] = ()) -> None:
-        """Look up many rows at once, and drop earlier lookups."""
+        """Look up many rows at once."""
         if len(self._rows) >= MAX_KNOWN:
             self._rows.clear()
             self._ids.clear()
@@ -84,6 +87,7 @@ class Mirror:
         self._look_up(stream, ids, external_ids)
 
     def _look_up(self, stream: str, ids: Iterable[int], external_ids: Iterable[int] = ()) -> None:
+        # What is not found is remembered as missing, so that it is not looked up again.
         wanted = [row_id for row_id in ids if (stream, row_id) not in self._rows]
         self._rows.update(dict.fromkeys((stream, row_id) for row_id in wanted))
         found = self._table.select_in(stream, "id", wanted)
@@ -106,16 +110,16 @@ class Mirror:
         if (stream, external_id) not in self._ids:
             self._look_up(stream, [], [external_id])
         rows = [self.get(stream, row_id) for row_id in self._ids[stream, external_id]]
-        held = [seen for seen in rows if seen is not None]
-        return sorted(held, key=lambda seen: seen.row.get("status") == CANCELLED)
+        holders = [seen for seen in rows if seen is not None]
+        return sorted(holders, key=lambda seen: seen.row.get("status") == CANCELLED)
 
     def named(self, stream: str, facility_id: int | None, name: str) -> list[Seen]:
-        """Return the calendars of a facility that have this name."""
+        """Return the calendars of a facility with this name."""
         condition = "stream = ? AND facility_id IS ? AND body ->> 'name' = ?"
         return [_seen(row) for row in self._table.select(condition, stream, facility_id, name)]
 
     def load_places(self, places: Iterable[int]) -> None:
-        """Look up at once whether any rows are at these places."""
+        """Look up many places at once: whether any row has them."""
         wanted = [place for place in places if place not in self._places]
         self._places.update(dict.fromkeys(wanted, False))
         listed = msgspec.json.encode(wanted).decode()
@@ -124,18 +128,18 @@ class Mirror:
             self._places[row[6]] = True
 
     def has_place(self, place: int) -> bool:
-        """Whether any row is at a place."""
+        """Whether any row has this place."""
         if place not in self._places:
             self.load_places([place])
         return self._places[place]
 
     def same(self, stream: str, person: int, place: int) -> list[Seen]:
-        """Return the rows of this person at this facility, service and start."""
+        """Return the rows with both this person and this place."""
         rows = self._table.select("stream = ? AND place = ?", stream, place)
         return [seen for seen in map(_seen, rows) if seen.person == person]
 
     def alike(self, stream: str, person: int | None, place: int | None) -> list[Seen]:
-        """Return the rows of this person, or of this facility, service and start."""
+        """Return the rows with this person or this place."""
         condition = "stream = ? AND (person = ? OR place = ?)"
         return [_seen(row) for row in self._table.select(condition, stream, person, place)]
 
@@ -146,13 +150,14 @@ class Mirror:
             condition += " AND facility_id IS ? AND substr(body ->> 'dateFrom', 1, 7) = ?"
             values += [facility_id, month]  # type: ignore[list-item]
         self._table.flush()
-        query = f"SELECT body FROM mirror WHERE {condition}"  # noqa: S608 - our own words
+        query = f"SELECT body FROM mirror WHERE {condition}"  # noqa: S608 - only constants
         return (msgspec.json.decode(row[0]) for row in self._db.each(query, values))
 
     def put(self, stream: str, seen: Seen) -> None:
         """Store a row, as listed or after a confirmed write."""
         row, row_id = seen.row, seen.id
         external_id = row.get("externalId")
+        # The caches follow, so that the records after this one see the row as it is now.
         before = self._rows.get((stream, row_id))
         if before is None or before.row.get("externalId") != external_id:
             if before is not None and (old := before.row.get("externalId")) is not None:
@@ -179,27 +184,33 @@ class Mirror:
         where, values = "stream = ?", [stream]
         if facility_id is not None:
             where, values = where + " AND facility_id = ?", [*values, facility_id]  # type: ignore[list-item]
-        query = f"SELECT id FROM mirror WHERE {where}"  # noqa: S608 - our own words
+        query = f"SELECT id FROM mirror WHERE {where}"  # noqa: S608 - only constants
         return (row[0] for row in self._db.each(query, values))
 
     def duplicates(self, stream: str) -> list[int]:
-        """Return our ``externalId`` values that several uncancelled rows have."""
+        """Return our ``externalId`` values that several uncancelled rows have (rule 19)."""
         self._table.flush()
-        query = (
+        # The exact query joins with all entries. So first ask whether any value occurs twice, which
+        # an index answers, and which is rarely so.
+        exact = (
             "SELECT m.external_id FROM mirror AS m WHERE m.stream = ? AND "
             "m.external_id IS NOT NULL AND m.body ->> 'status' IS NOT 'CANCELLED' "
             "GROUP BY m.external_id HAVING count(*) > 1 AND EXISTS (SELECT 1 FROM entries AS e "
             "WHERE e.stream = m.stream AND e.external_id = m.external_id)"
         )
-        twice = "SELECT external_id FROM mirror WHERE stream = ? AND external_id IS NOT NULL"
-        several = self._db.execute(
-            f"{twice} GROUP BY external_id HAVING count(*) > 1 LIMIT 1",
-            (stream,),
+        quick = (
+            "SELECT 1 FROM mirror WHERE stream = ? AND external_id IS NOT NULL "
+            "GROUP BY external_id HAVING count(*) > 1 LIMIT 1"
         )
-        return [row[0] for row in self._db.execute(query, (stream,))] if several else []
+        if not self._db.execute(quick, (stream,)):
+            return []
+        return [row[0] for row in self._db.execute(exact, (stream,))]
 
     def shows_our_numbers(self, stream: str) -> bool:
-        """Whether a list has shown the ``externalId`` of a row known to be ours."""
+        """Whether a list has shown the ``externalId`` of a row that is known to be ours.
+
+        Until then, lists are assumed to hide it, at least for our rows.
+        """
         self._table.flush()
         query = (
             "SELECT 1 FROM entries AS e JOIN mirror AS m ON m.stream = e.stream "
@@ -208,7 +219,7 @@ class Mirror:
         return bool(self._db.execute(query, (stream,)))
 
     def feed(self, stream: str, facility_id: int | None) -> Feed | None:
-        """Return how a facility was read, if it was."""
+        """Return when and how a facility's list was read, if it was."""
         query = (
             "SELECT asked_at, full_at, row_count FROM feeds WHERE stream = ? AND facility_id = ?"
         )
@@ -216,7 +227,7 @@ class Mirror:
         return Feed(*rows[0]) if rows else None
 
     def put_feed(self, stream: str, facility_id: int | None, feed: Feed) -> None:
-        """Record that a facility was read."""
+        """Record that a facility's list was read."""
         key = (stream, facility_key(facility_id))
         self._db.execute("INSERT OR REPLACE INTO feeds VALUES (?, ?, ?, ?, ?)", (*key, *feed))
 
@@ -235,8 +246,9 @@ class Mirror:
             self._ids[stream, external_id] = tuple(key for key in known if key != row_id)
 
 
-def _row(noted: tuple[str, Seen]) -> tuple[Any, ...]:
-    stream, seen = noted
+def _row(keyed: tuple[str, Seen]) -> tuple[Any, ...]:
+    """Return the values of ``_COLUMNS``."""
+    stream, seen = keyed
     row = seen.row
     body = msgspec.json.encode(row).decode()
     numbers = row.get("facilityId"), row.get("externalId")

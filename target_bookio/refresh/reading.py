@@ -1,4 +1,4 @@
-"""Reads one list of Bookio, whole or by ``lastSync``, page by page."""
+"""Reads one of Bookio's lists page by page, in full or by ``lastSync``."""
 
 from __future__ import annotations
 
@@ -30,16 +30,14 @@ class Lists:
         self._concurrency = concurrency
 
     def read(self, stream: str, facility_id: int | None, **query: int) -> Reading:
-        """Return a reading of a facility's list, which has not begun."""
+        """Return a reading of a facility's list; it begins when it is iterated."""
         return Reading(self, stream, {"facilityId": facility_id, **query})
 
     def page(self, operation: str, query: Mapping[str, Any]) -> Page:
-        """Ask for a page. Called by the threads of the executor, too.
-
-        Its time is recorded at once: a page fetched ahead may be read much later, and the
-        clock would seem to have gone back.
-        """
+        """Request a page. Also called by the threads of the executor."""
         page = self._client.list_page(operation, query)
+        # Now, because a page that was fetched ahead may be read much later, and then the clock
+        # would seem to have gone back.
         self._clock.hear(page.server_time_ms)
         return page
 
@@ -63,12 +61,13 @@ class Reading:
     """One reading of one list: iterate once, then check whether it was complete."""
 
     def __init__(self, lists: Lists, stream: str, query: Mapping[str, Any]) -> None:
-        """Take the question."""
+        """Take what to read."""
         self._lists = lists
         self._stream = stream
         self._query = query
         self._first: Page | None = None
         self.is_complete = False
+        """Whether all rows were read. Set at the end of the iteration."""
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the rows, page by page."""
@@ -86,6 +85,8 @@ class Reading:
             self.is_complete = scan.verdict.complete
 
     def asked_at(self, started: int) -> int:
-        """Return the bookmark: Bookio's time at the first request."""
+        """Return the bookmark: Bookio's time at the first request, or a little earlier."""
+        # The earlier of two estimates: our clock before the request, and the first page's Date,
+        # which has whole seconds.
         date = self._first.server_time_ms if self._first else None
         return started if date is None else min(started, date - DATE_RESOLUTION_MS)

@@ -2,8 +2,8 @@
 
 Rules 5 to 8 of docs/design/write-back.md: what to read, and when. `row_merger` decides what a
 listed row means, `holds` which rows must wait, and `trust` whether ``lastSync`` can be trusted.
-Blocked times vanish without a trace and calendars have no ``lastSync``, so both are listed whole;
-so are short lists, where it costs no more.
+Lists of blocked times, which disappear without a trace, of calendars, which have no ``lastSync``,
+and short lists, where it costs no more, are always read in full.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from target_bookio.refresh.server_clock import ServerClock
 
 LOOKBACK_MS = 300_000
-"""Minimum by which a refresh goes back further than it must."""
+"""Minimum by which a refresh reads further back than it would have to (rule 5)."""
 SHORT_LIST = 200
-"""A list of this many rows is read whole in two or three requests."""
+"""Maximum rows of a list that is always read in full: it takes two or three requests."""
 DAY_MS = 86_400_000
 
 
@@ -57,7 +57,8 @@ class Refresher:
         self._mirror = mirror
         self._clock = clock
         self._max_age_ms = settings["mirror_max_age_days"] * DAY_MS
-        # However our reading of Bookio's clock errs, no wait is shorter than the setting (rule 3).
+        # Rule 3: our reading of Bookio's clock may be off by its resolution, and no wait may be
+        # shorter than the setting.
         self.resend_after_ms = int(settings["resend_after_seconds"] * 1000) + DATE_RESOLUTION_MS
         self.holds = Holds(self._windows, self.resend_after_ms)
         self.rows = RowMerger(
@@ -70,19 +71,19 @@ class Refresher:
         self._trust = Trust(self._windows, clock, self.resend_after_ms)
         self._full_at: dict[tuple[str, int | None], int] = {}
         """When each list's last COMPLETE full scan of this run began."""
-        self._clock_went_back = 0
-        """How often it had when that was last taken note of."""
+        self._times_back = 0
+        """How often Bookio's clock had gone back when everything was last restarted."""
 
     def start(self) -> None:
         """Check whether Bookio's clock went back since the last run (rule 1)."""
         latest = max(self._windows.latest(), self._mirror.latest())
         if not self._clock.is_known or self._clock.now_ms() + WENT_BACK_MS < latest:
-            self._start_anew()
+            self._restart()
 
     def full_scan_at(self, stream: str, facility_id: int | None) -> int:
         """Return when the last COMPLETE full scan of this run began; 0 if there was none.
 
-        For facility ``None`` it is that of the facility whose scan is the oldest.
+        For facility ``None``, return the oldest of these times over all facilities in scope.
         """
         if (stream, facility_id) in self._full_at:
             return self._full_at[stream, facility_id]
@@ -97,46 +98,46 @@ class Refresher:
         Raises:
             ContractError: a list is incomplete, so nothing can be decided.
         """
-        if self._clock.times_back != self._clock_went_back:
-            self._clock_went_back = self._clock.times_back
-            self._start_anew()
+        if self._clock.times_back != self._times_back:
+            self._times_back = self._clock.times_back
+            self._restart()
         for facility in self._facilities.in_scope if facilities is None else facilities:
             self._read(stream, facility, full=full)
 
     def was_touched(
         self, stream: str, facility_id: int | None, row_id: int, since_ms: int
     ) -> bool | None:
-        """Whether a row changed since then; ``None`` if ``lastSync`` cannot tell."""
-        places = {facility.id: facility for facility in self._facilities.in_scope}
-        place = places.get(facility_id) or places.get(None) or next(iter(places.values()))
-        if not self._trust.can_ask_for_changes(stream, place):
+        """Whether a row changed since then; ``None`` if ``lastSync`` cannot show that."""
+        in_scope = {facility.id: facility for facility in self._facilities.in_scope}
+        facility = in_scope.get(facility_id) or in_scope.get(None) or next(iter(in_scope.values()))
+        if not self._trust.can_ask_for_changes(stream, facility):
             return None
-        reading = self._lists.read(stream, place.id, lastSync=since_ms - DATE_RESOLUTION_MS)
-        touched = {row["id"] for page in reading for row in page}  # to its end, or it is incomplete
+        reading = self._lists.read(stream, facility.id, lastSync=since_ms - DATE_RESOLUTION_MS)
+        # Read to the end, even if the row is found: only then is it known to be complete.
+        touched = {row["id"] for page in reading for row in page}
         return row_id in touched if reading.is_complete else None
 
     def _read(self, stream: str, facility: Facility, *, full: bool) -> None:
-        """Refresh one list.
-
-        1. Nothing was read of it yet, or ``lastSync`` cannot be asked: in full. Writes on trial
-           end without a verdict.
-        2. Else what changed, unless all is read anyway and no write is on trial.
-        3. Then in full, if it is time (rule 7), if a write on trial was missing (rule 8), or if
-           what changed could not be read completely.
-        """
+        """Refresh one list."""
         started = self._clock.now_ms()
         feed = self._mirror.feed(stream, facility.id)
         trials = self._trust.trials(stream, facility, started)
         full = full or self._is_renewal_due(stream, feed, started)
         missing: list[Trial] | None = []
+        # 1. Nothing was read yet, or lastSync cannot be used: only the whole list. Trials end
+        #    without a verdict, because there was no incremental list to show their writes.
         if not (feed and feed.asked_at and self._trust.can_ask_for_changes(stream, facility)):
             self._trust.end(stream, trials)
             full = True
+        # 2. The changes. With trials also before the whole list, to find out what lastSync misses.
         elif trials or not full:
             missing = self._read_changes(stream, facility, feed, trials)
             full = full or missing is None or bool(missing)
+        # 3. The whole list, if it must be renewed (rule 7), if the changes did not show a write on
+        #    trial (rule 8), or if they could not be read completely.
         if full:
             self._read_whole(stream, facility, feed, missing or [])
+        # Windows and holds end by when the refresh began: it may not show what happened since.
         self.holds.end(stream, facility.id, started, was_full=full)
         self._windows.close_before(stream, facility.id, started - self.resend_after_ms)
 
@@ -151,11 +152,12 @@ class Refresher:
     def _read_changes(
         self, stream: str, facility: Facility, feed: Feed, trials: list[Trial]
     ) -> list[Trial] | None:
-        """Read the changes; return the trials that are missing, ``None`` if incomplete."""
+        """Read the changes; return the trials that they do not show, ``None`` if incomplete."""
         started = self._clock.now_ms()
         oldest = self._windows.oldest_sent_at(stream, facility.id)
         asked_from = feed.asked_at if oldest is None else min(feed.asked_at, oldest)
-        since = asked_from - max(LOOKBACK_MS, self.resend_after_ms)  # rule 5
+        # Rule 5: a list may show a change late, so read further back than the last refresh.
+        since = asked_from - max(LOOKBACK_MS, self.resend_after_ms)
         reading = self._lists.read(stream, facility.id, lastSync=since)
         wanted = {trial.row_id for trial in trials}
         listed: set[int] = set()
@@ -171,31 +173,32 @@ class Refresher:
     def _read_whole(
         self, stream: str, facility: Facility, feed: Feed | None, missing: list[Trial]
     ) -> None:
-        """Read the whole list; rows that only the mirror has are gone, or late (rules 6 and 7)."""
+        """Read the whole list, and process the mirrored rows that it does not show."""
         started = self._clock.now_ms()
-        reading, rows, shows_numbers = self._lists.read(stream, facility.id), 0, False
+        reading, row_count, shows_numbers = self._lists.read(stream, facility.id), 0, False
         listed = ListedIds(self._journal.database)
         for page in reading:
             self.rows.merge_page(stream, facility, page, started)
-            rows += len(page)
+            row_count += len(page)
             shows_numbers = shows_numbers or any("externalId" in row for row in page)
             listed.add(row["id"] for row in page)
         if not reading.is_complete:
             msg = f"the list of {stream} is incomplete, so nothing was written; run again"
             raise ContractError(msg)
-        if rows and not shows_numbers and stream != CALENDARS:
+        if row_count and not shows_numbers and stream != CALENDARS:
             self._journal.database.warn_if_only_guard(stream)
         self._trust.try_whole(stream, facility, missing, listed)
+        # Rule 7: the list is merged. Only now is it known which mirrored rows it does not show.
         if feed is not None:
             mirrored_ids = self._mirror.ids_of(stream, facility.id)
             for row_id in [row_id for row_id in mirrored_ids if row_id not in listed]:
                 self.rows.miss(stream, facility, row_id, started)
         asked_at = reading.asked_at(started)
-        self._mirror.put_feed(stream, facility.id, Feed(asked_at, started, rows))
+        self._mirror.put_feed(stream, facility.id, Feed(asked_at, started, row_count))
         self._full_at[stream, facility.id] = started
 
-    def _start_anew(self) -> None:
-        """Restart windows, holds and feeds: the clock went back, or is unknown."""
+    def _restart(self) -> None:
+        """Restart windows, holds and feeds: the clock went back, or is unknown (rule 1)."""
         now = self._clock.now_ms()
         self._windows.restart(now)
         self._mirror.restart()

@@ -27,7 +27,7 @@ class Shown(NamedTuple):
 
 
 class RowMerger:
-    """Brings the mirror's rows up to date. Used by the thread of the run alone."""
+    """Updates the mirror's rows. Used only by the thread of the run."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class RowMerger:
         facilities: Facilities,
         resend_after_ms: int,
     ) -> None:
-        """Take what a listed row may change."""
+        """Take what merging a listed row reads and changes."""
         self._digest = journal.digest
         self._windows = journal.windows
         self._mirror = mirror
@@ -46,16 +46,18 @@ class RowMerger:
         self._facilities = facilities
         self._resend_after_ms = resend_after_ms
         self._watched: set[tuple[str, int]] = set()
-        """Rows with an open doubt, whose listings are kept."""
+        """Rows with an open doubt."""
         self._shown: dict[tuple[str, int], Shown] = {}
+        """What a list last showed of a watched row, before merging."""
 
     def watch(self, stream: str, row_id: int) -> None:
         """Keep what lists show of a row from now on."""
         self._watched.add((stream, row_id))
+        # What was listed before the request in doubt shows nothing about it.
         self._shown.pop((stream, row_id), None)
 
     def shown(self, stream: str, row_id: int) -> Shown | None:
-        """Return what a list showed of a row since it is watched."""
+        """Return what a list has shown of a row since it is being watched."""
         return self._shown.get((stream, row_id))
 
     def merge_page(
@@ -66,6 +68,7 @@ class RowMerger:
         self._mirror.load(stream, ids)
         self._windows.load(stream, ids)
         for listed in page:
+            # A token that cannot list facilities reads all of them in one list.
             home = listed.get("facilityId") if facility.id is None else facility.id
             tz = self._facilities.time_zone(home if isinstance(home, int) else None)
             row = mirrored(stream, listed, facility.id, tz, self._digest)
@@ -74,17 +77,15 @@ class RowMerger:
             self._merge_row(stream, row, started)
 
     def miss(self, stream: str, facility: Facility, row_id: int, started: int) -> None:
-        """Process a mirrored row that a full scan does not list.
-
-        1. It is cancelled: lists may hide such rows, so it stays.
-        2. Its window is open: the list may be late, so it is held.
-        3. Somebody removed it.
-        """
+        """Process a mirrored row that a full scan does not list."""
         seen, window = self._mirror.get(stream, row_id), self._windows.get(stream, row_id)
+        # 1. Lists may hide cancelled rows, so it stays in the mirror.
         if seen is None or seen.row.get("status") == CANCELLED:
             return
+        # 2. Rule 6: its window is open, so the list may be late.
         if window is not None and self._is_open(window, started):
             self._holds.hold_missing(stream, row_id, facility.id, window)
+        # 3. Somebody removed it.
         else:
             self._mirror.remove(stream, row_id)
 
@@ -97,11 +98,13 @@ class RowMerger:
         if merged.row is None:
             return
         facility_id = merged.row.get("facilityId")
+        # Rule 6: an earlier value in a window holds the row. After the window, the list is right.
         if merged.is_late and open_window is not None:
             self._holds.hold_late(stream, row_id, facility_id, open_window)
         elif open_window is None:
             self._holds.release(stream, row_id)
-        if merged.replaced:  # a person's change opens its own window
+        # A person's change opens a window too: the next list may come from an older replica.
+        if merged.replaced:
             replaced = {name: (digest,) for name, digest in merged.replaced.items()}
             self._windows.open(stream, row_id, Window(facility_id, started, started, replaced))
         self._put(stream, merged.row, old, started, shows_external_id="externalId" in row)
@@ -109,7 +112,7 @@ class RowMerger:
     def _put(
         self, stream: str, row: Row, old: Seen | None, started: int, *, shows_external_id: bool
     ) -> None:
-        """Put a row into the mirror, unless that has it already."""
+        """Put a row into the mirror, unless it is there already."""
         if old is not None and (row, shows_external_id) == (old.row, old.shows_external_id):
             return
         person, place = identity(stream, row, self._digest)
@@ -117,5 +120,5 @@ class RowMerger:
         self._mirror.put(stream, Seen(row, person, place, first_seen_at, shows_external_id))
 
     def _is_open(self, window: Window, started: int) -> bool:
-        """Whether a list of that time may show an earlier value of a row."""
+        """Whether a list whose scan began then may show an earlier value of a row."""
         return started < window.answered_at + self._resend_after_ms

@@ -1,7 +1,6 @@
 """Bookio's clock: the ``Date`` of responses plus the monotonic clock (rule 1).
 
-This machine's wall clock is never used: it may jump, and it is not the clock that stamps
-the rows.
+This machine's wall clock is not used: it may jump, and Bookio stamps rows by its own clock.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DATE_RESOLUTION_MS = 1_000
-"""A ``Date`` header has whole seconds, so `ServerClock` may be behind by this much, and a span
-between two of its readings may seem this much longer than it was."""
+"""A ``Date`` header has whole seconds, so `ServerClock` may be behind by this much, and the time
+between two of its readings may seem this much too long."""
 WENT_BACK_MS = 5_000
-"""If a ``Date`` is this much earlier than expected, the clock went back."""
+"""If a ``Date`` is earlier than expected by more than this, the clock went back."""
 
 
 class ServerClock:
@@ -29,15 +28,16 @@ class ServerClock:
         self._lock = Lock()
         """Guards what `hear` changes."""
         self._offset_ms: float | None = None
-        """Bookio's clock less ours. The largest one heard is the truest: a ``Date`` is cut down to
-        whole seconds and arrives late, so it is never ahead."""
+        """Bookio's clock minus ours. The largest offset so far is the most accurate: a ``Date`` is
+        rounded down and arrives late, so it is never ahead."""
+        # Without a Date only differences are used, but epoch times look sensible in the journal.
         self._unheard_ms = time.time() * 1000 - monotonic() * 1000
         self.times_back = 0
         """How often the clock went back; each time, every window and doubt starts again."""
 
     @property
     def is_known(self) -> bool:
-        """Whether any answer had a ``Date``."""
+        """Whether any response had a ``Date``."""
         return self._offset_ms is not None
 
     def hear(self, date_ms: int | None) -> None:

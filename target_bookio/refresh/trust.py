@@ -1,4 +1,7 @@
-"""Whether ``lastSync`` returns rows written through the API: trust is earned (rule 8)."""
+"""Whether ``lastSync`` returns rows that were written through the API.
+
+Rule 8 of docs/design/write-back.md: a write is put on trial, and a later list must show it.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ logger = logging.getLogger(__name__)
 
 
 class Trust:
-    """What the journal knows of ``lastSync``, facility by facility."""
+    """Checks ``lastSync``, facility by facility; the journal stores the results."""
 
     def __init__(self, windows: Windows, clock: ServerClock, resend_after_ms: int) -> None:
-        """Take where trials stand, and how long a list may be late."""
+        """Take the trials, and how long a list may be late."""
         self._windows = windows
         self._clock = clock
         self._resend_after_ms = resend_after_ms
@@ -45,24 +48,23 @@ class Trust:
     def try_changes(
         self, stream: str, facility: Facility, trials: list[Trial], listed: set[int], since: int
     ) -> list[Trial]:
-        """End trials by a list of changes since then; return those whose row it misses.
-
-        1. Its row is listed: ``lastSync`` returns writes of that kind.
-        2. It was sent before that ``lastSync``: it proves nothing, and ends.
-        3. Its row is missing: removed, or not returned. Only the whole list can tell.
-        """
+        """Judge trials by a list of the changes since then; return those that it does not show."""
+        # 1. The row is listed: lastSync returns writes of this kind.
         shown = [trial for trial in trials if trial.row_id in listed]
         for kind in {trial.kind for trial in shown}:
             self._windows.trust(stream, facility.id, kind, is_trusted=True)
+        # 2. The write was sent before that time, so the list need not show it: no verdict.
         uncovered = [trial for trial in trials if trial.sent_at < since]
         ended = [*shown, *uncovered]
         self._windows.end_trials(stream, ended)
+        # 3. The row is missing: it was removed, or lastSync does not return it. Only the whole list
+        #    can distinguish these.
         return [trial for trial in trials if trial not in ended]
 
     def try_whole(
         self, stream: str, facility: Facility, missing: list[Trial], listed: ListedIds
     ) -> None:
-        """End trials by the whole list: its rows should have been in the list of changes."""
+        """Judge missing trials: rows in the whole list should have been in the changes."""
         missed = {trial.kind for trial in missing if trial.row_id in listed}
         for kind in missed:
             self._windows.trust(stream, facility.id, kind, is_trusted=False)

@@ -1,1 +1,1 @@
-"""The outcomes of records: counts, rejects, the plan of a dry run."""
+"""Reports the outcomes of records: counts, rejects, results, the plan of a dry run."""

@@ -1,4 +1,4 @@
-"""The outcome of one record: what the report counts and its files contain."""
+"""The outcome of one record: what the report counts, and what its files contain."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Reason(StrEnum):
     """Why a record is in the reject file."""
 
     INVALID = "invalid"
-    """The record, or what it asks for, cannot be written."""
+    """The record cannot be parsed, or cannot be written as it is."""
     REFUSED = "refused"
     """Bookio refused it; ``code`` says why."""
     IN_DOUBT = "in_doubt"
@@ -47,12 +47,12 @@ class Reason(StrEnum):
 WRITTEN = frozenset(
     {OutcomeKind.CREATED, OutcomeKind.CHANGED, OutcomeKind.CONFIRMED, OutcomeKind.REMOVED}
 )
-"""The outcomes for which something was sent, or would be in a dry run."""
+"""The outcomes for which something was sent or, in a dry run, would be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The old and new value of a field; only of term and status, which are not personal."""
+    """The old and new value of a field: only a term or a status, which are not personal."""
 
     field: str
     old: str | None
@@ -68,11 +68,11 @@ class Outcome:
     record: Mapping[str, Any]
     """The original record. It is written only with ``rejects_include_records``."""
     row_id: int | None = None
-    """Bookio's id of the row, where it is known."""
+    """Bookio's id of the row, if it is known."""
     operations: tuple[str, ...] = ()
     code: int | None = None
     message: str = ""
-    """One line without a value of the record."""
+    """One line without values of the record."""
     fields: tuple[str, ...] = ()
     """The fields that the message is about."""
     reason: Reason | None = None
@@ -80,12 +80,12 @@ class Outcome:
     sent_fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The names of the fields in the request of each operation."""
     overlaps: tuple[str, ...] = ()
-    """The keys of the bookings with which it overlaps."""
+    """The keys of the bookings that it overlaps with."""
     key: Mapping[str, Any] = field(default_factory=dict)
-    """The record's key in messages; taken from the record if empty."""
+    """The record's key in messages; by default taken from the record."""
 
     def __post_init__(self) -> None:
-        """Fill in the key, and the reason of a reject that names none."""
+        """Fill in the key, and the reason of a conflict or reject without one."""
         if not self.key:
             object.__setattr__(self, "key", key_of(self.stream, self.record))
         if self.reason is None and self.kind is OutcomeKind.CONFLICT:
@@ -107,7 +107,7 @@ class Outcome:
 
     @property
     def counted_as(self) -> frozenset[OutcomeKind]:
-        """The counts that it increments: a record may be moved and confirmed at once."""
+        """The counts that it increments: one record may be both moved and confirmed."""
         if self.kind not in WRITTEN:
             return frozenset({self.kind})
         return frozenset(map(kind_of, self.operations)) or frozenset({self.kind})

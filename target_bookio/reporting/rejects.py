@@ -1,4 +1,4 @@
-"""The reject file: one JSON line per record, on the disk before STATE passes it."""
+"""The reject file: one JSON line per record, on the disk before STATE is emitted."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Rejects:
     """Appends to the reject file: only field names and codes, unless records are included.
 
-    A line carries a fingerprint, so that the same reject of the same record is written once,
-    however often the source sends it. It is keyed, because a plain hash of a record could be
-    guessed back into a patient's data.
+    Each line has a fingerprint, so that the same reject of the same record is written only once,
+    however often the source sends it. It is a keyed hash: a plain hash of a record would let anyone
+    test guesses about a patient.
     """
 
     def __init__(
@@ -36,10 +36,13 @@ class Rejects:
         retention_days: int | None = None,
         read_only: bool = False,
     ) -> None:
-        """Open the file, or none to keep nothing; ``FileError`` if it cannot be.
+        """Open the file; without a path nothing is stored.
 
-        With ``retention_days``, a file without a write for that long is emptied. With
-        ``read_only``, as in a dry run, the file only tells which rejects are known.
+        With ``retention_days``, a file that was not written to for that long is emptied. With
+        ``read_only``, as in a dry run, the file is only read, to recognise earlier rejects.
+
+        Raises:
+            FileError: the file cannot be opened.
         """
         self._file = None if path is None else PrivateFile(path, "rejects_path")
         self._is_kept = self._file is not None and not read_only
@@ -100,17 +103,15 @@ class Rejects:
                 self._file.close()
 
     def _fingerprint(self, outcome: Outcome) -> str:
-        """Return what stays the same when the same record is rejected for the same reason.
-
-        What a loader adds to a record, such as the time of its extraction, is left out.
-        """
+        """Return a value that is the same whenever the record is rejected for the same reason."""
+        # Without what a loader adds, such as the time of extraction, which differs in each run.
         values = sorted(
             (name, repr(value))
             for name, value in outcome.record.items()
             if not name.casefold().startswith("_sdc_") or name.casefold() == "_sdc_deleted_at"
         )
-        said = [outcome.reason, outcome.operations, outcome.code, outcome.message, outcome.fields]
-        return self._digest([outcome.stream, outcome.key, values, said])
+        why = [outcome.reason, outcome.operations, outcome.code, outcome.message, outcome.fields]
+        return self._digest([outcome.stream, outcome.key, values, why])
 
 
 class _Line(msgspec.Struct):
@@ -124,6 +125,6 @@ def _fingerprints(file: PrivateFile) -> Iterator[str]:
         try:
             fingerprint = decoder.decode(line).fingerprint
         except (ValueError, RecursionError):
-            continue  # somebody edited the file: the record is reported again
+            continue  # somebody edited the line, so its record is reported again
         if fingerprint:
             yield fingerprint

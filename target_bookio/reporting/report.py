@@ -44,7 +44,7 @@ _MAX_OVERLAPS_NAMED = 100
 
 
 class TooManyRejectsError(BookioError):
-    """The run stops: something else than the records is probably wrong."""
+    """The run stops, because something other than the records is probably wrong."""
 
     kind = ErrorKind.REJECTS
 
@@ -99,22 +99,21 @@ class Report:
             self._results.add(outcome)
 
     def retried(self) -> None:
-        """Count a write that never arrived and is sent again."""
+        """Count a write that did not arrive and is sent again."""
         self.counts[RETRIED] += 1
 
     @property
     def over_limit(self) -> bool:
-        """Whether the run should stop because of too many rejects.
-
-        Rejects of an earlier run do not count, so that old problems never stop new bookings;
-        with ``on_reject: stop`` it does, because then nothing may pass a reject.
-        """
+        """Whether the run should stop because of too many rejects."""
+        # With on_reject: stop, nothing may follow a reject, even one that is in the file already.
         if self._stops_at_first:
             return self.counts[_COUNTED_AS[OutcomeKind.REJECTED]] > 0
+        # Otherwise rejects of earlier runs do not count, so that old problems never stop new
+        # bookings.
         return bool(self._new_rejects > self._max_rejects)
 
     def check_limits(self) -> None:
-        """Raise ``TooManyRejectsError`` if the run should stop; the rejects are on the disk."""
+        """Raise ``TooManyRejectsError`` if the run should stop, with the rejects on the disk."""
         if self.over_limit:
             self.commit()
             msg = (
@@ -124,7 +123,7 @@ class Report:
             raise TooManyRejectsError(msg)
 
     def commit(self) -> None:
-        """Flush rejects and results to the disk; STATE may pass them afterwards."""
+        """Flush rejects and results to the disk, which must precede STATE."""
         self._rejects.commit()
         self._results.commit()
 
@@ -134,12 +133,12 @@ class Report:
         self.commit()
         counts = {name: self.counts[name] for name in (*_COUNTED_AS.values(), RETRIED)}
         seconds = round(time.monotonic() - self._started, 1)
-        said = ", ".join(f"{count} {name}" for name, count in counts.items())
+        counted = ", ".join(f"{count} {name}" for name, count in counts.items())
         summary = json.dumps({**counts, "seconds": seconds})
         if self._plan:
             self._plan.show(self.counts)
             logger.info("dry run, nothing was written; summary: %s", summary)
-            click.echo(f"target-bookio, DRY RUN, nothing was written; planned: {said}", err=True)
+            click.echo(f"target-bookio, DRY RUN, nothing was written; planned: {counted}", err=True)
             return
         if self._first_reject:
             known = counts["rejected"] - self._new_rejects
@@ -153,4 +152,4 @@ class Report:
         if self._overlaps:
             logger.warning("%d records overlap with bookings", self._overlaps)
         logger.info("summary: %s", summary)
-        click.echo(f"target-bookio: {said}, {seconds} seconds", err=True)
+        click.echo(f"target-bookio: {counted}, {seconds} seconds", err=True)

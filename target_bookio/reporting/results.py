@@ -18,10 +18,10 @@ _MAX_BUFFER_BYTES = 1 << 20
 
 
 class Results:
-    """Appends to the file of ``results_path``; no line holds a patient's data."""
+    """Appends to the file of ``results_path``; no line contains patient data."""
 
     def __init__(self, path: Path | None, stamp: RunStamp) -> None:
-        """Open the file, or none to keep nothing; ``FileError`` if it cannot be."""
+        """Open the file, or raise ``FileError``; without a path nothing is stored."""
         self._file = None if path is None else PrivateFile(path, "results_path")
         self._stamp = stamp
         self._lines = bytearray()

@@ -1,4 +1,4 @@
-"""The run's name and the time, for every line of its files."""
+"""The run's id and the time, for every line of its files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import uuid4
 
 @dataclass(frozen=True, slots=True)
 class RunStamp:
-    """The name of one run."""
+    """The id of one run."""
 
     run: str = field(default_factory=lambda: uuid4().hex)
 

@@ -1,4 +1,4 @@
-"""The plan of a dry run: all of it in a file, and a summary on stderr."""
+"""The plan of a dry run: complete in a file, summarised on stderr."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAY_SEND_EMAIL = frozenset({"create_reservation", "change_reservation_term"})
 
 
 class ShownPlan:
-    """What a run would do. Has only keys, operations, field names, terms and statuses."""
+    """What a run would do: only keys, operations, field names, terms and statuses."""
 
     def __init__(self, rejects_path: Path) -> None:
         """Take the path of the reject file; the plan is written beside it."""
@@ -35,7 +35,9 @@ class ShownPlan:
         self._operations: Counter[str] = Counter()
         self._emails = 0
         self._patients: set[str] = set()
-        self._may_hear: set[str] = set()
+        """Rows with a status change."""
+        self._maybe_emailed: set[str] = set()
+        """Rows with an operation that may send an e-mail."""
         self._overlaps = 0
 
     def add(self, outcome: Outcome) -> None:
@@ -95,16 +97,16 @@ class ShownPlan:
             self._emails += count
             self._patients.add(row)
         if _MAY_SEND_EMAIL.intersection(operations):
-            self._may_hear.add(row)
+            self._maybe_emailed.add(row)
 
     def _about_emails(self) -> list[str]:
-        told = f"E-mails: {len(self._patients)} patients would get {self._emails} (status changes)"
-        if more := len(self._may_hear - self._patients):
-            told += (
+        line = f"E-mails: {len(self._patients)} patients would get {self._emails} (status changes)"
+        if more := len(self._maybe_emailed - self._patients):
+            line += (
                 f"; {more} more may get one (it is not documented what Bookio sends for a new "
                 "booking or a move)"
             )
-        return [told]
+        return [line]
 
     def _write(self) -> None:
         file = PrivateFile(self._path, "rejects_path")
@@ -119,7 +121,7 @@ _WORDS = {OutcomeKind.CONFLICT: "conflict", OutcomeKind.REJECTED: "reject"}
 
 
 def _description(outcome: Outcome) -> str:
-    """Return a line's details: old and new values, then the message or the fields."""
+    """Return the details of a line: old and new values, overlaps, message or field names."""
     parts = [_shown(change) for change in outcome.changes]
     if outcome.overlaps:
         parts.append(f"overlaps with {', '.join(outcome.overlaps)}")

@@ -19,7 +19,7 @@ def said(path: Path, token: str, *succeeded: str, previous: str | None = None) -
     """Open the journal with a token, note what succeeded, and return the lines about it."""
     database = Database(path, Account(URL, token, previous))
     permissions = Permissions(database, token)
-    permissions.note(succeeded)
+    permissions.record(succeeded)
     lines = {permission.operation: str(permission) for permission in permissions.known()}
     database.close()
     return lines
