@@ -21,6 +21,8 @@ class TimedRow(NamedTuple):
     id: int
     field: str
     moment_ms: int
+    is_change: bool = False
+    """Whether the moment is later than the row's creation, so that it was changed then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,11 @@ class Paging:
     """With the largest ``limit``; only asked if ``page_size`` is smaller."""
     limit_zero: Answer | None = None
     limit_ten: Answer | None = None
+    second_half: Answer | None = None
+    """With ``offset`` in the middle of the first page, at `middle`."""
+    middle: int = 0
+    following: Answer | None = None
+    """With ``offset`` at the end of the first page, or of the largest one."""
     beyond_end: Answer | None = None
     again: Answer | None = None
     """The first page, a second time."""
@@ -108,6 +115,10 @@ class Ranges:
     """With both filters on that day."""
     until_day: Answer | None = None
     """With the first filter on the day before, and the last on that day."""
+    since_day: Answer | None = None
+    """With the first filter on that day, and the last on the day after."""
+    next_day: Answer | None = None
+    """With both filters on the day after."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +126,11 @@ class LastSync:
     """Reservations by ``lastSync``."""
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
-    """By question: all, future, seconds, recent, before, at, after."""
+    """By question: all, old, future, seconds, recent, before, at, after."""
     recent_since_ms: int = 0
     """The ``lastSync`` of the question ``recent``."""
+    future_ms: int = 0
+    """The ``lastSync`` of the question ``future``."""
     timed_row: TimedRow | None = None
     """The row whose own time the last three questions are about."""
 

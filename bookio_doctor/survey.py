@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from bookio_api.contract import FACILITIES, MAX_PAGE_SIZE, OPERATIONS, RESERVATIONS, RESOURCES
-from bookio_api.localtime import parse_moment, to_epoch_ms
+from bookio_api.contract import FACILITIES, MAX_PAGE_SIZE, OPERATIONS, RESERVATIONS, RESOURCES, TERM
 from bookio_api.overrides import with_overrides
-from bookio_api.responses import parse_http_date
+from bookio_api.responses import MIN_CLOCK_MS, parse_http_date
 from bookio_api.scan.scan import limit_of
+from bookio_doctor.facility_time import day_of, epoch_ms_of, zone_of
 from bookio_doctor.observations import LastSync, ListSeen, Paging, Ranges, Survey, TimedRow
-from bookio_doctor.zones import zone_of
 from bookio_singer.redaction import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import date
+    from zoneinfo import ZoneInfo
 
     from bookio_api.contract import Operation
     from bookio_doctor.answers import Answer, Row
@@ -42,6 +40,8 @@ OWN_TIMES = ("modified", "updated", "lastModified", "changed", "cancelTime", "cr
 DAY_MS = 86_400_000
 RECENT_DAYS = (1, 30)
 """Periods in which to look for recently changed rows."""
+SAME_MOMENT_MS = 2000
+"""Times that differ by no more may be of one event: rows show whole seconds."""
 FAR_OFFSET = 10_000_000
 """Beyond the end of any list."""
 
@@ -164,37 +164,54 @@ class _Looks:
         return self._ask(status=IMPOSSIBLE)
 
     def at_paging(self) -> Paging:
-        limit = self._found.page_size
+        seen = self._found.reservations
+        limit, middle = self._found.page_size, len(seen.rows) // 2
+        largest = self._ask(limit=MAX_PAGE_SIZE) if limit < MAX_PAGE_SIZE else None
+        end = len((largest.rows if largest else None) or seen.rows)
         return Paging(
-            largest=self._ask(limit=MAX_PAGE_SIZE) if limit < MAX_PAGE_SIZE else None,
+            largest=largest,
             limit_zero=self._ask(limit=0),
             limit_ten=self._ask(limit=10),
+            second_half=self._ask(offset=middle, limit=10) if middle else None,
+            middle=middle,
+            following=self._ask(offset=end) if end else None,
             beyond_end=self._ask(offset=FAR_OFFSET, limit=10),
             again=self._ask(),
         )
 
     def at_ranges(self) -> Ranges:
-        """Ask for a day that has rows: which ones come shows what the filters include."""
-        days = Counter(
-            day for row in self._found.reservations.rows if (day := _day_of(row.get("dateFrom")))
-        )
+        """Ask for a day that has rows, and around it: what comes shows what filters include."""
+        rows = self._found.reservations.rows
+        days = Counter(day for row in rows if (day := day_of(row.get(TERM[0]), self._tz)))
         filters = RESOURCES[RESERVATIONS].date_filters
-        if not days or not filters:
+        usual = [day for day in sorted(days) if date.min < day < date.max]
+        if not usual or not filters:
             return Ranges()
-        first, last = filters
-        day = max(sorted(days), key=days.__getitem__)
-        before = day - timedelta(days=1)
+        day = max(usual, key=days.__getitem__)
+        before, after = day - timedelta(days=1), day + timedelta(days=1)
+
+        def between(first: date, last: date) -> Answer:
+            return self._ask(**dict(zip(filters, (first, last), strict=True)))
+
         return Ranges(
             day=day.isoformat(),
-            on_day=self._ask(**{first: day, last: day}),
-            until_day=self._ask(**{first: before, last: day}),
+            on_day=between(day, day),
+            until_day=between(before, day),
+            since_day=between(day, after),
+            next_day=between(after, after),
         )
 
     def at_last_sync(self) -> LastSync:
         """Ask around a row's own times, if it has any, so that nothing needs to be written."""
         now_ms = self._now_ms()
-        ahead_ms = now_ms + DAY_MS
-        since_ms = {"all": 1, "future": ahead_ms, "seconds": ahead_ms // 1000}
+        # By any clock, also if the server's is behind; and long ago, but only in milliseconds.
+        future_ms = max(now_ms, int(time.time() * 1000)) + DAY_MS
+        since_ms = {
+            "all": 1,
+            "old": MIN_CLOCK_MS,
+            "future": future_ms,
+            "seconds": future_ms // 1000,
+        }
         answers = {name: self._ask(lastSync=since) for name, since in since_ms.items()}
         recent_since_ms = 0
         for days in RECENT_DAYS:  # the fewer rows a response has, the more it shows
@@ -206,30 +223,35 @@ class _Looks:
         if row is not None:
             around = {"before": -1000, "at": 0, "after": 1000}
             answers |= {k: self._ask(lastSync=row.moment_ms + ms) for k, ms in around.items()}
-        return LastSync(answers=answers, recent_since_ms=recent_since_ms, timed_row=row)
+        return LastSync(
+            answers=answers,
+            recent_since_ms=recent_since_ms,
+            future_ms=future_ms,
+            timed_row=row,
+        )
 
     def _now_ms(self) -> int:
         """Return the server's time in epoch ms, or ours if it does not say."""
         dates = (parse_http_date(r.headers.get("Date")) for r in reversed(self._probe.replies))
         return next(filter(None, dates), int(time.time() * 1000))
 
-    def _timed_row(self, rows: list[Row]) -> TimedRow | None:
-        """Return the recently changed row whose own times are the latest."""
-        timed = [
-            TimedRow(row["id"], name, moment)
-            for row in rows
-            for name, moment in self._own_times(row)
-        ]
-        return max(timed, key=lambda row: row.moment_ms, default=None)
+    @property
+    def _tz(self) -> ZoneInfo:
+        return zone_of(self._found.facility)
 
-    def _own_times(self, row: Row) -> Iterator[tuple[str, int]]:
-        """Yield the times in epoch ms at which a row shows that it changed."""
-        tz = zone_of(self._found.facility)
+    def _timed_row(self, rows: list[Row]) -> TimedRow | None:
+        """Return the row that changed last by its own times; one that was created, otherwise."""
+        timed = [moment for row in rows for moment in self._own_times(row)]
+        return max(timed, key=lambda row: (row.is_change, row.moment_ms), default=None)
+
+    def _own_times(self, row: Row) -> Iterator[TimedRow]:
+        """Yield the times at which a row shows that it was created or changed."""
+        now_ms, created = self._now_ms(), epoch_ms_of(row.get("created"), self._tz)
         for name in OWN_TIMES:
-            with suppress(ValueError, OverflowError):
-                moment = to_epoch_ms(str(row.get(name)), tz)
-                if 0 < moment <= self._now_ms():
-                    yield name, moment
+            moment = epoch_ms_of(row.get(name), self._tz)
+            if moment is not None and 0 < moment <= now_ms:
+                is_change = created is not None and moment > created + SAME_MOMENT_MS
+                yield TimedRow(row["id"], name, moment, is_change)
 
     def _ask(self, **query: object) -> Answer:
         facility = (self._found.facility or {}).get("id")
@@ -238,14 +260,3 @@ class _Looks:
         if answer.is_unanswered:
             self.unanswered[answer.said] = None
         return answer
-
-
-def _day_of(value: object) -> date | None:
-    """Return the day of a datetime, if it is one that has a day before it."""
-    if not isinstance(value, str):
-        return None
-    try:
-        day = parse_moment(value).wall.date()
-    except (ValueError, OverflowError):
-        return None
-    return day if day > day.min else None

@@ -15,7 +15,8 @@ from bookio_doctor.judgements.errors import judge_errors
 from bookio_doctor.judgements.fields import judge_fields
 from bookio_doctor.judgements.last_sync import judge_last_sync
 from bookio_doctor.judgements.lists import judge_envelope, judge_lists, judge_survey
-from bookio_doctor.judgements.paging import judge_order, judge_paging, judge_ranges
+from bookio_doctor.judgements.paging import judge_order, judge_paging
+from bookio_doctor.judgements.ranges import judge_ranges
 from bookio_doctor.judgements.times import judge_times
 from bookio_singer.redaction import place_of
 

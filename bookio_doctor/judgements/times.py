@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from bookio_api.contract import BLOCKED_TIMES, RESERVATIONS, RESOURCES, TERM, Evidence
 from bookio_api.localtime import Moment, OffsetClock, parse_moment
 from bookio_api.schemas import stream_schema
+from bookio_doctor.facility_time import zone_of
 from bookio_doctor.finding import Finding, Verdict
 from bookio_doctor.known_values import KnownValue, known_values
-from bookio_doctor.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
