@@ -37,6 +37,7 @@ def _object(path: str, emitted: Schema, own: Schema | None, policy: Policy) -> R
 
 def _field(path: str, emitted: Schema, own: Schema | None, policy: Policy) -> FieldRule:
     """Return the rule for a field that is in one of the schemas, or in both."""
+    outer = policy
     if own is None:
         # Only the user's catalog lists it: the user has declared that it is not personal.
         policy = policy._replace(personal_data=PersonalData.KEEP)
@@ -52,12 +53,13 @@ def _field(path: str, emitted: Schema, own: Schema | None, policy: Policy) -> Fi
     fields: RecordBuilder | None = None
     items: FieldRule | None = None
     if "object" in kinds:
-        fields = _object(f"{path}.", emitted, own, policy)
+        # A catalog that lists some properties of an object says nothing about the others.
+        fields = _object(f"{path}.", emitted, own, outer if "properties" in emitted else policy)
     if "array" in kinds:
         own_items = None if own is None else _schema(own.get("items"))
-        items = _field(path, _schema(emitted.get("items")), own_items, policy)
+        items = _field(path, _schema(emitted.get("items")), own_items, outer)
     return TypedField(
-        path, kinds, policy, sent_as=facts.get("x-sent-as"), fields=fields, items=items
+        path, kinds, outer, sent_as=facts.get("x-sent-as"), fields=fields, items=items
     )
 
 

@@ -95,6 +95,28 @@ def test_a_nested_field_that_the_catalog_lists_is_emitted() -> None:
     assert row == {"id": 1, "services": [{"id": 2, "extra": "x"}]}
 
 
+@pytest.mark.parametrize("mode", ["omit", "pseudonymise"])
+def test_what_an_object_holds_beside_its_listed_properties_is_not_emitted(mode: str) -> None:
+    """A catalog that lists an object with one property says nothing about the others."""
+    code = {"type": "object", "properties": {"code": {"type": "integer"}}}
+    emitted = listing(
+        "reservations",
+        insurance=code,
+        insurances={"type": "array", "items": code},
+        insured={"type": "object"},
+        insurer={"type": "string"},
+    )
+    held = {"code": 25, "holder": "Ján", "family": {"code": 1, "holder": "Ján"}}
+    row = {"id": 1, "insurance": held, "insurances": [held], "insured": held, "insurer": held}
+    assert record_of(row, mode=mode, emitted=emitted) == {
+        "id": 1,
+        "insurance": {"code": 25},
+        "insurances": [{"code": 25}],
+        "insured": held,  # listed as a whole
+        "insurer": None,  # an object where the catalog expects a text
+    }
+
+
 def test_a_catalog_cannot_list_omitted_fields() -> None:
     for stream in ("reservations", "calendars", "blocked_times"):
         schema = stream_schema(stream)
