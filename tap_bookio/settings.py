@@ -9,6 +9,7 @@ from bookio_api.contract import BLOCKED_TIMES, MAX_PAGE_SIZE, RESOURCES
 from bookio_api.errors import BookioError
 from bookio_api.localtime import to_epoch_ms, zone
 from bookio_singer.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING, client_from
+from tap_bookio.batch_check import batch_problems
 from tap_bookio.records.privacy import PersonalData, key_problem
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
                 problems.append(f"start_date {text} is in the future, so no row can be read")
     problems += [problem for stream in RANGED if (problem := _range_problem(config, stream))]
     problems += _conflicts(config)
+    problems += batch_problems(config.get("batch_config"))
     if problem := key_problem(config):
         problems.append(problem)
     for check in (lambda: zone(config["default_timezone"]), lambda: _checked_client(config)):

@@ -164,6 +164,41 @@ def test_conflicting_settings_are_refused(settings: dict[str, Any], named: str) 
     assert any(named in problem for problem in problems(**settings))
 
 
+BATCHES = {
+    "encoding": {"format": "jsonl", "compression": "gzip"},
+    "storage": {"root": "file:///tmp/batches"},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": -1}, "batch_size"),
+        ({"batch_size": "many"}, "batch_size"),
+        ({"storage": {}}, "storage.root"),
+        ({"storage": None}, "storage.root"),
+        ({"storage": {"root": "nowhere://folder"}}, "nowhere"),
+        ({"storage": {"root": "s3://bucket"}}, "s3fs"),
+        ({"encoding": None}, "encoding.format"),
+        ({"encoding": {"format": "parquet"}}, "pyarrow"),
+        ({"encoding": {"format": "jsonl", "compression": "none"}}, "gzip"),
+        ({"encoding": {"format": "jsonl"}}, "gzip"),
+        ({"files": 7}, "files"),
+    ],
+)
+def test_a_batch_config_that_cannot_work_is_refused(change: dict[str, Any], named: str) -> None:
+    """The SDK would fail in mid-run, or with a batch_size of 0 write nothing and move bookmarks."""
+    [problem] = problems(batch_config={**BATCHES, **change})
+    assert named in problem
+
+
+@pytest.mark.parametrize("change", [{}, {"batch_size": 1}, {"batch_size": None}])
+def test_a_batch_config_that_can_work_is_accepted(change: dict[str, Any]) -> None:
+    """Optional parts may be left out."""
+    assert not problems(batch_config={**BATCHES, **change})
+
+
 def test_filters_of_reservations_may_go_with_detect_deletions_of_blocked_times() -> None:
     """``true`` keeps its meaning."""
     assert not problems(detect_deletions=True, reservations_to="2026-01-01", only_unsynced=True)
