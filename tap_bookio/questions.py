@@ -135,8 +135,9 @@ class Questions:
         now = question.page.result().server_time_ms
         self._run.warn_of_skew(now)
         before = question.bookmark_before
-        # A small step back is what clocks do; the lookback covers it.
-        if before and now is not None and now < before.question_ms - TOLERATED_SKEW_MS:
+        # What changed while the clock repeated itself is covered by the lookback, and by no more.
+        covered_ms = min(TOLERATED_SKEW_MS, self._settings["lookback_seconds"] * 1000)
+        if before and now is not None and now < before.question_ms - covered_ms:
             logger.warning("Bookio's clock went back: reading %s in full", named(facility.id))
             question = self._first(facility, None)
         since = question.last_sync

@@ -46,6 +46,9 @@ class CalendarsStream(BookioStream):
             for facility in self.run.facilities.in_scope
         ]
         for facility, page in asked:
+            if self.run.problems.gave_up(self.name, facility.id):
+                page.cancel()  # unless it is under way
+                continue
             with self.run.problems.noted(self.name, facility.id):
                 rows = [row for row in page.result().rows if row["id"] not in seen]
                 seen.update(row["id"] for row in rows)

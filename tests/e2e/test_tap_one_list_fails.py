@@ -117,6 +117,20 @@ def test_a_list_that_keeps_failing_is_skipped_and_the_others_are_read(
     )
 
 
+def test_calendars_that_keep_failing_are_given_up(tap: Tap, start_sandbox: StartSandbox) -> None:
+    """Minutes of retries are spent once, not for each facility, and all facilities are named."""
+    clinic = start_sandbox(size=20, facilities=6)
+    clinic.script("list_calendars", {"status": 200, "body": "no JSON", "times": 500})
+    synced = tap(max_concurrency=1, api_url=clinic.url)
+    assert synced.code == 1
+    [line] = synced.errors
+    assert all(str(facility) in line for facility in facilities(clinic))
+    asked = clinic.requests("list_calendars")
+    # The thread may have begun the next one before the failure of the first was noticed.
+    assert len({request["query"]["facilityId"] for request in asked}) <= 2
+    assert len(synced.records("reservations")) == len(clinic.rows("reservations"))
+
+
 def test_a_facility_that_the_token_no_longer_sees_fails_its_shard(
     tap: Tap, clinic: Sandbox
 ) -> None:

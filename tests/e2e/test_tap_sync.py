@@ -155,15 +155,24 @@ def test_an_unreliable_list_keeps_its_bookmark_and_the_others_advance(
     assert {r["id"] for r in second.records("reservations")} >= set(range(1, 101))
 
 
-def test_everything_is_read_after_the_servers_clock_was_set_back(tap: Tap, clinic: Sandbox) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "lookback", "is_noticed"),
+    [(86_400, 300, True), (40, 0, True), (40, 10, True), (40, 300, False)],
+)
+def test_everything_is_read_after_the_servers_clock_was_set_back(
+    tap: Tap, clinic: Sandbox, seconds: int, lookback: int, *, is_noticed: bool
+) -> None:
+    """What changed while the clock repeated itself is read, unless the lookback covers it."""
+    clinic.stop_clock()
     first = tap()
     ahead = json.loads(json.dumps(first.state))
     for partition in ahead["bookmarks"]["reservations"]["partitions"]:
-        partition["replication_key_value"] += 86_400_000
-    second = tap(state=ahead)
+        partition["replication_key_value"] += seconds * 1000
+    second = tap(state=ahead, lookback_seconds=lookback)
     assert second.code == 0
-    assert "went back" in second.stderr
-    assert len(second.records("reservations")) == len(clinic.rows("reservations"))
+    assert ("went back" in second.stderr) is is_noticed
+    if is_noticed:
+        assert len(second.records("reservations")) == len(clinic.rows("reservations"))
 
 
 def test_a_token_that_may_not_list_facilities_can_read_lists(tap: Tap, clinic: Sandbox) -> None:
