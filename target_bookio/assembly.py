@@ -146,7 +146,13 @@ class Assembly:
     @cached_property
     def freshness(self) -> Freshness:
         """Refreshes each stream when it is needed."""
-        return Freshness(self.mirror, self.refresher, self.locator, self.facilities, self.reporter)
+        return Freshness(
+            mirror=self.mirror,
+            refresher=self.refresher,
+            locator=self.locator,
+            facilities=self.facilities,
+            reporter=self.reporter,
+        )
 
     @cached_property
     def answers(self) -> Answers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bookio_api.contract import BLOCKED_TIMES, RESERVATIONS
@@ -17,47 +18,39 @@ NUMBERED_STREAMS = (RESERVATIONS, BLOCKED_TIMES)
 """Streams whose rows can have our ``externalId``."""
 
 
+@dataclass(kw_only=True)
 class Freshness:
     """Which streams this run has read. Changed only by the reconciler's thread."""
 
-    def __init__(
-        self,
-        mirror: Mirror,
-        refresher: Refresher,
-        locator: Locator,
-        facilities: Facilities,
-        reporter: Reporter,
-    ) -> None:
-        """Take the mirror, what refreshes it, and what depends on it."""
-        self._mirror = mirror
-        self._refresher = refresher
-        self._locator = locator
-        self._facilities = facilities
-        self._reporter = reporter
-        self._refreshed: set[str] = set()
-        self._looked_elsewhere: set[str] = set()
-        self._unreported: dict[str, set[int]] = {}
-        """``externalId`` values of two rows for which no record was rejected yet (rule 19)."""
+    mirror: Mirror
+    refresher: Refresher
+    locator: Locator
+    facilities: Facilities
+    reporter: Reporter
+    _refreshed: set[str] = field(default_factory=set, init=False)
+    _looked_elsewhere: set[str] = field(default_factory=set, init=False)
+    _unreported: dict[str, set[int]] = field(default_factory=dict, init=False)
+    """``externalId`` values of two rows for which no record was rejected yet (rule 19)."""
 
     def ensure(self, stream: str) -> None:
         """Refresh a stream unless this run has done so."""
         if stream not in self._refreshed:
             self._refreshed.add(stream)
             self.again(stream)
-            self._unreported[stream] = set(self._mirror.duplicates(stream))
+            self._unreported[stream] = set(self.mirror.duplicates(stream))
 
     def again(self, stream: str, *, full: bool = False) -> None:
         """Refresh a stream for a row that waits for a list."""
-        self._refresher.refresh(stream, full=full)
-        self._locator.refreshed(stream)
+        self.refresher.refresh(stream, full=full)
+        self.locator.refreshed(stream)
 
     def look_elsewhere(self, stream: str) -> bool:
         """Read the facilities out of scope, once; False if nothing new was read."""
-        others = self._facilities.out_of_scope
+        others = self.facilities.out_of_scope
         if not others or stream in self._looked_elsewhere:
             return False
         self._looked_elsewhere.add(stream)
-        self._refresher.refresh(stream, others)
+        self.refresher.refresh(stream, others)
         return True
 
     def duplicate_reported(self, stream: str, external_id: int | None) -> None:
@@ -67,9 +60,9 @@ class Freshness:
     def report_duplicates(self) -> None:
         """Report our other ``externalId`` values that two rows have, without a record (rule 19)."""
         for stream in NUMBERED_STREAMS:
-            if stream not in self._refreshed and self._mirror.duplicates(stream):
+            if stream not in self._refreshed and self.mirror.duplicates(stream):
                 self.ensure(stream)
         for stream, numbers in self._unreported.items():
             for number in sorted(numbers):
-                self._reporter.two_rows(stream, number)
+                self.reporter.two_rows(stream, number)
             numbers.clear()

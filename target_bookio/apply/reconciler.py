@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from target_bookio.effects import Effect
 from target_bookio.refresh.listed_row import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from target_bookio.apply.answers import Answers
@@ -51,77 +52,62 @@ MAX_PAUSE_S = 30
 """The longest pause between two lookups of a doubt."""
 
 
+@dataclass(kw_only=True)
 class Reconciler:
     """Delivers the records of one run. Only the run's thread changes its state."""
 
-    def __init__(
-        self,
-        *,
-        books: Books,
-        keeper: Bookkeeper,
-        queues: RowQueues,
-        intake: Intake,
-        freshness: Freshness,
-        locator: Locator,
-        decider: Decider,
-        sender: Sender,
-        answers: Answers,
-        judge: Judge,
-        clock: ServerClock,
-        pause: Callable[[float], None],
-    ) -> None:
-        """Take the parts of the run; ``pause`` waits for a number of seconds."""
-        self._books = books
-        self._keeper = keeper
-        self._queues = queues
-        self._intake = intake
-        self._freshness = freshness
-        self._locator = locator
-        self._decider = decider
-        self._sender = sender
-        self._answers = answers
-        self._judge = judge
-        self._clock = clock
-        self._pause = pause
-        self._in_flight: dict[int, tuple[RowQueue, Entry]] = {}
-        """Committed requests without a result, by ticket. Changed by the thread of the run."""
-        self._tickets = count(1)
-        self._silence = 0
-        """How many writes in a row had no clear response."""
-        self._commit_s = 0.0
-        """How long the last commit took. Set by the thread that commits."""
-        self._is_at_end = False
-        """Whether all input has been read, so that no later record of a row can arrive."""
+    books: Books
+    keeper: Bookkeeper
+    queues: RowQueues
+    intake: Intake
+    freshness: Freshness
+    locator: Locator
+    decider: Decider
+    sender: Sender
+    answers: Answers
+    judge: Judge
+    clock: ServerClock
+    pause: Callable[[float], None]
+    """Waits for a number of seconds."""
+    _in_flight: dict[int, tuple[RowQueue, Entry]] = field(default_factory=dict, init=False)
+    """Committed requests without a result, by ticket."""
+    _tickets: Iterator[int] = field(default_factory=count, init=False)
+    _silence: int = field(default=0, init=False)
+    """How many writes in a row had no clear response."""
+    _commit_s: float = field(default=0.0, init=False)
+    """How long the last commit took. Set by the thread that commits."""
+    _is_at_end: bool = field(default=False, init=False)
+    """Whether all input has been read, so that no later record of a row can arrive."""
 
     @property
     def is_caught_up(self) -> bool:
         """Whether no record waits, so that STATE may be emitted."""
-        return not self._queues
+        return not self.queues
 
     def start(self) -> None:
         """Resolve the writes that an earlier run left without an outcome."""
-        left_over = self._books.journal.in_doubt()
+        left_over = self.books.journal.in_doubt()
         if not left_over:
             return
-        now = self._clock.now_ms()
+        now = self.clock.now_ms()
         for known in left_over:
             entry = known
             assert entry.intent is not None, "the journal returns only doubts"
             # After a kill the attempt has no end time, and after Bookio's clock went back it has
             # a wrong one. Either way the wait starts now (rule 2).
-            if not 0 < entry.intent.ended_at <= now or not self._clock.is_known:
-                entry = self._keeper.doubt(entry)
-            self._answers.watch(entry)
-            self._queues.inherit_doubt(entry)
-        self._books.commit()
+            if not 0 < entry.intent.ended_at <= now or not self.clock.is_known:
+                entry = self.keeper.doubt(entry)
+            self.answers.watch(entry)
+            self.queues.inherit_doubt(entry)
+        self.books.commit()
         logger.info(
             "looking up %d writes that an earlier run left without an answer", len(left_over)
         )
         for stream in dict.fromkeys(entry.stream for entry in left_over):
-            self._freshness.ensure(stream)
-        self._judge.judge_all()
-        self._queues.drop_done()
-        self._books.commit()
+            self.freshness.ensure(stream)
+        self.judge.judge_all()
+        self.queues.drop_done()
+        self.books.commit()
 
     def deliver(self, stream: str, records: Iterable[Mapping[str, Any]]) -> None:
         """Carry out records of one stream, as far as possible now.
@@ -129,15 +115,15 @@ class Reconciler:
         Raises:
             BookioError: the run cannot continue; unfinished writes are in the journal.
         """
-        readable = self._intake.read(stream, records)
+        readable = self.intake.read(stream, records)
         if readable:
-            self._freshness.ensure(stream)
-        self._locator.load(stream, readable)
+            self.freshness.ensure(stream)
+        self.locator.load(stream, readable)
         for desired in readable:
-            self._queues.enqueue(desired, self._locator.names(desired))
+            self.queues.enqueue(desired, self.locator.names(desired))
         self._work()
-        self._books.commit()
-        self._books.report.check_limits()
+        self.books.commit()
+        self.books.report.check_limits()
 
     def finish(self) -> None:
         """Carry out what waited for the end of the input, and wait for writes in doubt.
@@ -146,39 +132,39 @@ class Reconciler:
             BookioError: the run cannot continue; unfinished writes are in the journal.
         """
         self._is_at_end = True
-        self._queues.unpark()
+        self.queues.unpark()
         self._work()
         pause_s = 1.0
-        while self._queues:
-            self._books.commit()
+        while self.queues:
+            self.books.commit()
             self._wait(pause_s)
             pause_s = min(2 * pause_s, MAX_PAUSE_S)
-            self._judge.look(self._queues)
+            self.judge.look(self.queues)
             self._work()
-        self._freshness.report_duplicates()
-        self._books.commit()
-        self._books.report.check_limits()
+        self.freshness.report_duplicates()
+        self.books.commit()
+        self.books.report.check_limits()
 
     def stop(self) -> None:
         """Send nothing more, and record the results of requests in flight."""
         # A commit under way hands its requests to the sender, or withdraws them, when it ends.
-        self._books.journal.database.wait_for_commit()
-        for result in self._sender.stop():
+        self.books.journal.database.wait_for_commit()
+        for result in self.sender.stop():
             queue, entry = self._in_flight.pop(result.ticket)
-            self._answers.record_last(queue, entry, result)
-        self._books.commit()
+            self.answers.record_last(queue, entry, result)
+        self.books.commit()
 
     def _wait(self, longest_s: float) -> None:
         """Pause until a lookup can decide."""
-        wake_at = min(map(self._judge.wake_at, self._queues))
-        pause_s = min(max(0, wake_at - self._clock.now_ms()) / 1000, longest_s)
+        wake_at = min(map(self.judge.wake_at, self.queues))
+        pause_s = min(max(0, wake_at - self.clock.now_ms()) / 1000, longest_s)
         logger.info(
             "%d rows wait because the outcome of their writes is unknown; looking again in "
             "%.0f s; see resend_after_seconds",
-            len(self._queues),
+            len(self.queues),
             pause_s,
         )
-        self._pause(pause_s)
+        self.pause(pause_s)
 
     def _work(self) -> None:
         """Plan, send and record, until every row is done or waits for something."""
@@ -186,24 +172,24 @@ class Reconciler:
             self._send_ready()
             # A new doubt is looked up at once: if the write arrived, a list may show it long before
             # resend_after_seconds have passed.
-            unread = [queue for queue in self._queues if queue.needs_look]
+            unread = [queue for queue in self.queues if queue.needs_look]
             if not unread:
                 break
-            found = self._judge.look(unread)
+            found = self.judge.look(unread)
             self._end_silence(found=found)
-        self._queues.drop_done()
+        self.queues.drop_done()
 
     def _send_ready(self) -> None:
         """Send what can be sent now; all responses have arrived when this returns."""
-        while self._queues.has_ready or self._in_flight:
+        while self.queues.has_ready or self._in_flight:
             if len(self._in_flight) <= self._low_water:
                 self._stage()
             if self._in_flight:
-                for result in self._sender.receive():
+                for result in self.sender.receive():
                     self._record(result)
             elif self._is_sending_stopped:
                 break
-        self._books.report.check_limits()
+        self.books.report.check_limits()
 
     @property
     def _low_water(self) -> int:
@@ -214,12 +200,12 @@ class Reconciler:
         2. If a commit takes longer than a response, none: commits are the bottleneck then, so each
            should contain as many requests as possible.
         """
-        is_disk_slower = 2 * self._sender.answer_s < self._commit_s
-        return 0 if is_disk_slower else self._sender.max_ahead // 2
+        is_disk_slower = 2 * self.sender.answer_s < self._commit_s
+        return 0 if is_disk_slower else self.sender.max_ahead // 2
 
     @property
     def _is_sending_stopped(self) -> bool:
-        return self._silence >= MAX_SILENCE or self._books.report.over_limit
+        return self._silence >= MAX_SILENCE or self.books.report.over_limit
 
     def _stage(self) -> None:
         """Plan the next requests and commit their intents together, then send them (rule 12).
@@ -229,19 +215,19 @@ class Reconciler:
         """
         staged = []
         while (
-            self._queues.has_ready
+            self.queues.has_ready
             and not self._is_sending_stopped
-            and len(self._in_flight) < self._sender.max_ahead
+            and len(self._in_flight) < self.sender.max_ahead
         ):
-            queue = self._queues.next_ready()
-            if request := self._decider.next_request(queue, is_at_end=self._is_at_end):
+            queue = self.queues.next_ready()
+            if request := self.decider.next_request(queue, is_at_end=self._is_at_end):
                 staged.append(self._commit_to(queue, request))
             elif queue.is_done:
-                self._queues.drop(queue)
+                self.queues.drop(queue)
         if staged:
             # Everything recorded from now on belongs to the next commit, which waits for this one.
-            self._sender.start()
-            self._books.commit_then(partial(self._send, staged, time.monotonic()))
+            self.sender.start()
+            self.books.commit_then(partial(self._send, staged, time.monotonic()))
 
     def _send(
         self,
@@ -255,17 +241,17 @@ class Reconciler:
         """
         self._commit_s = time.monotonic() - started
         if is_committed:
-            self._sender.send(staged)
+            self.sender.send(staged)
         else:  # the run ends with the error as soon as its thread uses the journal
-            self._sender.withdraw(staged)
+            self.sender.withdraw(staged)
 
     def _commit_to(self, queue: RowQueue, request: NextRequest) -> Shipment:
         """Record an intent; the next commit makes it durable."""
         desired, (seen, known, _), step, overlaps = request
         row = seen.row if seen else None
         # Where lists hide externalId, only these digests can recognise the new booking (rule 21).
-        who = self._locator.identity_of(desired) if step.effect is Effect.CREATE else Identity()
-        entry = self._keeper.intend(desired, known, row, step, who)
+        who = self.locator.identity_of(desired) if step.effect is Effect.CREATE else Identity()
+        entry = self.keeper.intend(desired, known, row, step, who)
         queue.start(entry.key, step, overlaps)
         ticket = next(self._tickets)
         self._in_flight[ticket] = queue, entry
@@ -278,20 +264,20 @@ class Reconciler:
             BookioError: the failure affects every record.
         """
         queue, entry = self._in_flight.pop(result.ticket)
-        self._clock.hear(result.server_time_ms)
+        self.clock.hear(result.server_time_ms)
         if isinstance(result.error, OutcomeUnknownError):
             # Only a record's first failure counts: one that fails repeatedly is no outage.
             self._silence += queue.sent == 0
         elif result.was_sent:
             self._silence = 0
-        self._answers.record(queue, entry, result)
+        self.answers.record(queue, entry, result)
 
     def _end_silence(self, *, found: bool) -> None:
         """After a silence, continue if a lookup shows that writes arrive; else end the run."""
         if self._silence < MAX_SILENCE:
             return
         if not found:
-            doubts = sum(queue.state is RowState.IN_DOUBT for queue in self._queues)
+            doubts = sum(queue.state is RowState.IN_DOUBT for queue in self.queues)
             msg = (
                 f"stopped: {doubts} writes got no answer and none of them arrived; they are in "
                 "the journal, run again when Bookio answers"

@@ -73,20 +73,13 @@ class Database:
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._pending: Future[None] | None = None
         """The commit that is under way. Set and waited for by the owner's thread."""
+        self._warned_of: set[str] = set()
         # Checked now, because SQLite creates one as soon as it reads.
         had_wal = path is None or _wal(path).exists()
         if path is not None:
             check_locks(path)
-        with self._in_one_line():
-            # No isolation level: we control transactions, sqlite3 would begin some by itself.
-            self._db = sqlite3.connect(
-                path or ":memory:",
-                timeout=lock_timeout_s,
-                isolation_level=None,
-                check_same_thread=False,
-            )
+        self._db = self._connected(lock_timeout_s)
         try:
-            self._warned_of: set[str] = set()
             self.is_new = self._claim() and path is not None
             """Whether this run created the file."""
             # One transaction for everything: a kill leaves the file as it was, or up to date.
@@ -195,6 +188,15 @@ class Database:
             if self.path is not None and self._wal_bytes(self.path) > MAX_WAL_BYTES:
                 self._checkpoint()
             self._begin()
+
+    def _connected(self, lock_timeout_s: float) -> sqlite3.Connection:
+        with self._in_one_line():
+            return sqlite3.connect(
+                self.path or ":memory:",
+                timeout=lock_timeout_s,
+                isolation_level=None,  # we begin transactions; sqlite3 would begin some by itself
+                check_same_thread=False,  # a commit may run on another thread
+            )
 
     def _execute(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run one statement, without waiting for a commit, which may be its caller."""

@@ -27,17 +27,8 @@ MAX_KNOWN = 5_000
 _NUMBERS = {"id": "remote_id", "externalId": "external_id"}
 """The column of each kind of numeric key."""
 _COLUMNS = (
-    "stream",
-    "key",
-    "facility_id",
-    "remote_id",
-    "external_id",
-    "agreed",
-    "asked",
-    "past",
-    "written_at",
-    "intent",
-    "noted_at",
+    "stream, key, facility_id, remote_id, external_id, agreed, asked, past, written_at, intent, "
+    "noted_at"
 )
 
 

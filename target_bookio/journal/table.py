@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from target_bookio.journal.database import Database
 
@@ -23,10 +23,10 @@ class Table:
         self,
         db: Database,
         name: str,
-        columns: Sequence[str],
+        columns: str,
         as_row: Callable[[Any], tuple[Any, ...]],
     ) -> None:
-        """Take a table of an open file, and its columns in the order of its CREATE statement.
+        """Take a table of an open file, and its columns in the order and form of its SQL.
 
         ``as_row`` returns the columns of a stored value. It is called once for all changes of a row
         between two commits.
@@ -34,9 +34,10 @@ class Table:
         self._db = db
         self._as_row = as_row
         self._name = name
-        self._columns = ", ".join(columns)
-        values = ", ".join(f"value ->> {place}" for place in range(len(columns)))
-        key = ", ".join(columns[:2])
+        self._columns = columns
+        names = columns.split(", ")
+        values = ", ".join(f"value ->> {place}" for place in range(len(names)))
+        key = ", ".join(names[:2])
         # All rows are passed as one JSON array, because the number of parameters is limited.
         self._insert = f"INSERT OR REPLACE INTO {name} SELECT {values} FROM json_each(?)"  # noqa: S608
         self._delete = (

@@ -68,8 +68,8 @@ class Windows:
     def __init__(self, db: Database) -> None:
         """Use the tables of the journal's file."""
         self._db = db
-        columns = ("stream", "row_id", "facility_id", "sent_at", "answered_at", "before")
-        self._table = Table(db, "windows", (*columns, "quarantined"), _row)
+        columns = "stream, row_id, facility_id, sent_at, answered_at, before, quarantined"
+        self._table = Table(db, "windows", columns, _row)
         self._trials: list[tuple[str, int, int, Effect, int, int]] = []
         """Trials that are not in the file yet."""
         self._trial_counts: Counter[tuple[str, int | None, Effect]] = Counter()

@@ -23,15 +23,7 @@ if TYPE_CHECKING:
 MAX_KNOWN = 5_000
 """Maximum rows in memory."""
 _COLUMNS = (
-    "stream",
-    "id",
-    "facility_id",
-    "external_id",
-    "body",
-    "person",
-    "place",
-    "first_seen_at",
-    "shows_external_id",
+    "stream, id, facility_id, external_id, body, person, place, first_seen_at, shows_external_id"
 )
 
 
