@@ -162,12 +162,8 @@ def own_files(settings: Mapping[str, Any], *, create: bool) -> OwnFiles:
             existing[name] = path
         elif not _can_be_created(path):
             raise FileError.about(name, path, "no file can be created there", _ANOTHER_PLACE)
-    return OwnFiles(
-        existing.get("journal_path"),
-        existing.get("rejects_path"),
-        existing.get("results_path"),
-        plan,
-    )
+    journal_file, rejects_file, results_file = map(existing.get, names)
+    return OwnFiles(journal_file, rejects_file, results_file, plan)
 
 
 def private_file(path: Path, setting: str) -> int:

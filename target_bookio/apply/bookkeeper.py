@@ -111,22 +111,20 @@ class Bookkeeper:
             self._journal.forget(closed)
 
     def answered(self, entry: Entry, step: Step, row_id: int | None, desired: Desired) -> Entry:
-        """Record a successful request: entry, row, window and trial.
-
-        1. Removed: the row leaves the mirror, and its window knows that a list may still show it.
-        2. A change of a row that is not in the mirror: only a window, until a list shows the row.
-        3. A creation, or a change of a mirrored row: the new values go into the mirror.
-        4. A creation without an id in its response: only the entry; a list must show the row.
-        """
+        """Record a successful request: entry, row, window and trial."""
         is_creation = step.effect is Effect.CREATE
         old = None if row_id is None or is_creation else self._mirror.get(entry.stream, row_id)
         row = operations.after(step, old and old.row, row_id)
         assert entry.intent is not None, "only a sent request can be answered"
+        # 1. A removal: while the window is open, a list that shows the row is late.
         if step.effect is Effect.REMOVE and row_id is not None:
             self._mirror.remove(entry.stream, row_id)
             self._open_window(entry, entry.intent, row_id, {REMOVED: ("",)})
+        # 2. A change of a row that the mirror does not have yet: the next list will show it.
         elif old is None and row_id is not None and not is_creation:
             self._open_window(entry, entry.intent, row_id, {})
+        # 3. A creation, or a change of a mirrored row. If the response to a creation has no id,
+        #    only the entry records it, until a list shows the row.
         elif row is not None and row_id is not None:
             if is_creation:
                 row = mirrored_creation(entry.stream, row, desired.fixed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import CANCELLED
@@ -26,29 +27,19 @@ class Shown(NamedTuple):
     """When the scan that showed it began."""
 
 
+@dataclass(kw_only=True)
 class RowMerger:
     """Updates the mirror's rows. Used only by the thread of the run."""
 
-    def __init__(
-        self,
-        *,
-        journal: Journal,
-        mirror: Mirror,
-        holds: Holds,
-        facilities: Facilities,
-        resend_after_ms: int,
-    ) -> None:
-        """Take what merging a listed row reads and changes."""
-        self._digest = journal.digest
-        self._windows = journal.windows
-        self._mirror = mirror
-        self._holds = holds
-        self._facilities = facilities
-        self._resend_after_ms = resend_after_ms
-        self._watched: set[tuple[str, int]] = set()
-        """Rows with an open doubt."""
-        self._shown: dict[tuple[str, int], Shown] = {}
-        """What a list last showed of a watched row, before merging."""
+    journal: Journal
+    mirror: Mirror
+    holds: Holds
+    facilities: Facilities
+    resend_after_ms: int
+    _watched: set[tuple[str, int]] = field(default_factory=set, init=False)
+    """Rows with an open doubt."""
+    _shown: dict[tuple[str, int], Shown] = field(default_factory=dict, init=False)
+    """What a list last showed of a watched row, before merging."""
 
     def watch(self, stream: str, row_id: int) -> None:
         """Keep what lists show of a row from now on."""
@@ -65,48 +56,50 @@ class RowMerger:
     ) -> None:
         """Merge the rows of a page of a scan that began at ``started``."""
         ids = [listed["id"] for listed in page]
-        self._mirror.load(stream, ids)
-        self._windows.load(stream, ids)
+        self.mirror.load(stream, ids)
+        self.journal.windows.load(stream, ids)
         for listed in page:
             # A token that cannot list facilities reads all of them in one list.
             home = listed.get("facilityId") if facility.id is None else facility.id
-            tz = self._facilities.time_zone(home if isinstance(home, int) else None)
-            row = mirrored(stream, listed, facility.id, tz, self._digest)
+            tz = self.facilities.time_zone(home if isinstance(home, int) else None)
+            row = mirrored(stream, listed, facility.id, tz, self.journal.digest)
             if (stream, row["id"]) in self._watched:
                 self._shown[stream, row["id"]] = Shown(row, started)
             self._merge_row(stream, row, started)
 
     def miss(self, stream: str, facility: Facility, row_id: int, started: int) -> None:
         """Process a mirrored row that a full scan does not list."""
-        seen, window = self._mirror.get(stream, row_id), self._windows.get(stream, row_id)
+        seen, window = self.mirror.get(stream, row_id), self.journal.windows.get(stream, row_id)
         # 1. Lists may hide cancelled rows, so it stays in the mirror.
         if seen is None or seen.row.get("status") == CANCELLED:
             return
         # 2. Rule 6: its window is open, so the list may be late.
         if window is not None and self._is_open(window, started):
-            self._holds.hold_missing(stream, row_id, facility.id, window)
+            self.holds.hold_missing(stream, row_id, facility.id, window)
         # 3. Somebody removed it.
         else:
-            self._mirror.remove(stream, row_id)
+            self.mirror.remove(stream, row_id)
 
     def _merge_row(self, stream: str, row: dict[str, Any], started: int) -> None:
         row_id = row["id"]
-        old, window = self._mirror.get(stream, row_id), self._windows.get(stream, row_id)
+        old, window = self.mirror.get(stream, row_id), self.journal.windows.get(stream, row_id)
         open_window = window if window is not None and self._is_open(window, started) else None
         before = open_window.before if open_window is not None else {}
-        merged = merge(old and old.row, row, before, self._digest)
+        merged = merge(old and old.row, row, before, self.journal.digest)
         if merged.row is None:
             return
         facility_id = merged.row.get("facilityId")
         # Rule 6: an earlier value in a window holds the row. After the window, the list is right.
         if merged.is_late and open_window is not None:
-            self._holds.hold_late(stream, row_id, facility_id, open_window)
+            self.holds.hold_late(stream, row_id, facility_id, open_window)
         elif open_window is None:
-            self._holds.release(stream, row_id)
+            self.holds.release(stream, row_id)
         # A person's change opens a window too: the next list may come from an older replica.
         if merged.replaced:
             replaced = {name: (digest,) for name, digest in merged.replaced.items()}
-            self._windows.open(stream, row_id, Window(facility_id, started, started, replaced))
+            self.journal.windows.open(
+                stream, row_id, Window(facility_id, started, started, replaced)
+            )
         self._put(stream, merged.row, old, started, shows_external_id="externalId" in row)
 
     def _put(
@@ -115,10 +108,10 @@ class RowMerger:
         """Put a row into the mirror, unless it is there already."""
         if old is not None and (row, shows_external_id) == (old.row, old.shows_external_id):
             return
-        person, place = identity(stream, row, self._digest)
+        person, place = identity(stream, row, self.journal.digest)
         first_seen_at = started if old is None else old.first_seen_at
-        self._mirror.put(stream, Seen(row, person, place, first_seen_at, shows_external_id))
+        self.mirror.put(stream, Seen(row, person, place, first_seen_at, shows_external_id))
 
     def _is_open(self, window: Window, started: int) -> bool:
         """Whether a list whose scan began then may show an earlier value of a row."""
-        return started < window.answered_at + self._resend_after_ms
+        return started < window.answered_at + self.resend_after_ms
