@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from bookio_sandbox.running import Sandbox
     from tests.conftest import StartSandbox
 
+# The SDK's loader stores datetimes with sqlite3's own adapter, which is deprecated since 3.12.
+pytestmark = pytest.mark.filterwarnings("ignore:The default datetime adapter:DeprecationWarning")
+
 
 @pytest.fixture
 def clinic(start_sandbox: StartSandbox) -> Sandbox:
