@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from bookio_api.client import listed_rows
 from bookio_api.decoding import BodyDecoder, is_html
-from bookio_api.errors import BookioError, ContractError, TransportError
+from bookio_api.errors import BookioError, BrokenResponseError, ContractError, TransportError
 from bookio_api.http.deadlines import StoppedError
 from bookio_api.http.retries import RetryPolicy
 from bookio_api.responses import is_overfull, parse_response, rows_in
 from bookio_doctor.answers import Answer, Reply, data_of, outline_of
+from bookio_singer.redaction import place_of
 from bookio_singer.settings import client_from
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Probe:
     def __init__(self, settings: Mapping[str, Any], *, deadline_s: float = DEADLINE_S) -> None:
         """Take the settings of a plugin. Raises ``SettingsError``; nothing is sent yet."""
         timeout_s = min(float(settings.get("request_timeout") or MAX_TIMEOUT_S), MAX_TIMEOUT_S)
+        self._patience_s = timeout_s / 2
         self._client = client_from(
             {**settings, "request_timeout": timeout_s, "max_concurrency": 1},
             retry_policy=POLICY,
@@ -54,7 +56,8 @@ class Probe:
         self._decoder = BodyDecoder()
         self._timer = Timer(deadline_s, self._end)
         self._timer.daemon = True
-        self._sent_at = 0.0  # the latest request, in time.monotonic()
+        self._sent_at: float | None = None  # the question's latest request, in time.monotonic()
+        self._is_answered = False  # whether it got any response
         self.ended = ""
         """Why nothing more is sent; empty while requests can be sent."""
         self.requests = 0
@@ -77,22 +80,34 @@ class Probe:
         self._client.close()
 
     def _ask(self, operation: Operation, **parts: Any) -> Answer:  # noqa: ANN401 - as the client takes them
-        replies_before, requests_before = len(self.replies), self.requests
-        response, error = None, None
+        response: Response | None = None
+        error: BookioError | None = None
+        self._sent_at, self._is_answered = None, False
         try:
             response = self._client.send(operation, self._parse, **parts)
         except BookioError as failure:
             error = failure
-        reply = self.replies[-1] if len(self.replies) > replies_before else None
-        if error is not None and reply is None and self.ended:
-            what = "no response until" if self.requests > requests_before else "not asked, because"
+        except Exception as failure:  # noqa: BLE001 - one response must not end the survey
+            what = f"unexpected {place_of(failure)}; please report this line"
+            error = TransportError(f"{operation.name}: {what}")
+        reply = self.replies[-1] if self._is_answered else None
+        is_cut = reply is None or isinstance(error, BrokenResponseError)
+        if self.ended and is_cut and isinstance(error, TransportError):
+            what = "not asked, because" if self._sent_at is None else "no response until"
             error = TransportError(f"{operation.name}: {what} {self.ended}")
         if response is None or operation.rows is None:
             return Answer(operation, reply, error)
         return answer_with_list(operation, reply, response)
 
     def _admit(self) -> None:
-        """Count a request, or refuse it."""
+        """Count a request, or refuse it.
+
+        One that waited in vain is not repeated: the time is for the other lists.
+        """
+        now = time.monotonic()
+        is_unheard = self._sent_at is not None and not self._is_answered
+        if is_unheard and now > (self._sent_at or now) + self._patience_s:
+            raise StoppedError
         if self.requests == MAX_REQUESTS:
             self.ended = f"the limit of {MAX_REQUESTS} requests was reached"
         if self.ended:
@@ -100,7 +115,7 @@ class Probe:
         if not self.requests:
             self._timer.start()
         self.requests += 1
-        self._sent_at = time.monotonic()
+        self._sent_at = now
 
     def _end(self) -> None:
         self.ended = "the time was up"
@@ -108,10 +123,11 @@ class Probe:
 
     def _parse(self, operation: Operation, raw: RawResponse) -> Response:
         """Record a response, and read it as the client does."""
-        seconds = time.monotonic() - self._sent_at
+        seconds = time.monotonic() - (self._sent_at or 0.0)
         outline = self._outline(operation, raw)
         asked_at = time.time() - seconds
         self.replies.append(Reply(raw.status, raw.headers, outline, asked_at, seconds))
+        self._is_answered = True
         return parse_response(self._decoder, operation, raw)
 
     def _outline(self, operation: Operation, raw: RawResponse) -> Outline:
@@ -121,7 +137,7 @@ class Probe:
         try:
             body = self._decoder.decode(raw.body, content_type=kind, source=operation.name)
         except (ValueError, RecursionError):
-            return "HTML" if is_html(raw.body) else "no JSON" if raw.body else "nothing"
+            return "HTML" if is_html(raw.body) else "no JSON" if raw.body else "empty"
         return outline_of(body)
 
 

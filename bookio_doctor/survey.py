@@ -257,6 +257,6 @@ class _Looks:
         facility = (self._found.facility or {}).get("id")
         paged = {"facilityId": facility, "offset": 0, "limit": self._found.page_size}
         answer = self._probe.get(self._found.reservations.answer.operation, {**paged, **query})
-        if answer.is_unanswered:
+        if answer.is_unanswered and (answer.reply or not self._probe.ended):
             self.unanswered[answer.said] = None
         return answer

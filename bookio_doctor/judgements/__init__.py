@@ -21,7 +21,7 @@ from bookio_doctor.judgements.times import judge_times
 from bookio_singer.redaction import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from bookio_doctor.observations import Survey
 
@@ -43,9 +43,9 @@ JUDGEMENTS: tuple[Judgement, ...] = (
 )
 
 
-def judge(survey: Survey) -> list[Finding]:
+def judge(survey: Survey, judgements: Sequence[Judgement] = JUDGEMENTS) -> list[Finding]:
     """Return a finding for each assumption, in the order of the report."""
-    return [finding for judgement in JUDGEMENTS for finding in _guarded(judgement, survey)]
+    return [finding for judgement in judgements for finding in _guarded(judgement, survey)]
 
 
 def _guarded(judgement: Judgement, survey: Survey) -> Iterator[Finding]:

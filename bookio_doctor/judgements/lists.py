@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bookio_api.contract import RESOURCES, Evidence
 from bookio_api.errors import ContractError
-from bookio_api.responses import MIN_FAILURE
+from bookio_api.responses import MIN_FAILURE, MIN_REDIRECT
 from bookio_doctor.answers import ROWS
 from bookio_doctor.finding import Finding, Verdict
 from bookio_doctor.names import safe_name
@@ -28,7 +28,7 @@ def judge_lists(survey: Survey) -> Iterator[Finding]:
     lists = [survey.lists[resource.list_operation] for resource in RESOURCES.values()]
     first = lists[0].answer
     if survey.is_token_refused:
-        shown = f"every list refuses the token ({first.said})"
+        shown = f"every list refuses the token ({_summary(first)})"
         yield Finding("token", "the token is valid", U, BLOCKS, shown, first.advice)
     elif any(seen.works for seen in lists):
         yield Finding("token", "the token is valid", U, HOLDS, "a list accepted it")
@@ -167,7 +167,9 @@ def _summary(answer: Answer) -> str:
     parts = [f"HTTP {answer.reply.status}"]
     if answer.error is not None and answer.error.code is not None:
         parts.append(f"code {answer.error.code}")
-    if isinstance(answer.reply.outline, str):
+    if MIN_REDIRECT <= answer.reply.status < MIN_FAILURE:
+        parts.append("a redirect")
+    elif isinstance(answer.reply.outline, str):
         parts.append(answer.reply.outline)
     return ", ".join(parts)
 

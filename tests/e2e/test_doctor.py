@@ -224,3 +224,13 @@ def test_a_server_that_hangs_is_reported(start_sandbox: StartSandbox, tmp_path: 
     assert examined.code == CANNOT_WORK
     assert verdicts(examined)["server"] == "blocks"
     assert seen(examined, "server") == "no response in time"
+
+
+def test_an_output_that_cannot_be_written_is_reported_before_the_first_request(
+    start_sandbox: StartSandbox, tmp_path: Path
+) -> None:
+    sandbox = start_sandbox(size=10)
+    refused = examine(sandbox, tmp_path, "--output", str(tmp_path / "nowhere/report.json"))
+    assert refused.code == 1
+    assert "nowhere/report.json cannot be used" in refused.errors[0]
+    assert not sandbox.requests()
