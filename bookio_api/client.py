@@ -133,6 +133,11 @@ class BookioClient:
     def _parse_and_keep(self, op: Operation, raw: RawResponse) -> tuple[Response, RawResponse]:
         return self._parse(op, raw), raw
 
+    @property
+    def connections_opened(self) -> int:
+        """How many connections were opened so far; each may carry many requests."""
+        return self._transport.connections_opened
+
     def stop(self) -> None:
         """Send nothing more and end every wait; requests in flight may still arrive."""
         self._transport.stop()

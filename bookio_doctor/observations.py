@@ -153,6 +153,10 @@ class Survey:
     last_sync: LastSync = LastSync()
     replies: tuple[Reply, ...] = ()
     """Every response, in the order of the requests."""
+    connections: int = 0
+    """How many connections they took."""
+    requests_per_second: float | None = None
+    """The setting of that name."""
     unanswered: tuple[str, ...] = ()
     """Why questions after the lists got no answer, each reason once."""
     ended: str = ""

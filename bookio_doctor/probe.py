@@ -65,6 +65,11 @@ class Probe:
         self.replies: list[Reply] = []
         """Every response, oldest first."""
 
+    @property
+    def connections(self) -> int:
+        """How many connections were opened."""
+        return self._client.connections_opened
+
     def get(self, operation: Operation, query: Mapping[str, object] | None = None) -> Answer:
         """Ask for a list, with GET whatever the operation's method is. Nothing is raised."""
         asked = replace(operation, method="GET")

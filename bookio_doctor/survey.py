@@ -69,8 +69,10 @@ def survey_lists(probe: Probe, settings: Mapping[str, object]) -> Survey:
         lists=lists,
         overrides=overrides,
         page_size=limit,
+        requests_per_second=settings.get("requests_per_second"),  # type: ignore[arg-type]
         facility=looked_at,
         replies=tuple(probe.replies),
+        connections=probe.connections,
         ended=probe.ended,
     )
 
@@ -91,6 +93,7 @@ def survey(probe: Probe, settings: Mapping[str, object]) -> Survey:
     return replace(
         looked,
         replies=tuple(probe.replies),
+        connections=probe.connections,
         unanswered=tuple(looks.unanswered),
         ended=probe.ended,
     )

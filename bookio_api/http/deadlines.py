@@ -51,11 +51,13 @@ class Deadlines:
         self.stopped = threading.Event()
         """Once set, nothing new is sent."""
         self._timeout_s = timeout_s
-        # The next two change under _lock. It is reentrant because a signal handler may call
+        # The next three change under _lock. It is reentrant because a signal handler may call
         # close() on a thread that holds it.
         self._lock = threading.RLock()
         self._carried: dict[Any, Exchange] = {}  # by socket; threads add and remove their own
         self._thread: threading.Thread | None = None  # started with the first exchange
+        self.opened = 0
+        """How many sockets were opened; nobody else writes it."""
         self._current = threading.local()  # .exchange: the one of this thread
         self._closed = threading.Event()
 
@@ -80,8 +82,8 @@ class Deadlines:
         if this.is_late:
             raise TransportTimeout
 
-    def start(self, carrier: Any) -> None:  # noqa: ANN401 - a socket, or what wraps one
-        """Start the time limit of this thread's exchange on this socket.
+    def start(self, carrier: Any, *, is_new: bool = False) -> None:  # noqa: ANN401 - a socket, or what wraps one
+        """Start the time limit of this thread's exchange on this socket, and count a new one.
 
         Raises:
             StoppedError: nothing may be sent any more.
@@ -92,6 +94,7 @@ class Deadlines:
                 raise StoppedError
             this.socket, this.ends_at = carrier, time.monotonic() + self._timeout_s
             self._carried[carrier] = this
+            self.opened += is_new
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
                 self._thread.start()
@@ -136,7 +139,7 @@ def with_deadlines(kind: type[HTTPConnection], deadlines: Deadlines) -> type[HTT
 
         def connect(self) -> None:
             super().connect()
-            deadlines.start(self.sock)
+            deadlines.start(self.sock, is_new=True)
 
         def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as urllib3 has it
             if self.sock is not None:

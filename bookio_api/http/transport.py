@@ -142,6 +142,11 @@ class Transport:
                 raise as_outcome(op, failure, sent=sent) from None
             tries = self._before_retry(op, failure, raw, ticket, tries)
 
+    @property
+    def connections_opened(self) -> int:
+        """How many connections were opened so far; each may carry many requests."""
+        return self._deadlines.opened
+
     def stop(self) -> None:
         """Send nothing more and end every wait; requests in flight may still arrive."""
         self._stopped.set()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from bookio_api.contract import Evidence
+from bookio_api.responses import MIN_FAILURE, parse_http_date
 from bookio_doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -18,69 +19,94 @@ if TYPE_CHECKING:
 C, S, G, U = Evidence
 HOLDS, NOT_SHOWN, DIFFERS, BLOCKS = Verdict
 
+_Seen = tuple[Verdict, str, str]
+"""Verdict, observation and meaning."""
+
 _MAX_SKEW_S = 60
-_MAX_CONCURRENCY = 16
-_SECONDS_PER_PAGE = 0.02
-"""Enough requests in flight for 50 pages a second, which no clinic needs to exceed."""
-_RATE_HEADERS = re.compile(r"(?i)(x-)?rate-?limit|retry-after")
+_OWN_CLOCK = "bookmarks use this machine's clock; keep it accurate"
+_TOO_MANY_REQUESTS = 429
+_RATE_HEADER = re.compile(r"(x-)?rate-?limit[a-z-]{0,30}", re.IGNORECASE | re.ASCII)
+_FEW_RESPONSES = 3
+_MAX_CONCURRENCY, _USUAL_CONCURRENCY = 16, 4
+_PAGES_PER_SECOND = 50
+"""More than any clinic needs: its reservations of a year in a few seconds."""
+_SLOW_S = 1.0
 
 
 def judge_clock(survey: Survey) -> Iterator[Finding]:
     """Judge the ``Date`` header, and how far the clocks are apart."""
-    reply = next((r for r in survey.replies if r.headers.get("Date")), None)
-    if reply is None:
-        meaning = "the bookmark uses this machine's clock; keep it accurate"
-        yield Finding("Date", "responses carry the server's time", G, DIFFERS, "no Date", meaning)
-        return
-    try:
-        skew = abs(parsedate_to_datetime(reply.headers["Date"]).timestamp() - reply.asked_at)
-    except ValueError:
-        yield Finding("Date", "responses carry the server's time", G, DIFFERS, "not a valid date")
-        return
-    far = skew > _MAX_SKEW_S
-    yield Finding(
-        "Date",
-        "responses carry the server's time",
-        G,
-        DIFFERS if far else HOLDS,
-        f"the clocks differ by {skew:.0f} s",
-        "bookmarks follow the server's clock" if far else "",
-    )
+    yield Finding("Date", "responses carry the server's time", G, *_clock_seen(survey))
 
 
 def judge_transport(survey: Survey) -> Iterator[Finding]:
     """Judge rate limits, compression, kept connections and latency."""
-    replies = survey.replies
-    if not replies:
+    if not survey.replies:
         return
-    headers = {name for reply in replies for name in reply.headers}
-    limits = sorted(name for name in headers if _RATE_HEADERS.match(name))
-    yield Finding(
-        "rate limit",
-        "no limit is announced",
-        U,
-        DIFFERS if limits else NOT_SHOWN,
-        ", ".join(limits) or "no such header",
-        "set requests_per_second" if limits else "",
-    )
-    zipped = any("gzip" in reply.headers.get("Content-Encoding", "") for reply in replies)
-    kept = not any(reply.headers.get("Connection", "").lower() == "close" for reply in replies)
+    yield Finding("rate limit", "no limit is announced", U, *_rate_limit_seen(survey))
+    yield Finding("connection", "connections are kept", G, *_connection_seen(survey))
+    yield Finding("latency", "responses come within a second", U, *_latency_seen(survey))
+
+
+def _clock_seen(survey: Survey) -> _Seen:
+    """Read the header as the client does, which ignores a clock that was never set."""
+    if not survey.replies:
+        return NOT_SHOWN, "no usable response came", ""
+    sent = [reply for reply in survey.replies if reply.headers.get("Date")]
+    if not sent:
+        return DIFFERS, "no Date", _OWN_CLOCK
+    for reply in sent:
+        moment_ms = parse_http_date(reply.headers["Date"])
+        if moment_ms is not None:
+            skew_s = abs(moment_ms / 1000 - reply.asked_at)
+            seen = f"the clocks differ by {skew_s:.0f} s"
+            if skew_s > _MAX_SKEW_S:
+                return DIFFERS, seen, "bookmarks follow the server's clock"
+            return HOLDS, seen, ""
+    seen = "not a valid date, or one before September 2001, so it is ignored"
+    return DIFFERS, seen, _OWN_CLOCK
+
+
+def _rate_limit_seen(survey: Survey) -> _Seen:
+    names = {name for reply in survey.replies for name in reply.headers}
+    limits = sorted(name for name in names if _RATE_HEADER.fullmatch(name))
+    refused = sum(reply.status == _TOO_MANY_REQUESTS for reply in survey.replies)
+    if refused:
+        limits.append(f"HTTP {_TOO_MANY_REQUESTS} for {refused} of {len(survey.replies)} requests")
+    if limits:
+        meaning = "set requests_per_second to what Bookio allows"
+        return DIFFERS, ", ".join(limits), meaning
+    return NOT_SHOWN, "no such header", ""
+
+
+def _connection_seen(survey: Survey) -> _Seen:
+    responses, opened = len(survey.replies), survey.connections
+    zipped = any("gzip" in r.headers.get("Content-Encoding", "") for r in survey.replies)
     packed = "gzip" if zipped else "no gzip"
-    yield Finding(
-        "connection",
-        "connections are kept",
-        G,
-        HOLDS if kept else DIFFERS,
-        f"{packed}; {'kept' if kept else 'closed after each response'}",
-    )
-    seconds = sorted(reply.seconds for reply in replies)
+    seen = f"{packed}; {opened} opened for {responses} responses"
+    if responses < _FEW_RESPONSES:
+        return NOT_SHOWN, seen, ""
+    # A few may break, but a server that closes them opens one for nearly every response.
+    if opened * 2 > responses:
+        return DIFFERS, seen, "each request opens a connection, which is slower but works"
+    return HOLDS, seen, ""
+
+
+def _latency_seen(survey: Survey) -> _Seen:
+    """Suggest as many requests in flight as it takes to use the pace, but no more.
+
+    Requests in flight are those per second, times the seconds that each takes. A slow server is
+    not asked more at once than usual: it may be slow because it is busy.
+    """
+    answered = [reply for reply in survey.replies if reply.status < MIN_FAILURE]
+    seconds = sorted(reply.seconds for reply in answered or survey.replies)
     median, slow = statistics.median(seconds), seconds[int(0.95 * (len(seconds) - 1))]
-    useful = max(1, min(_MAX_CONCURRENCY, round(median / _SECONDS_PER_PAGE)))
-    yield Finding(
-        "latency",
-        "responses come within a second",
-        U,
-        HOLDS if median < 1 else DIFFERS,
-        f"median {median * 1000:.0f} ms, 95th percentile {slow * 1000:.0f} ms",
-        f"max_concurrency {useful} is reasonable, if Bookio allows it",
-    )
+    seen = f"median {median * 1000:.0f} ms, 95th percentile {slow * 1000:.0f} ms"
+    per_second = survey.requests_per_second
+    enough = math.ceil((per_second or _PAGES_PER_SECOND) * median)
+    most = _USUAL_CONCURRENCY if slow >= _SLOW_S else _MAX_CONCURRENCY
+    suggested = max(1, min(most, enough))
+    reason = f" with requests_per_second {per_second:g}" if per_second else ""
+    meaning = f"a suggestion: max_concurrency {suggested}{reason}, if Bookio allows it"
+    if slow >= _SLOW_S:
+        return DIFFERS, seen, f"{meaning}; lower it if responses become slower"
+    return HOLDS, seen, meaning

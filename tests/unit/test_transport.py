@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bookio_api.client import BookioClient
-from bookio_api.errors import ServerError
+from bookio_api.errors import ServerError, ValidationError
 from bookio_api.http.retries import RetryPolicy
 
 if TYPE_CHECKING:
@@ -79,6 +79,20 @@ def test_a_busy_server_s_retry_after_is_obeyed(sandbox: Sandbox, client: BookioC
     client.call("list_facilities")
     first, second = (request["at"] for request in sandbox.requests("list_facilities"))
     assert second - first >= 1000
+
+
+@pytest.mark.parametrize(("closed", "opened"), [(0, 1), (2, 3)])
+def test_opened_connections_are_counted(
+    sandbox: Sandbox, client: BookioClient, closed: int, opened: int
+) -> None:
+    headers = {"Connection": "close"}
+    sandbox.script("list_calendars", *[{"headers": headers, "body": "{}", "status": 400}] * closed)
+    for _ in range(closed):
+        with pytest.raises(ValidationError):
+            client.call("list_calendars")
+    client.call("list_facilities")
+    client.call("list_facilities")
+    assert client.connections_opened == opened
 
 
 def test_a_request_is_sent_in_one_piece() -> None:
