@@ -46,7 +46,7 @@ class Desired(NamedTuple):
 
     @property
     def id(self) -> int | None:
-        """Bookio's number."""
+        """Bookio's id of the row."""
         return self.values.get("id")
 
     @property

@@ -123,7 +123,7 @@ def located(path: str, setting: str) -> Path:
     """Return a path from the settings as an absolute path.
 
     ``~`` is the home folder. A relative path starts at the Meltano project, because Meltano can be
-    started in any folder below it, or without Meltano at the working folder.
+    started in any folder below it; without Meltano, it starts at the working folder.
     """
     try:
         wanted = Path(path).expanduser()

@@ -51,7 +51,7 @@ class Answers:
         elif isinstance(error, OutcomeUnknownError):
             self.watch(self.keeper.doubt(entry))
             queue.doubt()
-        # A row to be removed that does not exist is as good as removed.
+        # If a row to be removed does not exist, that is a success, too.
         elif error is None or (removes and isinstance(error, NotFoundError)):
             self.carried_out(queue, entry, result.row_id)
         # These responses may be wrong, so a list must confirm them: the row exists already, or

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Books:
-    """Flushes all books of a run together. Used by the thread of the run alone."""
+    """Flushes all books of a run together. Used only by the thread of the run."""
 
     def __init__(self, journal: Journal, report: Report, permissions: Permissions) -> None:
         """Take the open books."""

@@ -54,11 +54,11 @@ class Freshness:
         return True
 
     def duplicate_reported(self, stream: str, external_id: int | None) -> None:
-        """Record that a record was rejected because two rows have its ``externalId``."""
+        """Remember that a record was rejected because two rows have its ``externalId``."""
         self._unreported[stream].discard(external_id or 0)
 
     def report_duplicates(self) -> None:
-        """Report our other ``externalId`` values that two rows have, without a record (rule 19)."""
+        """Report the duplicates for which no record was rejected (rule 19)."""
         for stream in NUMBERED_STREAMS:
             if stream not in self._refreshed and self.mirror.duplicates(stream):
                 self.ensure(stream)

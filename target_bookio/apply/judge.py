@@ -114,21 +114,19 @@ class Judge:
         self.answers.found(queue, row_id)
 
     def _judge_answer(self, queue: RowQueue) -> None:
-        """Verify a response by what the lists show.
-
-        1. A duplicate: the row in the list is planned, or the record is rejected if there is none.
-        2. An unknown path to a row that lists no longer show: it was removed.
-        3. An unknown path to a row that lists show: the path is wrong for all rows.
-        """
+        """Verify a response by what the lists show."""
         entry, error = self.keeper.entry(queue.stream, queue.key), queue.error
         assert error is not None, "only responses are verified"
+        # 1. A duplicate: the row is planned as the list shows it, or rejected if it shows none.
         if isinstance(error, DuplicateError):
             self.keeper.withdraw(entry)
             if self.locator.locate(queue.current).seen is None:
                 self.reporter.reject(queue, messages.DUPLICATE, error=error)
             self.queues.make_ready(queue)
+        # 2. An unknown path to a row that lists no longer show: it was removed.
         elif self.resolver.is_gone(entry):
             self.answers.carried_out(queue, entry, entry.remote_id)
+        # 3. An unknown path to a row that lists show: the path is wrong for all rows.
         else:
             self.keeper.withdraw(entry)
             raise error

@@ -112,7 +112,7 @@ class Overlaps:
 
 @lru_cache(maxsize=10_000)
 def _months(start: str, end: str) -> list[str]:
-    """Return the months, ``YYYY-MM``, of a term, and the one before if it begins on a first."""
+    """Return the months, ``YYYY-MM``, of a term, also the one before if it begins on a first."""
     first, last = start[:7], end[:7]
     try:
         year, month = int(first[:4]), int(first[5:7])

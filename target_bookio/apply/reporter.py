@@ -120,7 +120,7 @@ class Reporter:
         self._report.retried()
 
     def two_rows(self, stream: str, external_id: int) -> None:
-        """Report an ``externalId`` that two rows have, without a record (rule 19)."""
+        """Report an ``externalId`` that two rows have, if no record refers to it (rule 19)."""
         self._report.add(
             Outcome(
                 kind=OutcomeKind.REJECTED,

@@ -1,9 +1,9 @@
 """The journal's owner: the key of its digests, locked with the account's token.
 
-The digests are keyed, so that anyone who finds the file cannot look up a person by a name or a
+The digests are keyed, so that the file alone does not let anyone look up a person by a name or a
 phone number. They cannot be recomputed, because the file does not contain the values, so their key
-must outlive the token: it is random, and stored in the file, encrypted with the token. When the
-token is renewed, the key is encrypted again with the new one.
+must outlive the token: it is random, and stored in the file, encrypted ("locked") with the token.
+When the token is renewed, the key is locked again with the new one.
 """
 
 from __future__ import annotations

@@ -122,8 +122,7 @@ class Database:
     def warn_if_only_guard(self, stream: str) -> None:
         """Warn once if a stream's list shows no ``externalId`` and this journal is new.
 
-        Then nothing but the journal recognises a booking safely, and it may be a lost one's
-        replacement.
+        Then only the journal can recognise a booking safely, and this one may replace a lost one.
         """
         if self.is_new and stream not in self._warned_of:
             self._warned_of.add(stream)

@@ -18,10 +18,11 @@ _PROBE_BYTE = 0x40000000 + 512
 
 
 def check_locks(path: Path) -> None:
-    """Create the file, and try to lock it: without locks, SQLite reports that it is in use.
+    """Create the file, and try to lock it.
 
-    Call it before SQLite opens the file: closing any descriptor of a file releases all locks that
-    the process has on it.
+    On a file system without locks, SQLite would report that another process uses the file. Call
+    this before SQLite opens it: closing any descriptor of a file releases all locks that the
+    process has on it.
     """
     descriptor = private_file(path, SETTING)
     try:

@@ -45,5 +45,5 @@ def touch(database: Database, keys: Sequence[tuple[str, str]], now_ms: int) -> N
 
 
 def forget_unseen(database: Database, days: int, now_ms: int) -> None:
-    """Forget entries last seen more than so many days ago; durable with the next commit."""
+    """Forget entries last seen more than that many days ago; durable with the next commit."""
     database.execute(_FORGET, (now_ms - days * DAY_MS,))

@@ -57,7 +57,7 @@ class Journal:
         return self._known[stream, name]
 
     def load(self, stream: str, names: Iterable[str]) -> None:
-        """Look up many names at once, and drop earlier lookups."""
+        """Look up many names at once."""
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
         self._look_up(stream, names)

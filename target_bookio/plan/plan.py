@@ -44,7 +44,7 @@ def reject(message: str, *fields: str) -> Plan:
 
 
 def write(steps: tuple[Step, ...], fixed: tuple[str, ...] = ()) -> Plan:
-    """Return a plan with these requests, or a plan without any if there are none."""
+    """Return the plan for these requests; without any, unchanged, or a reject of fixed fields."""
     if steps:
         return Plan(PlanKind.WRITE, steps, fixed=fixed)
     return reject(fixed_message(fixed), *fixed) if fixed else UNCHANGED

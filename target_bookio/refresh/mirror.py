@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
     @property
     def id(self) -> int:
-        """Bookio's number."""
+        """Bookio's id of the row."""
         return int(self.row["id"])
 
 

@@ -36,8 +36,8 @@ class Lists:
     def page(self, operation: str, query: Mapping[str, Any]) -> Page:
         """Request a page. Also called by the threads of the executor."""
         page = self._client.list_page(operation, query)
-        # Now, because a page that was fetched ahead may be read much later, and then the clock
-        # would seem to have gone back.
+        # At once: a page that was fetched ahead may be read much later, and then the clock would
+        # seem to have gone back.
         self._clock.hear(page.server_time_ms)
         return page
 

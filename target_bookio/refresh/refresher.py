@@ -137,7 +137,8 @@ class Refresher:
         #    trial (rule 8), or if they could not be read completely.
         if full:
             self._read_whole(stream, facility, feed, missing or [])
-        # Windows and holds end by when the refresh began: it may not show what happened since.
+        # The beginning of the refresh decides which windows and holds end: it may not show changes
+        # that were made while it was running.
         self.holds.end(stream, facility.id, started, was_full=full)
         self._windows.close_before(stream, facility.id, started - self.resend_after_ms)
 

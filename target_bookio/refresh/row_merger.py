@@ -48,7 +48,7 @@ class RowMerger:
         self._shown.pop((stream, row_id), None)
 
     def shown(self, stream: str, row_id: int) -> Shown | None:
-        """Return what a list has shown of a row since it is being watched."""
+        """Return what a list has last shown of a row since `watch` was called."""
         return self._shown.get((stream, row_id))
 
     def merge_page(
