@@ -18,6 +18,7 @@ from bookio_api.errors import (
     UnknownPathError,
 )
 from bookio_api.overrides import with_overrides
+from bookio_api.responses import MIN_SERVER_FAILURE
 from bookio_doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -37,48 +38,43 @@ class WriteProbe(NamedTuple):
     """One request of ``--probe-writes``."""
 
     operation: Operation
-    """With a path that is filled in."""
-    takes_id: bool
+    path: str
 
     def __str__(self) -> str:
         """Return what will be sent, for a person to agree to."""
         body = "no body" if self.operation.method == "DELETE" else "body {}"
-        return f"{self.operation.method} {self.operation.path}  ({self.operation.name}, {body})"
+        return f"{self.operation.method} {self.path}  ({self.operation.name}, {body})"
 
 
 def write_probes(overrides: Mapping[str, str]) -> list[WriteProbe]:
     """Return a request for each write, after a control request for each of their methods."""
     writes = [op for op in with_overrides(overrides).values() if not op.retry_safe]
     controls = [
-        WriteProbe(Operation(CONTROL, method, CONTROL_PATH, Evidence.UNKNOWN, ""), takes_id=False)
+        Operation(CONTROL, method, CONTROL_PATH, Evidence.GUESS, "A path that does not exist")
         for method in dict.fromkeys(operation.method for operation in writes)
     ]
-    return controls + [_write_probe(operation) for operation in writes]
-
-
-def _write_probe(operation: Operation) -> WriteProbe:
-    ids = dict.fromkeys(operation.path_parameters, IMPOSSIBLE_ID)
-    filled = replace(operation, path=operation.path.format_map(ids))
-    return WriteProbe(filled, takes_id=bool(ids))
+    return [
+        WriteProbe(op, op.path.format_map(dict.fromkeys(op.path_parameters, IMPOSSIBLE_ID)))
+        for op in controls + writes
+    ]
 
 
 def send_write_probes(probe: Probe, requests: list[WriteProbe]) -> Iterator[Finding]:
     """Send them, and yield a finding for each write. Stop at once if a request succeeds."""
     controls: dict[str, Answer] = {}
-    for request in requests:
-        operation = request.operation
-        answer = probe.write(operation)
+    for operation, path in requests:
+        answer = probe.write(replace(operation, path=path))
         if operation.name == CONTROL:
             controls[operation.method] = answer
-            assumption, evidence = "a path that does not exist is refused", Evidence.GUESS
-            if answer.error is not None:
-                continue
+            assumption = "a path that does not exist is refused"
         else:
             right = OPERATIONS[operation.name]
-            assumption, evidence = f"it is {right.method} {right.path}", right.evidence
-        verdict, meaning = _judge(answer, controls[operation.method], takes_id=request.takes_id)
-        shown = _shown(answer)
-        yield Finding(operation.name, assumption, evidence, verdict, shown, meaning)
+            assumption = f"it is {right.method} {right.path}"
+        takes_id = bool(operation.path_parameters)
+        verdict, meaning = _judge(answer, controls[operation.method], takes_id=takes_id)
+        if operation.name != CONTROL or answer.error is None:
+            shown = _shown(answer)
+            yield Finding(operation.name, assumption, operation.evidence, verdict, shown, meaning)
         if answer.error is None:
             return
 
@@ -95,22 +91,20 @@ def _judge(answer: Answer, control: Answer, *, takes_id: bool) -> tuple[Verdict,
     error = answer.error
     if error is None:
         return Verdict.BLOCKS, "it accepts an empty request: stop probing, and tell the maintainers"
-    if _is_unclear(answer):
+    if answer.is_unanswered or isinstance(error, OutcomeUnknownError):
         return Verdict.NOT_SHOWN, "it is inconclusive; run the doctor again later"
-    if _is_unclear(control):
+    if control.is_unanswered or _status_of(control) >= MIN_SERVER_FAILURE:
         return Verdict.NOT_SHOWN, "what a path that does not exist gets is not known"
     same = (error.status, error.code) == _look(control)
     if isinstance(error, UnknownPathError):
         return _judge_unknown(error, same=same, takes_id=takes_id)
     if same:
         return Verdict.NOT_SHOWN, "a path that does not exist gets the same response"
-    is_forbidden = isinstance(error, AuthError | PermissionDeniedError)
-    why = (
-        "but the token may not use it: ask Bookio"
-        if is_forbidden
-        else "and refused the request, as expected"
-    )
-    return Verdict.HOLDS, f"the path exists, {why}"
+    if isinstance(error, AuthError | PermissionDeniedError):
+        meaning = "the path exists, but the token may not use it: ask Bookio"
+    else:
+        meaning = "the path exists: the request was refused, as expected"
+    return Verdict.HOLDS, meaning
 
 
 def _judge_unknown(error: BookioError, *, same: bool, takes_id: bool) -> tuple[Verdict, str]:
@@ -125,8 +119,9 @@ def _judge_unknown(error: BookioError, *, same: bool, takes_id: bool) -> tuple[V
     return Verdict.NOT_SHOWN, "it may be about the path, or about the id, which does not exist"
 
 
-def _is_unclear(answer: Answer) -> bool:
-    return answer.is_unanswered or isinstance(answer.error, OutcomeUnknownError)
+def _status_of(answer: Answer) -> int:
+    """Return the HTTP status; without a response, one that means as little."""
+    return answer.reply.status if answer.reply else MIN_SERVER_FAILURE
 
 
 def _look(answer: Answer) -> tuple[int | None, int | None]:

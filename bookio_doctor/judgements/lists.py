@@ -28,7 +28,7 @@ def judge_lists(survey: Survey) -> Iterator[Finding]:
     lists = [survey.lists[resource.list_operation] for resource in RESOURCES.values()]
     first = lists[0].answer
     if survey.is_token_refused:
-        shown = f"every list refuses the token ({_summary(first)})"
+        shown = f"every list that answers refuses the token ({_summary(first)})"
         yield Finding("token", "the token is valid", U, BLOCKS, shown, first.advice)
     elif any(seen.works for seen in lists):
         yield Finding("token", "the token is valid", U, HOLDS, "a list accepted it")
@@ -171,6 +171,8 @@ def _summary(answer: Answer) -> str:
         parts.append("a redirect")
     elif isinstance(answer.reply.outline, str):
         parts.append(answer.reply.outline)
+    elif answer.reply.status < MIN_FAILURE and len(parts) == 1:
+        parts.append("no list")
     return ", ".join(parts)
 
 

@@ -29,9 +29,10 @@ def verdicts(answer: Callable[[Request], Response]) -> dict[str, Verdict]:
     return {topic: finding.verdict for topic, finding in findings.items()}
 
 
-def test_a_refusal_that_unknown_paths_do_not_get_shows_a_path() -> None:
+@pytest.mark.parametrize("unknown", [refused(404, 404), Response(200, "<html>the app")])
+def test_a_refusal_that_unknown_paths_do_not_get_shows_a_path(unknown: Response) -> None:
     def answer(request: Request) -> Response:
-        return refused(404, 404) if request.path == CONTROL_PATH else refused(400, 10)
+        return unknown if request.path == CONTROL_PATH else refused(400, 10)
 
     assert set(verdicts(answer).values()) == {HOLDS}
 
