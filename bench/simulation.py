@@ -147,8 +147,11 @@ class Result:
 
 
 @cache
-def waves(rows: int, *, is_full: bool) -> Waves:
-    """Return the requests of one scan, made by the product's own ``Scan`` over a calm list."""
+def waves(rows: int, *, is_full: bool, is_shorter: bool = True) -> Waves:
+    """Return the requests of one scan, made by the product's own ``Scan`` over a calm list.
+
+    ``is_shorter`` says whether an earlier scan of the run has seen a longer page.
+    """
     listed = [{"id": key, "dateFrom": "2027-01-01T08:00:00"} for key in range(rows)]
     pages: list[tuple[int, int]] = []
 
@@ -157,7 +160,12 @@ def waves(rows: int, *, is_full: bool) -> Waves:
         pages.append((offset, len(found)))
         return Page(found, rows)
 
-    scan = Scan(fetch, page_size=MAX_PAGE_SIZE, trust_total=not is_full)
+    scan = Scan(
+        fetch,
+        page_size=MAX_PAGE_SIZE,
+        trust_total=not is_full,
+        longest_elsewhere=MAX_PAGE_SIZE if is_shorter else 0,
+    )
     read = sum(map(len, scan.pages()))
     assert scan.verdict.complete, scan.verdict.reason
     assert read == rows, "a calm list is read once"
@@ -169,6 +177,15 @@ def waves(rows: int, *, is_full: bool) -> Waves:
     # 4. A short list may be read again, to see whether its order holds.
     again = [(found,) for offset, found in others if not offset]
     return ((first[1],), *filter(None, (following, behind)), *again)
+
+
+def waves_of_a_run(rows: Sequence[int], *, is_full: bool) -> list[Waves]:
+    """Return the requests of a run's scans of one list, one clinic after another."""
+    longest, run = 0, []
+    for each in rows:
+        run.append(waves(each, is_full=is_full, is_shorter=each < longest))
+        longest = max(longest, min(each, MAX_PAGE_SIZE))
+    return run
 
 
 class TapProcess:
@@ -193,11 +210,15 @@ class TapProcess:
         yield from self._work(self._costs.start_s)
         yield from self._request(0, self._costs.question_s)
         if self._part.reads_changes:
-            yield from self._read([waves(each.blocked_times, is_full=full) for each in clinics])
+            yield from self._read(
+                waves_of_a_run([each.blocked_times for each in clinics], is_full=full)
+            )
         if self._part.reads_calendars:
             yield from [self._ask(each.calendars) for each in clinics]
         if self._part.reads_changes:
-            yield from self._read([waves(each.reservations, is_full=full) for each in clinics])
+            yield from self._read(
+                waves_of_a_run([each.reservations for each in clinics], is_full=full)
+            )
 
     def _read(self, scans: Sequence[Waves]) -> Job:
         """Scan one facility after another, and ask ahead about the next ones."""

@@ -94,6 +94,18 @@ def judge(state: State, *, is_short: bool, is_quiet: bool) -> End:
     return End.SEEMS if state.evidence >= SURE_END else End.NOT_YET
 
 
+def is_whole(state: State, rows: list[Row]) -> bool:
+    """Whether the total of this page counts the list, and not the rows of the page alone.
+
+    A server may cap its pages and count each of them (U). Then its total agrees with every page.
+    """
+    # 1. It counts more than the page has, or there is nothing to count.
+    if state.total is not None and (state.total > len(rows) or not rows):
+        return True
+    # 2. The server has sent longer pages, so no cap cut this one.
+    return len(rows) < state.longest_elsewhere
+
+
 def _is_everything(state: State, total: int) -> bool:
     """Whether the server ignored the limit and sent the whole list."""
     return state.offset == 0 and total > state.limit
@@ -102,7 +114,7 @@ def _is_everything(state: State, total: int) -> bool:
 def _is_counted(state: State, total: int) -> bool:
     # Steps back may count a row twice, and an empty last page is joined to nothing.
     is_joined = state.offset < state.end or total == 0
-    return state.trust_total and not state.has_stepped_back and is_joined and state.rows >= total
+    return state.believes_total and not state.has_stepped_back and is_joined and state.rows >= total
 
 
 def _check_count(state: State, total: int) -> None:

@@ -74,10 +74,16 @@ class Machine:
     """
 
     def __init__(
-        self, limit: int, max_overlap: int, *, trust_total: bool, has_date_filters: bool
+        self,
+        limit: int,
+        max_overlap: int,
+        *,
+        trust_total: bool,
+        longest_elsewhere: int = 0,
+        has_date_filters: bool,
     ) -> None:
         """Start before the first page. Without date filters no scan enters DATE_WINDOWS."""
-        self.state = State(limit, max_overlap, trust_total)
+        self.state = State(limit, max_overlap, trust_total, longest_elsewhere)
         self._has_date_filters = has_date_filters
         self.ahead: Ahead | None = None
         self.verdict = Verdict(complete=False, reason="the list was not read to its end")
@@ -179,6 +185,7 @@ class Machine:
         total = page.total if type(page.total) is int else None
         state.total_changed = state.total_changed or bool(state.accepted and total != state.total)
         state.total = total
+        state.total_is_whole = state.total_is_whole or end_of_list.is_whole(state, rows)
         self._move_to(rows)
         if state.first is None:
             state.first = page
@@ -283,7 +290,7 @@ class Machine:
         end_of_list.check_total(state)
         assert state.first, "the end was reached without a page"
         length = len(state.first.rows)
-        is_whole = length == state.end or (state.trust_total and length == state.first.total)
+        is_whole = length == state.end or (state.believes_total and length == state.first.total)
         if is_whole and length < state.limit:
             return Step(Phase.DONE, 0, fresh)  # one response held the list: no order to check
         return self._check_order(fresh)

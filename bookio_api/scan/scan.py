@@ -44,6 +44,7 @@ class Scan:
         date_filters: tuple[str, str] | None = None,
         first_page: Future[Page] | None = None,
         trust_total: bool = True,
+        longest_elsewhere: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare a scan.
@@ -58,8 +59,9 @@ class Scan:
             window: date filters from the settings, which restrict the whole scan.
             date_filters: the names of those filters; None forbids reading by date windows.
             first_page: the page at offset 0, if it was asked for before, with the same ``limit``.
-            trust_total: False looks behind the end whatever the total says, as it may count the
-                rows of its page alone.
+            trust_total: False looks behind the end whatever the total says.
+            longest_elsewhere: rows of the longest page that other scans of this list have seen; a
+                shorter page was not cut, so a total that agrees with it is believed (PROOF 7).
             clock: returns seconds; measures the scan and the server's latency.
         """
         self._fetch = fetch
@@ -71,6 +73,7 @@ class Scan:
             self._limit,
             max(MIN_SHARED, min(overlap, self._limit // 2)),
             trust_total=trust_total,
+            longest_elsewhere=longest_elsewhere,
             has_date_filters=date_filters is not None,
         )
         self._prefetch = Prefetch(self._fetch_at, executor, concurrency, clock, first_page)
@@ -88,6 +91,11 @@ class Scan:
     def rows(self) -> int:
         """How many different rows came, as far as the memory of recent pages tells."""
         return self._by_date.rows if self._by_date else self._machine.state.rows
+
+    @property
+    def longest_page(self) -> int:
+        """Rows of the longest page so far."""
+        return self._machine.state.longest
 
     @property
     def requests(self) -> int:

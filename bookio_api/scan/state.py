@@ -58,6 +58,7 @@ class State:
     limit: int
     max_overlap: int
     trust_total: bool
+    longest_elsewhere: int = 0  # rows of the longest page in the caller's other scans of this list
 
     # What is going on.
     phase: Phase = Phase.FIRST_PAGE
@@ -89,6 +90,7 @@ class State:
     is_uneven: bool = False  # a page inside the list was shorter than the longest
     is_cut: bool = False  # a page inside the list was shorter than the limit
     total_changed: bool = False
+    total_is_whole: bool = False  # it was seen to count more than the rows of its page
     near: list[Row] = field(default_factory=list)  # rows found by LOOK_BEHIND_END
     awaited: set[int] | None = None  # ids that followed a false end and were not accepted yet
     false_ends: int = 0  # false ends in a row without a new row between them
@@ -96,6 +98,11 @@ class State:
     # Evidence about the order (PROOF 6).
     order_odds: int = 1  # against the anchors' sequence being chance
     rereads: int = 0  # of the first page
+
+    @property
+    def believes_total(self) -> bool:
+        """Whether a total that agrees with the pages may end the scan (PROOF 7)."""
+        return self.trust_total and self.total_is_whole
 
     @property
     def overlap(self) -> int:

@@ -30,7 +30,8 @@ class Shape(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
     """The name of the list in ``data``, by operation."""
     bare_lists: bool = False
     """``data`` is the list itself."""
-    total_as: Literal["number", "text", "float"] = "number"
+    total_as: Literal["number", "text", "float", "page"] = "number"
+    """``page`` counts the rows of the response, not of the list."""
     numbers_as_text: tuple[str, ...] = ()
     """Fields whose numbers are sent as text."""
     datetime_form: Literal["seconds", "minutes", "blank", "offset"] = "seconds"
@@ -82,7 +83,8 @@ def shape_list(
         return msgspec.json.encode(rows)
     total = decoded.get("pagination", {}).get("total")
     if total is not None and shape.total_as != "number":
-        decoded["pagination"]["total"] = str(total) if shape.total_as == "text" else float(total)
+        shapes = {"text": str(total), "float": float(total), "page": len(rows)}
+        decoded["pagination"]["total"] = shapes[shape.total_as]
     return msgspec.json.encode(decoded | {shape.rows_keys.get(operation, rows_key): rows})
 
 

@@ -28,6 +28,8 @@ class Lists:
         self._clock = clock
         self._executor = executor
         self._concurrency = concurrency
+        self._longest_pages: dict[str, int] = {}
+        """Rows of the longest page of each list; only `note_longest_page` changes it."""
 
     def read(self, stream: str, facility_id: int | None, **query: int) -> Reading:
         """Return a reading of a facility's list; it begins when it is iterated."""
@@ -54,7 +56,12 @@ class Lists:
             executor=self._executor,
             concurrency=self._concurrency,
             date_filters=resource.date_filters,
+            longest_elsewhere=self._longest_pages.get(stream, 0),
         )
+
+    def note_longest_page(self, stream: str, rows: int) -> None:
+        """Take note of a scan's longest page; a shorter one was not cut."""
+        self._longest_pages[stream] = max(rows, self._longest_pages.get(stream, 0))
 
 
 class Reading:
@@ -82,6 +89,7 @@ class Reading:
                 self._first = self._first or scan.first_page
                 yield page
             self._first = self._first or scan.first_page
+            self._lists.note_longest_page(self._stream, scan.longest_page)
             self.is_complete = scan.verdict.complete
 
     def asked_at(self, started: int) -> int:

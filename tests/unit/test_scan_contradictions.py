@@ -156,6 +156,20 @@ def test_an_ignored_limit_is_harmless():
     assert scan.verdict.complete
 
 
+@pytest.mark.parametrize("longest", [0, 50])
+def test_a_total_that_counts_the_page_ends_no_list(longest):
+    """PROOF 7: it agrees with every page, also with one that the server has cut."""
+    server = ModelList(230, page_cap=50)
+
+    def fetch(offset, limit, window):
+        page = server.fetch(offset, limit, window)
+        return page._replace(total=len(page.rows))
+
+    scan = Scan(fetch, longest_elsewhere=longest)
+    assert [row["id"] for page in scan.pages() for row in page] == ids(server)
+    assert scan.verdict.complete
+
+
 @pytest.mark.parametrize("size", [20, 100])
 def test_an_ignored_offset_is_incomplete(size):
     """The same page again and again is emitted once."""
