@@ -39,7 +39,7 @@ def judge_errors(survey: Survey) -> Iterator[Finding]:
         meaning = "errors are distinguished by their HTTP status"
         verdict, seen = NOT_SHOWN, f"no code in any of these places, only {_shape(outline)}"
     else:
-        verdict, seen, meaning = NOT_SHOWN, "no error came", ""
+        verdict, seen, meaning = NOT_SHOWN, "nothing was refused", ""
     assumption = "the code is in errorCode or code, in result or beside it"
     yield Finding("errors: code", assumption, U, verdict, seen, meaning)
 

@@ -70,11 +70,6 @@ def judge_order(survey: Survey) -> Iterator[Finding]:
         yield Finding(topic, assumption, U, HOLDS, f"two readings agree, by {_order_of(rows)}")
 
 
-def has_stable_order(survey: Survey) -> bool:
-    """Whether two readings of the list were seen to agree."""
-    return any(finding.verdict is HOLDS for finding in judge_order(survey))
-
-
 def _total(survey: Survey) -> _Seen:
     """Compare the total with the rows, as far as the end of the list was seen."""
     sent, rows = survey.reservations.total, len(survey.reservations.rows)
@@ -139,7 +134,8 @@ def _cap(survey: Survey) -> tuple[_Seen, int]:
     if count == MAX_PAGE_SIZE:
         return (HOLDS, f"{count}", ""), 0
     if not follow:
-        seen = "too few rows" if follow is False else "what follows the first page was not seen"
+        is_all = not count or follow is False
+        seen = "too few rows" if is_all else "what follows the first page was not seen"
         return (NOT_SHOWN, seen, ""), 0
     seen = f"{count} rows, although others follow"
     if survey.page_size <= count:

@@ -49,7 +49,8 @@ def judge_ranges(survey: Survey) -> Iterator[Finding]:
     answers = [answer for answer in asked if answer is not None]
     without_rows = next((answer for answer in answers if answer.rows is None), None)
     if len(answers) < len(asked):
-        seen: _Seen = (NOT_SHOWN, "no row has a readable date", "")
+        nothing = "no row has a readable date" if survey.reservations.rows else "too few rows"
+        seen: _Seen = (NOT_SHOWN, nothing, "")
     elif without_rows is None:
         seen = _seen(survey, answers)
     elif without_rows.is_unanswered:

@@ -117,7 +117,7 @@ def _zone_seen(moments: list[Moment], clock: OffsetClock) -> tuple[Verdict, str,
     walls = [moment.wall for moment in moments if moment.offset is None]
     check = "compare a booking that you know with Bookio's own calendar"
     if len(walls) < _ENOUGH_TERMS:
-        return NOT_SHOWN, f"only {len(walls)} terms without an offset", check
+        return NOT_SHOWN, f"too few terms without an offset ({len(walls)})", check
     local, utc = _fitting(walls), _fitting([_if_utc(wall, clock.tz) for wall in walls])
     seen = (
         f"{local} of {len(walls)} terms begin between 5:00 and 22:00 if their times are local, "

@@ -36,4 +36,4 @@ def test_only_a_refusal_of_the_value_shows_that_it_is_refused(impossible, verdic
 def test_a_code_is_not_shown_where_no_error_came() -> None:
     findings = by_topic(judge_errors(survey([{"id": 1}], impossible=listed([]))))
     assert findings["errors: code"].verdict == NOT_SHOWN
-    assert findings["errors: code"].seen == "no error came"
+    assert findings["errors: code"].seen == "nothing was refused"

@@ -9,7 +9,7 @@ import pytest
 
 from bookio_doctor.finding import Finding, Verdict
 from bookio_doctor.judgements.last_sync import judge_last_sync
-from bookio_doctor.observations import LastSync, Paging, TimedRow
+from bookio_doctor.observations import LastSync, TimedRow
 from tests.surveys import by_topic, listed, refused, survey
 
 if TYPE_CHECKING:
@@ -76,7 +76,6 @@ def judged(
     taken = survey(
         rows,
         facility={"id": 1, "timeZone": "UTC"},
-        paging=Paging(again=listed(rows)),
         last_sync=LastSync(
             answers={**came, **answers},
             recent_since_ms=RECENT_MS,
@@ -101,18 +100,29 @@ def test_a_time_in_the_future_may_be_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "lists", "verdict"),
+    ("rows", "lists", "verdict", "meaning"),
     [
-        (OLD, by_change, HOLDS),
-        (OLD, lambda *_: True, DIFFERS),
-        (OLD, lambda row, since: since == 1 or row["id"] > 10, BLOCKS),
-        (OLD, lambda *_: False, NOT_SHOWN),
-        ([], by_change, NOT_SHOWN),
+        (OLD, by_change, HOLDS, ""),
+        (OLD, lambda *_: True, DIFFERS, "every run reads everything"),
+        (OLD, lambda row, since: since == 1 or row["id"] > 10, DIFFERS, "miss changes"),
+        (OLD, lambda *_: False, NOT_SHOWN, "may bring nothing"),
+        ([], by_change, NOT_SHOWN, ""),
     ],
 )
-def test_a_time_in_the_future_is_compared_with_one_long_ago(rows, lists, verdict) -> None:
+def test_a_time_in_the_future_is_compared_with_one_long_ago(rows, lists, verdict, meaning) -> None:
     """Only if all rows come for both, every run reads everything and loses nothing."""
-    assert judged(rows, lists)["lastSync"].verdict == verdict
+    finding = judged(rows, lists)["lastSync"]
+    assert finding.verdict == verdict
+    assert meaning in finding.meaning
+
+
+@pytest.mark.parametrize(("total", "reads_all"), [(300, True), (200, False)])
+def test_two_full_pages_are_not_all_rows(total, reads_all) -> None:
+    """The rows with the latest terms are in the future, and may be listed first."""
+    page = [row(number) for number in range(100)]
+    answers = {"all": listed(page, total=300), "future": listed(page, total=total)}
+    finding = judged(page, **answers)["lastSync"]
+    assert ("every run reads everything" in finding.meaning) == reads_all
 
 
 @pytest.mark.parametrize(
