@@ -12,8 +12,9 @@ from bookio_api.responses import MIN_FAILURE, parse_http_date
 from bookio_doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from bookio_doctor.answers import Reply
     from bookio_doctor.observations import Survey
 
 C, S, G, U = Evidence
@@ -26,6 +27,8 @@ _MAX_SKEW_S = 60
 _OWN_CLOCK = "bookmarks use this machine's clock; keep it accurate"
 _TOO_MANY_REQUESTS = 429
 _RATE_HEADER = re.compile(r"(x-)?rate-?limit[a-z-]{0,30}", re.IGNORECASE | re.ASCII)
+_RATE_POLICY = re.compile(r"\b(?P<limit>[1-9]\d{0,5})\s*;\s*w=(?P<seconds>[1-9]\d{0,5})\b")
+"""The form of the IETF's draft, a number of requests in a window of seconds."""
 _FEW_RESPONSES = 3
 _MAX_CONCURRENCY, _USUAL_CONCURRENCY = 16, 4
 _PAGES_PER_SECOND = 50
@@ -73,9 +76,34 @@ def _rate_limit_seen(survey: Survey) -> _Seen:
     if refused:
         limits.append(f"HTTP {_TOO_MANY_REQUESTS} for {refused} of {len(survey.replies)} requests")
     if limits:
-        meaning = "set requests_per_second to what Bookio allows"
+        announced, measured = _announced_pace(survey.replies), _measured_pace(survey.replies)
+        how_many = "what Bookio allows"
+        if announced:
+            how_many = f"{announced:.2g}, as announced"
+        elif measured:
+            how_many = f"{how_many}; about {measured:.2g} came through"
+        meaning = f"set requests_per_second to {how_many}"
         return DIFFERS, ", ".join(limits), meaning
     return NOT_SHOWN, "no such header", ""
+
+
+def _announced_pace(replies: Sequence[Reply]) -> float | None:
+    """Return the requests per second of a header such as ``RateLimit-Policy: 100;w=60``."""
+    headers = [item for reply in replies for item in reply.headers.items()]
+    limits = (_RATE_POLICY.search(v) for name, v in headers if _RATE_HEADER.fullmatch(name))
+    return next((int(m["limit"]) / int(m["seconds"]) for m in limits if m), None)
+
+
+def _measured_pace(replies: Sequence[Reply]) -> float | None:
+    """Return the requests per second that came through, if a refusal ended before the survey did.
+
+    They are those before the first refusal, by the seconds until the next one was accepted.
+    """
+    refused = [reply.status == _TOO_MANY_REQUESTS for reply in replies]
+    accepted = refused.index(True) if True in refused else 0
+    after = [reply.asked_at for reply in replies[accepted:] if reply.status != _TOO_MANY_REQUESTS]
+    seconds = after[0] - replies[0].asked_at if accepted and after else 0
+    return accepted / seconds if seconds > 0 else None
 
 
 def _connection_seen(survey: Survey) -> _Seen:

@@ -73,6 +73,26 @@ def test_a_rate_limit_is_announced_by_headers_or_shown_by_429(
 
 
 @pytest.mark.parametrize(
+    ("statuses", "headers", "meaning"),
+    [
+        ([200] * 6 + [429, 429, 200], {}, "what Bookio allows; about 0.75 came through"),
+        ([200] * 6 + [429, 429], {}, "what Bookio allows"),
+        ([429, 200], {}, "what Bookio allows"),
+        ([200], {"RateLimit-Policy": "120;w=60"}, "2, as announced"),
+        ([200], {"X-RateLimit-Limit": "120"}, "what Bookio allows"),
+    ],
+)
+def test_a_pace_is_named_where_one_was_announced_or_measured(statuses, headers, meaning) -> None:
+    """Measured is what came through in all until the server accepted requests again."""
+    replies = tuple(
+        replace(reply(status, **headers), asked_at=NOW_S + second)
+        for second, status in enumerate(statuses)
+    )
+    findings = by_topic(judge_transport(survey(replies=replies, connections=1)))
+    assert findings["rate limit"].meaning == f"set requests_per_second to {meaning}"
+
+
+@pytest.mark.parametrize(
     ("seconds", "per_second", "suggested"),
     [
         (0.002, None, 1),
