@@ -73,7 +73,6 @@ class Database:
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._pending: Future[None] | None = None
         """The commit that is under way. Set and waited for by the owner's thread."""
-        self._warned_of: set[str] = set()
         # Checked now, because SQLite creates one as soon as it reads.
         had_wal = path is None or _wal(path).exists()
         if path is not None:
@@ -118,21 +117,6 @@ class Database:
     def digest(self, value: object) -> str:
         """Return a keyed hash of a JSON value; each journal has its own key."""
         return self._digest_text(value) if type(value) is str else self._digest_any(value)
-
-    def warn_if_only_guard(self, stream: str) -> None:
-        """Warn once if a stream's list shows no ``externalId`` and this journal is new.
-
-        Then only the journal can recognise a booking safely, and this one may replace a lost one.
-        """
-        if self.is_new and stream not in self._warned_of:
-            self._warned_of.add(stream)
-            logger.warning(
-                "%s: the list shows no externalId, and the journal %s is new. Without it a "
-                "booking can be recognised only by its person and term: keep it between runs, "
-                "back it up, and if this is not the first run, stop and restore it",
-                stream,
-                self.path,
-            )
 
     def commit(self) -> None:
         """Flush everything executed since the last commit to the disk."""

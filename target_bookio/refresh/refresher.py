@@ -8,6 +8,7 @@ and short lists, where it costs no more, are always read in full.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from bookio_api.contract import CALENDARS, RESERVATIONS
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from target_bookio.refresh.mirror import Mirror
     from target_bookio.refresh.reading import Lists
     from target_bookio.refresh.server_clock import ServerClock
+
+logger = logging.getLogger(__name__)
 
 LOOKBACK_MS = 300_000
 """Minimum by which a refresh reads further back than it would have to (rule 5)."""
@@ -69,6 +72,8 @@ class Refresher:
             resend_after_ms=self.resend_after_ms,
         )
         self._trust = Trust(self._windows, clock, self.resend_after_ms)
+        self._warned_of: set[str] = set()
+        """Streams of which `_warn_of_hidden_numbers` has warned."""
         self._full_at: dict[tuple[str, int | None], int] = {}
         """When each list's last COMPLETE full scan of this run began."""
         self._times_back = 0
@@ -187,7 +192,7 @@ class Refresher:
             msg = f"the list of {stream} is incomplete, so nothing was written; run again"
             raise ContractError(msg)
         if row_count and not shows_numbers and stream != CALENDARS:
-            self._journal.database.warn_if_only_guard(stream)
+            self._warn_of_hidden_numbers(stream)
         self._trust.try_whole(stream, facility, missing, listed)
         # Rule 7: the list is merged. Only now is it known which mirrored rows it does not show.
         if feed is not None:
@@ -197,6 +202,22 @@ class Refresher:
         asked_at = reading.asked_at(started)
         self._mirror.put_feed(stream, facility.id, Feed(asked_at, started, row_count))
         self._full_at[stream, facility.id] = started
+
+    def _warn_of_hidden_numbers(self, stream: str) -> None:
+        """Warn once if a stream's list shows no ``externalId`` and the journal is new.
+
+        Then only the journal can recognise a booking safely, and this one may replace a lost one.
+        """
+        database = self._journal.database
+        if database.is_new and stream not in self._warned_of:
+            self._warned_of.add(stream)
+            logger.warning(
+                "%s: the list shows no externalId, and the journal %s is new. Without it a "
+                "booking can be recognised only by its person and term: keep it between runs, "
+                "back it up, and if this is not the first run, stop and restore it",
+                stream,
+                database.path,
+            )
 
     def _restart(self) -> None:
         """Restart windows, holds and feeds: the clock went back, or is unknown (rule 1)."""
