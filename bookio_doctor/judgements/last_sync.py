@@ -38,14 +38,15 @@ def judge_last_sync(survey: Survey) -> Iterator[Finding]:
     bound = _bound_seen(survey.last_sync)
     assumption = "it compares the time of a row's last change"
     yield Finding("lastSync: bound", assumption, U, *bound)
-    rows = _changed_rows(survey)
-    assumption = "it returns changed rows"
-    if rows or bound[0] is HOLDS:
-        seen = "it returned an older row" if rows else "it returned a row by the time of its change"
-        yield Finding("lastSync: changed", assumption, U, HOLDS, seen)
-    else:
-        seen = "no older row came that must have been changed"
-        yield Finding("lastSync: changed", assumption, U, NOT_SHOWN, seen, _TRY)
+    rows = _changed_rows(survey, is_bound_shown=bound[0] is HOLDS)
+    yield Finding(
+        "lastSync: changed",
+        "it returns changed rows",
+        U,
+        HOLDS if rows else NOT_SHOWN,
+        "a row came that was changed" if rows else "no row came that must have been changed",
+        "" if rows else _TRY,
+    )
     yield Finding(
         "lastSync: cancelled", "it returns cancelled rows", U, *_cancelled_seen(survey, rows)
     )
@@ -128,17 +129,23 @@ def _bound_seen(last_sync: LastSync) -> _Seen:
     return NOT_SHOWN, seen, f"but no row that came was changed since it was created: {_TRY}"
 
 
-def _changed_rows(survey: Survey) -> list[Row]:
+def _changed_rows(survey: Survey, *, is_bound_shown: bool) -> list[Row]:
     """Return the recent rows that can only have come because they were changed.
 
-    Nothing is known if as many rows came as without a time: then it need not have filtered.
+    1. The row around whose change the doctor asked, if it came and went with that time.
+    2. Rows whose other times are no reason, unless as many rows came as without a time: then it
+       need not have filtered.
     """
-    recent, everything = survey.last_sync.answers.get("recent"), _everything(survey.last_sync)
+    last_sync, tz = survey.last_sync, zone_of(survey.facility)
+    recent, everything = last_sync.answers.get("recent"), _everything(last_sync)
     rows = (recent and recent.rows) or []
-    if everything is None or len(rows) >= len(everything.rows or []):
-        return []
-    tz = zone_of(survey.facility)
-    return [row for row in rows if _must_have_changed(row, survey.last_sync, tz)]
+    is_filtered = everything is not None and len(rows) < len(everything.rows or [])
+    timed_id = last_sync.timed_row.id if last_sync.timed_row and is_bound_shown else None
+    return [
+        row
+        for row in rows
+        if row["id"] == timed_id or (is_filtered and _must_have_changed(row, last_sync, tz))
+    ]
 
 
 def _must_have_changed(row: Row, last_sync: LastSync, tz: ZoneInfo) -> bool:
@@ -161,7 +168,7 @@ def _cancelled_seen(survey: Survey, changed: list[Row]) -> _Seen:
     is cancelled and that time is over.
     """
     if any(row.get("status") == CANCELLED for row in changed):
-        return HOLDS, "it returned an older row that is cancelled", ""
+        return HOLDS, "a row came that was cancelled", ""
     recent = survey.last_sync.answers.get("recent")
     if recent is None or recent.rows is None or len(recent.rows) >= survey.page_size:
         return NOT_SHOWN, "no complete list of recent changes came", ""
@@ -173,7 +180,7 @@ def _cancelled_seen(survey: Survey, changed: list[Row]) -> _Seen:
     if any(time and first < time <= last and i not in came for i, time in times.items()):
         meaning = f"incremental runs may miss cancellations: {_READ_ALL}"
         return DIFFERS, "a cancelled row with a later cancelTime did not come", meaning
-    return NOT_SHOWN, "no older row came that is cancelled", _TRY
+    return NOT_SHOWN, "no row came that must have been cancelled", _TRY
 
 
 def _everything(last_sync: LastSync) -> Answer | None:

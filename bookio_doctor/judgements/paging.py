@@ -67,20 +67,20 @@ def judge_order(survey: Survey) -> Iterator[Finding]:
     elif len(both) < _ENOUGH_ROWS:
         yield Finding(topic, assumption, U, NOT_SHOWN, "too few rows")
     else:
-        yield Finding(topic, assumption, U, HOLDS, f"two readings agree, by {_order_of(rows)}")
+        yield Finding(topic, assumption, U, HOLDS, f"two readings agree: by {_order_of(rows)}")
 
 
 def _total(survey: Survey) -> _Seen:
     """Compare the total with the rows, as far as the end of the list was seen."""
     sent, rows = survey.reservations.total, len(survey.reservations.rows)
-    total = whole_number(sent)
+    total, follow = whole_number(sent), _follow(survey)
     if total is None:
         seen = "there is none" if sent is None else f"it is not a number, but a {_kind(sent)}"
         return DIFFERS, seen, "the scan looks behind the end instead: two requests per facility"
-    if total < rows:
+    if total < rows or (total == rows and follow):
         return DIFFERS, "it is smaller than the number of rows", "the tap does not rely on it"
     # Everything was on the first page, if it was not full and nothing follows it.
-    is_all = 0 < rows < survey.page_size and _follow(survey) is False
+    is_all = 0 < rows < survey.page_size and follow is False
     if is_all and total > rows:
         meaning = f"the tap would report each run as incomplete: {_TELL_US}"
         return BLOCKS, "it is larger than the number of rows that can be read", meaning

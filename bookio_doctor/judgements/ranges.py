@@ -76,7 +76,7 @@ def _seen(survey: Survey, answers: list[Answer]) -> _Seen:
         meaning = f"with {_FIRST} and {_LAST}, more rows come than you ask for"
         return DIFFERS, "rows of other days came, too", meaning
     if on_day:
-        return HOLDS, "they are", ""
+        return HOLDS, "both days are included", ""
     if on_day is None or until_day is None or since_day is None:
         return NOT_SHOWN, "more rows came than a page holds", ""
     return DIFFERS, *_LEFT_OUT[until_day, since_day]

@@ -119,6 +119,23 @@ def test_the_doctor_only_reads_and_shows_no_patient_data(
     assert {request["method"] for request in sandbox.requests()} == {"GET"}
 
 
+def test_a_value_in_the_wrong_place_is_not_shown_either(
+    start_sandbox: StartSandbox, tmp_path: Path
+) -> None:
+    """A name in a datetime, as a type and in odd fields is reported, and the report lacks it."""
+    sandbox = start_sandbox(size=10)
+    row = {"id": 7, "dateFrom": CANARY, "created": CANARY, "serviceId": CANARY, CANARY: CANARY}
+    listed = {"result": {"success": True, "data": {"reservations": [row]}}}
+    sandbox.script("list_reservations", {"body": json.dumps(listed), "times": 100})
+    output = tmp_path / "report.json"
+    for form in ("text", "json"):
+        examined = examine(sandbox, tmp_path, "--format", form, "--output", str(output))
+        assert examined.code == CANNOT_WORK, examined.stderr
+        shown = examined.stdout + examined.stderr + output.read_text()
+        assert not any(word in shown for word in CANARY.split())
+    assert verdicts(examined)["datetimes"] == "blocks"
+
+
 def test_probes_of_writes_change_nothing(start_sandbox: StartSandbox, tmp_path: Path) -> None:
     """Each write is sent with an id that cannot exist; it causes no row and no e-mail."""
     sandbox = start_sandbox(

@@ -181,7 +181,8 @@ def test_a_cancellation_that_did_not_come_is_a_difference(cancel_time, verdict) 
 )
 def test_a_time_of_creation_shows_nothing_of_changes(is_change, lists, bound, changed) -> None:
     """Only a row whose time is later than its creation shows what is compared."""
-    timed = TimedRow(22, "modified", NOW_MS - DAY_MS // 2, is_change=is_change)
-    findings = judged([*OLD, NEW], lists, timed)
+    timed = TimedRow(22, "cancelTime", NOW_MS - DAY_MS // 2, is_change=is_change)
+    findings = judged([*OLD, {**NEW, "status": "CANCELLED"}], lists, timed)
     assert findings["lastSync: bound"].verdict == bound
     assert findings["lastSync: changed"].verdict == changed
+    assert findings["lastSync: cancelled"].verdict == changed

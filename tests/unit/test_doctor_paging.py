@@ -105,6 +105,7 @@ def test_a_page_cap_above_the_page_size_needs_no_setting() -> None:
         (4, 4, HOLDS),
         (4, 690, BLOCKS),
         (230, 5, DIFFERS),
+        (230, 100, DIFFERS),
         (230, "230", DIFFERS),
         (230, [230], DIFFERS),
         (230, NO_TOTAL, DIFFERS),
@@ -152,5 +153,5 @@ def test_an_order_by_objects_is_not_looked_for() -> None:
     taken = survey(objects, paging=Paging(again=listed(objects)))
     assert (
         by_topic(judge_order(taken))["order"].seen
-        == "two readings agree, by none of the fields tried"
+        == "two readings agree: by none of the fields tried"
     )

@@ -37,7 +37,7 @@ def judged(is_between, days=(-1, 0, 1), page_size: int = 100):
 @pytest.mark.parametrize(
     ("is_between", "verdict", "seen"),
     [
-        (lambda first, day, last: first <= day <= last, HOLDS, "they are"),
+        (lambda first, day, last: first <= day <= last, HOLDS, "both days are included"),
         (lambda first, day, last: first < day <= last, DIFFERS, "the first day is left out"),
         (lambda first, day, last: first <= day < last, DIFFERS, "the last day is left out"),
         (
