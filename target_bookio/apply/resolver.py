@@ -6,6 +6,7 @@ Rules 14 to 16 and 21 to 23 of docs/design/write-back.md.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,18 +45,17 @@ class Verdict(NamedTuple):
     """Found because the row has the value that was sent: a person may have done the same."""
 
 
+@dataclass(frozen=True)
 class Resolver:
     """Judges the doubts of one run."""
 
-    def __init__(self, journal: Journal, mirror: Mirror, refresher: Refresher) -> None:
-        """Take what shows the outcome of a write."""
-        self._journal = journal
-        self._mirror = mirror
-        self._refresher = refresher
+    journal: Journal
+    mirror: Mirror
+    refresher: Refresher
 
     def deadline(self, intent: Intent) -> int:
         """Return Bookio's time from when a full scan decides (rules 2 and 3)."""
-        return intent.ended_at + self._refresher.resend_after_ms
+        return intent.ended_at + self.refresher.resend_after_ms
 
     def is_final(self, entry: Entry) -> bool:
         """Whether a COMPLETE full scan began late enough to decide (rules 3 and 15).
@@ -82,7 +82,7 @@ class Resolver:
         # A creation is absent only if it is in no facility's list.
         effect = EFFECTS[entry.intent.operation] if entry.intent else None
         facility = None if effect is Effect.CREATE else entry.facility_id
-        return self._refresher.full_scan_at(entry.stream, facility)
+        return self.refresher.full_scan_at(entry.stream, facility)
 
     def _resolve_creation(self, entry: Entry, intent: Intent) -> Verdict:
         # Rule 14: a row with our externalId, or a calendar with its name, is the new row.
@@ -90,7 +90,7 @@ class Resolver:
         if found is not None:
             return Verdict(Finding.LANDED, found.id)
         # Rule 15: lists that show such keys, and do not show this one, show that it is absent.
-        if entry.stream == CALENDARS or self._mirror.shows_our_numbers(entry.stream):
+        if entry.stream == CALENDARS or self.mirror.shows_our_numbers(entry.stream):
             return Verdict(Finding.NOT_LANDED if self.is_final(entry) else Finding.OPEN)
         # Otherwise lists may hide externalId, so only the booking's identity can recognise it. A
         # journal of the first format did not store that.
@@ -98,7 +98,7 @@ class Resolver:
             return Verdict(Finding.UNDECIDABLE if self.is_final(entry) else Finding.OPEN)
         candidates = [
             seen
-            for seen in self._mirror.alike(entry.stream, intent.person, intent.place)
+            for seen in self.mirror.alike(entry.stream, intent.person, intent.place)
             if seen.first_seen_at > intent.sent_at and self._is_unowned(entry, seen)
         ]
         # Rule 21: a new row with the same person and the same place is the booking. If there are
@@ -114,22 +114,22 @@ class Resolver:
     def _row_with_key(self, entry: Entry) -> Seen | None:
         """Return the row that has the entry's ``externalId`` or, for a calendar, its name."""
         if entry.external_id is not None:
-            holders = self._mirror.holders(entry.stream, entry.external_id)
+            holders = self.mirror.holders(entry.stream, entry.external_id)
             return holders[0] if holders else None
         kind, _, rest = entry.key.partition(":")
         if kind != "name":
             return None
         facility, _, name = rest.partition(":")
-        named = self._mirror.named(entry.stream, int(facility), name)
+        named = self.mirror.named(entry.stream, int(facility), name)
         return named[0] if named else None
 
     def _is_unowned(self, entry: Entry, seen: Seen) -> bool:
         """Whether a row shows no ``externalId`` and belongs to no other key (rule 21)."""
-        owner = self._journal.get(entry.stream, f"id:{seen.id}")
+        owner = self.journal.get(entry.stream, f"id:{seen.id}")
         return seen.row.get("externalId") is None and (owner is None or owner.key == entry.key)
 
     def _resolve_removal(self, entry: Entry, row_id: int) -> Verdict:
-        if self._mirror.get(entry.stream, row_id) is None:
+        if self.mirror.get(entry.stream, row_id) is None:
             return Verdict(Finding.LANDED, row_id)
         if not self.is_final(entry):
             return Verdict(Finding.OPEN, row_id)
@@ -141,11 +141,11 @@ class Resolver:
 
         The mirror cannot show that: within the row's window it keeps a row that lists do not show.
         """
-        return self._refresher.rows.shown(entry.stream, entry.remote_id or 0) is None
+        return self.refresher.rows.shown(entry.stream, entry.remote_id or 0) is None
 
     def _resolve_change(self, entry: Entry, intent: Intent, row_id: int) -> Verdict:
         # Rule 14: the row has the value that was sent. A single list decides, however early.
-        shown = self._refresher.rows.shown(entry.stream, row_id)
+        shown = self.refresher.rows.shown(entry.stream, row_id)
         if shown is not None and self._shows(shown, intent.intended):
             return Verdict(Finding.LANDED, row_id, by_value=True)
         if not self.is_final(entry):
@@ -153,7 +153,7 @@ class Resolver:
         # The full scan did not list the row: it is cancelled and hidden, or removed. If it was to
         # be cancelled, that is what was wanted either way.
         if shown is None or shown.started_at < self.deadline(intent):
-            cancels = intent.intended.get("status") == self._journal.digest(CANCELLED)
+            cancels = intent.intended.get("status") == self.journal.digest(CANCELLED)
             return Verdict(Finding.LANDED if cancels else Finding.NOT_LANDED, row_id)
         # A third value: somebody changed the row, before our write or after it.
         if not self._shows(shown, intent.before):
@@ -161,7 +161,7 @@ class Resolver:
         # Rule 15: the earlier value. The write never arrived, or it did and a person undid it. Only
         # lastSync can distinguish these. If it cannot be trusted, a status change is not repeated:
         # a second e-mail to the patient is worse than a reject.
-        touched = self._refresher.was_touched(
+        touched = self.refresher.was_touched(
             entry.stream, entry.facility_id, row_id, intent.sent_at
         )
         if touched or (touched is None and EFFECTS[intent.operation] is Effect.STATUS):
@@ -172,6 +172,6 @@ class Resolver:
         """Whether a listed row has all these values, except for those that Bookio decides."""
         wanted = {name: digest for name, digest in values.items() if digest}
         return bool(wanted) and all(
-            name in shown.row and self._journal.digest(without_ids(shown.row[name])) == digest
+            name in shown.row and self.journal.digest(without_ids(shown.row[name])) == digest
             for name, digest in wanted.items()
         )

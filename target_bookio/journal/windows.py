@@ -156,14 +156,12 @@ class Windows:
     def trials_before(self, stream: str, facility_id: int | None, answered_at: int) -> list[Trial]:
         """Return the trials of a facility whose write was answered before then."""
         self._flush_trials()
-        return [
-            Trial(row_id, Effect(kind), sent_at)
-            for row_id, kind, sent_at in self._db.execute(
-                "SELECT row_id, kind, sent_at FROM trials "
-                "WHERE stream = ? AND facility_id = ? AND answered_at < ?",
-                (stream, facility_key(facility_id), answered_at),
-            )
-        ]
+        query = (
+            "SELECT row_id, kind, sent_at FROM trials "
+            "WHERE stream = ? AND facility_id = ? AND answered_at < ?"
+        )
+        rows = self._db.execute(query, (stream, facility_key(facility_id), answered_at))
+        return [Trial(row_id, Effect(kind), sent_at) for row_id, kind, sent_at in rows]
 
     def end_trials(self, stream: str, trials: Iterable[Trial]) -> None:
         """Delete trials."""

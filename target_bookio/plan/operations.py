@@ -19,22 +19,15 @@ Digest = Callable[[object], str]
 """A keyed hash of a JSON value."""
 
 
+PERSON_FIELDS = ("name", "surname", "email", "phone")
+
 _DIGESTED = {
-    RESERVATIONS: (
-        "name",
-        "surname",
-        "email",
-        "phone",
-        "locale",
-        "serviceId",
-        "facilityId",
-        "note",
-    ),
+    RESERVATIONS: (*PERSON_FIELDS, "locale", "serviceId", "facilityId", "note"),
     BLOCKED_TIMES: ("facilityId", "note"),
     CALENDARS: (),
 }
-"""The fixed fields, in the order in which journals digest them. Never change it: with an older
-journal, every row would seem to have other values than at its creation."""
+"""The fixed fields, in the order in which journals digest them. Never change it or `PERSON_FIELDS`:
+with an older journal, every row would seem to have other values than at its creation."""
 
 _CHANGED = {
     operation: fields

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import CALENDARS, RESERVATIONS, RESOURCES, TERM
 from bookio_api.localtime import to_wall
+from target_bookio.plan.operations import PERSON_FIELDS
 from target_bookio.plan.same_meaning import canonical
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _OPEN = {
     RESERVATIONS: ("id", "externalId", "facilityId", "serviceId", *TERM, "status"),
 }
 _OPEN_OF_OTHERS = ("id", "externalId", "facilityId", *TERM)
-_PERSON = ("name", "surname", "email", "phone")
 
 
 class Identity(NamedTuple):
@@ -100,7 +100,7 @@ def identity(stream: str, row: Mapping[str, Any], digest: Digest) -> Identity:
         return Identity()
     fixed = row.get(FIXED, {})
     booked = stream == RESERVATIONS
-    person = [fixed.get(name) for name in (_PERSON if booked else ("note",))]
+    person = [fixed.get(name) for name in (PERSON_FIELDS if booked else ("note",))]
     place = [row.get(name) for name in ("facilityId", "serviceId" if booked else "dateTo")]
     place.append(row.get("dateFrom"))
     return Identity(

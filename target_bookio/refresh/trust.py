@@ -6,6 +6,7 @@ Rule 8 of docs/design/write-back.md: a write is put on trial, and a later list m
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bookio_api.contract import OPERATIONS, RESOURCES
@@ -19,31 +20,31 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
 class Trust:
     """Checks ``lastSync``, facility by facility; the journal stores the results."""
 
-    def __init__(self, windows: Windows, clock: ServerClock, resend_after_ms: int) -> None:
-        """Take the trials, and how long a list may be late."""
-        self._windows = windows
-        self._clock = clock
-        self._resend_after_ms = resend_after_ms
+    windows: Windows
+    clock: ServerClock
+    resend_after_ms: int
+    """How long a list may be late."""
 
     def can_ask_for_changes(self, stream: str, facility: Facility) -> bool:
         """Whether a list supports ``lastSync`` and it is trusted."""
         return (
             "lastSync" in OPERATIONS[RESOURCES[stream].list_operation].query
-            and self._clock.is_known
-            and not self._windows.is_distrusted(stream, facility.id)
+            and self.clock.is_known
+            and not self.windows.is_distrusted(stream, facility.id)
         )
 
     def trials(self, stream: str, facility: Facility, started: int) -> list[Trial]:
         """Return the writes that a list read now must show."""
-        answered_before = started - self._resend_after_ms
-        return self._windows.trials_before(stream, facility.id, answered_before)
+        answered_before = started - self.resend_after_ms
+        return self.windows.trials_before(stream, facility.id, answered_before)
 
     def end(self, stream: str, trials: list[Trial]) -> None:
         """End trials without a verdict, because no request could have returned their rows."""
-        self._windows.end_trials(stream, trials)
+        self.windows.end_trials(stream, trials)
 
     def try_changes(
         self, stream: str, facility: Facility, trials: list[Trial], listed: set[int], since: int
@@ -52,11 +53,11 @@ class Trust:
         # 1. The row is listed: lastSync returns writes of this kind.
         shown = [trial for trial in trials if trial.row_id in listed]
         for kind in {trial.kind for trial in shown}:
-            self._windows.trust(stream, facility.id, kind, is_trusted=True)
+            self.windows.trust(stream, facility.id, kind, is_trusted=True)
         # 2. The write was sent before that time, so the list need not show it: no verdict.
         uncovered = [trial for trial in trials if trial.sent_at < since]
         ended = [*shown, *uncovered]
-        self._windows.end_trials(stream, ended)
+        self.windows.end_trials(stream, ended)
         # 3. The row is missing: it was removed, or lastSync does not return it. Only the whole list
         #    can distinguish these.
         return [trial for trial in trials if trial not in ended]
@@ -67,11 +68,11 @@ class Trust:
         """Judge missing trials: rows in the whole list should have been in the changes."""
         missed = {trial.kind for trial in missing if trial.row_id in listed}
         for kind in missed:
-            self._windows.trust(stream, facility.id, kind, is_trusted=False)
+            self.windows.trust(stream, facility.id, kind, is_trusted=False)
         if missed:
             logger.warning(
                 "%s: lastSync does not return rows written through the API; "
                 "whole lists are read from now on, which takes more requests",
                 stream,
             )
-        self._windows.end_trials(stream, missing)
+        self.windows.end_trials(stream, missing)
