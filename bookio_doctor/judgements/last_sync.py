@@ -116,8 +116,10 @@ def _bound_seen(last_sync: LastSync) -> _Seen:
     row, answers = last_sync.timed_row, last_sync.answers
     around = [answers[name] for name in ("before", "at", "after") if name in answers]
     rows = [answer.rows for answer in around if answer.rows is not None]
-    if row is None or len(rows) < 3:  # noqa: PLR2004
+    if row is None:
         return NOT_SHOWN, "no recently changed row shows when it changed", _TRY
+    if len(rows) < 3:  # noqa: PLR2004
+        return NOT_SHOWN, f"no lists came around the time in {row.field}", "run the doctor again"
     before, at, after = (row.id in {other["id"] for other in page} for page in rows)
     if not before or after:
         return NOT_SHOWN, f"rows came or were missing regardless of {row.field}", ""
