@@ -72,7 +72,7 @@ def _judge_unread(seen: ListSeen, survey: Survey) -> tuple[Verdict, str, str]:
 
     1. The settings say POST, which is never sent.
     2. It is there, but a row has no usable id.
-    3. The token may not read it. Without the facilities, tap and target still work.
+    3. It is there, but the token may not read it, or the request lacks something.
     4. No usable response came.
     5. A response came that has rows where the client does not look.
     6. No path leads to a list.
@@ -84,8 +84,8 @@ def _judge_unread(seen: ListSeen, survey: Survey) -> tuple[Verdict, str, str]:
         return BLOCKS, f"{_not_sent(seen)} ({tried})", meaning
     if answer.has_list:
         return BLOCKS, answer.said, answer.advice
-    if seen.is_forbidden:
-        return _judge_forbidden(seen, survey, tried)
+    if answer.is_refused and not answer.may_be_elsewhere:
+        return _judge_refused(seen, survey, tried)
     if answer.is_unanswered:
         return BLOCKS, f"not read: {answer.said}", answer.advice or "run the doctor again"
     places = _lists_elsewhere(answer)
@@ -95,7 +95,10 @@ def _judge_unread(seen: ListSeen, survey: Survey) -> tuple[Verdict, str, str]:
     return BLOCKS, f"no list at {tried}", meaning
 
 
-def _judge_forbidden(seen: ListSeen, survey: Survey, tried: str) -> tuple[Verdict, str, str]:
+def _judge_refused(seen: ListSeen, survey: Survey, tried: str) -> tuple[Verdict, str, str]:
+    """Without the facilities, tap and target still work."""
+    if not seen.is_forbidden:
+        return BLOCKS, f"refused ({tried})", "ask Bookio which parameters this list needs"
     if seen is survey.facilities and not survey.is_token_refused:
         meaning = "tap and target work without it, with default_timezone for all rows"
         return DIFFERS, f"not permitted ({tried})", meaning

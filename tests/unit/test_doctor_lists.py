@@ -113,7 +113,8 @@ def test_a_right_override_holds_and_is_kept_among_the_suggestions() -> None:
         (Response(429, None, {"Retry-After": "99"}), "not read: the server asks to wait 99 s"),
         (Response(200, "<html>log in"), "no list at /blocked-times: HTTP 200, HTML"),
         (Response(302, "", {"Location": "/"}), "no list at /blocked-times: HTTP 302, a redirect"),
-        (refused(403, 403), "refused (/blocked-times: HTTP 403, code 403)"),
+        (refused(403, 403), "refused (/blocked-times: HTTP 403, code 403); ask Bookio to allow"),
+        (refused(400, 10), "refused (/blocked-times: HTTP 400, code 10); ask Bookio which param"),
         (listed("blockedTimes", [{"bookioId": 1}]), "a row has no numeric id, only bookioId"),
         (listed("blockedTimes", [{"id": "b-1"}]), "a row has no numeric id, only id"),
     ],
@@ -124,9 +125,9 @@ def test_a_list_that_cannot_be_read_blocks(response: Response, seen: str) -> Non
         checks = check_lists({"auth_token": "t0ken", "api_url": bookio.url})
     assert [check.works for check in checks] == [True, True, True, False]
     assert checks[-1].line.startswith(f"blocked_times: {seen}")
-    findings = findings_of(instead("/blocked-times", response))
-    assert findings["list_blocked_times"].verdict is BLOCKS
-    assert findings["list_blocked_times"].seen.startswith(seen)
+    finding = findings_of(instead("/blocked-times", response))["list_blocked_times"]
+    assert finding.verdict is BLOCKS
+    assert f"{finding.seen}; {finding.meaning}".startswith(seen)
 
 
 @pytest.mark.parametrize("status", [503, 429])
