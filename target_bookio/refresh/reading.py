@@ -60,7 +60,7 @@ class Lists:
         )
 
     def note_longest_page(self, stream: str, rows: int) -> None:
-        """Take note of a scan's longest page; a shorter one was not cut."""
+        """Record a scan's longest page: a shorter page was not cut off."""
         self._longest_pages[stream] = max(rows, self._longest_pages.get(stream, 0))
 
 
