@@ -60,13 +60,22 @@ def _clock_seen(survey: Survey) -> _Seen:
     for reply in sent:
         moment_ms = parse_http_date(reply.headers["Date"])
         if moment_ms is not None:
-            skew_s = abs(moment_ms / 1000 - reply.asked_at)
+            skew_s = _skew_s(reply, moment_ms / 1000)
             seen = f"the clocks differ by {skew_s:.0f} s"
             if skew_s > _MAX_SKEW_S:
                 return DIFFERS, seen, "bookmarks follow the server's clock"
             return HOLDS, seen, ""
     seen = "not a valid date, or one before September 2001, so it is ignored"
     return DIFFERS, seen, _OWN_CLOCK
+
+
+def _skew_s(reply: Reply, date_s: float) -> float:
+    """Return how far the clocks are apart at least.
+
+    The date is of any moment from the request to the end of the response, without its fraction.
+    """
+    early, late = reply.asked_at - (date_s + 1), date_s - (reply.asked_at + reply.seconds)
+    return max(0.0, early, late)
 
 
 def _rate_limit_seen(survey: Survey) -> _Seen:
