@@ -8,6 +8,7 @@ No text of a response gets into a message, because it may be a patient's.
 from __future__ import annotations
 
 import re
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -168,11 +169,17 @@ def whole_number(value: object) -> int | None:
 
 @lru_cache(maxsize=64)
 def parse_http_date(date: str | None) -> int | None:
-    """Return a ``Date`` header in epoch ms, or ``None`` if it is invalid or implausible."""
+    """Return the date of a header in epoch ms, or ``None`` if it is invalid or implausible.
+
+    A date without a zone (asctime's form, or ``-0000``) is in UTC, not in our own zone.
+    """
     if not date:
         return None
     try:
-        moment = int(parsedate_to_datetime(date).timestamp() * 1000)
+        parsed = parsedate_to_datetime(date)
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=UTC)
+        moment = int(parsed.timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
     return moment if moment >= MIN_CLOCK_MS else None

@@ -16,11 +16,11 @@ import math
 import random
 import re
 import time
-from email.utils import parsedate_to_datetime
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from bookio_api.http.deadlines import StoppedError
+from bookio_api.responses import parse_http_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,9 +136,9 @@ def parse_retry_after(header: str | None, server_time_ms: int | None) -> float |
         too_long = len(whole.lstrip("0")) > len(str(MAX_RETRY_AFTER_S))
         seconds = float(MAX_RETRY_AFTER_S if too_long else text)
     else:
-        try:
-            moment = parsedate_to_datetime(text).timestamp()
-        except (ValueError, OverflowError):
+        moment_ms = parse_http_date(text)
+        if moment_ms is None:
             return None
-        seconds = moment - (time.time() if server_time_ms is None else server_time_ms / 1000)
+        now_ms = time.time() * 1000 if server_time_ms is None else server_time_ms
+        seconds = (moment_ms - now_ms) / 1000
     return min(seconds, MAX_RETRY_AFTER_S) if seconds > 0 else None

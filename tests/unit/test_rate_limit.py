@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from bookio_api.errors import RateLimitError
 from bookio_api.http.deadlines import StoppedError
 from bookio_api.http.rate_limit import MAX_RETRY_AFTER_S, RequestGate, parse_retry_after
 from bookio_api.http.retries import RetryPolicy
+from bookio_api.responses import parse_http_date
 from tests.manual_clock import ManualClock
 
 if TYPE_CHECKING:
@@ -163,6 +165,23 @@ def test_retry_after_is_read_with_the_servers_clock(
 ) -> None:
     """Seconds or a date; a zero, negative or invalid value is ignored."""
     assert parse_retry_after(header, NOW_MS) == seconds
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S -0000", "%a, %d %b %Y %H:%M:%S"],
+    ids=["asctime", "-0000", "no zone"],
+)
+def test_a_date_without_a_zone_is_in_utc(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a bookmark would lie hours ahead of Bookio's clock, and changes would be lost."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert parse_http_date(NOW.strftime(form)) == NOW_MS
+        assert parse_retry_after((NOW + timedelta(seconds=5)).strftime(form), NOW_MS) == 5
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_more_refusals_than_attempts_are_survived(sandbox: Sandbox) -> None:
