@@ -102,7 +102,8 @@ def move(
     old = _layout("--from", old_count, from_state_id, prefix)
     new = _layout("--to", new_count, to_state_id, prefix)
     store = MeltanoStates(meltano, project, environment)
-    plan = make_plan(store.read(), old, new, overwrite=overwrite, deletes_old=delete_old)
+    states = store.read((*old.state_ids, *new.state_ids))
+    plan = make_plan(states, old, new, overwrite=overwrite, deletes_old=delete_old)
     for line in plan.lines():
         click.echo(line)
     if dry_run or plan.changes_nothing:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,18 +38,20 @@ class MeltanoStates:
     environment: str | None
     """A Meltano environment, where that decides which states there are."""
 
-    def read(self) -> dict[str, Any]:
-        """Return each Singer state by its id, as the next run would get it.
+    def read(self, state_ids: Iterable[str]) -> dict[str, Any]:
+        """Return those of these Singer states that exist, as the next run would get them.
 
-        They may be of any tap, and so of any shape.
+        Other pipelines' states are not looked at, whatever they contain.
         """
         try:
             exported = json.loads(self._run("export"))
-            states = {state_id: _merged(parts) for state_id, parts in exported.items()}
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, RecursionError):
+            exported = None
+        if not isinstance(exported, dict):
             msg = f"{self._named('export')} printed no states; use Meltano 4.4.1 or later"
-            raise MeltanoError(msg) from error
-        return {state_id: state for state_id, state in states.items() if state}
+            raise MeltanoError(msg)
+        states = {key: _merged(key, exported[key]) for key in state_ids if key in exported}
+        return {key: state for key, state in states.items() if state}
 
     def write(self, states: Mapping[str, State]) -> None:
         """Replace these states, all of them at once where they are in a database."""
@@ -105,15 +107,23 @@ class MeltanoStates:
         return f"meltano state {action}"
 
 
-def _merged(parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any tap's
-    """Return a state as Meltano merges it.
+def _merged(state_id: str, parts: Any) -> Any:  # noqa: ANN401 - the state of any tap
+    """Return a state merged as Meltano merges it.
 
-    ``partial`` is what a run that failed has loaded since the last ``completed`` one; its values
-    win, and lists are replaced as a whole.
+    ``partial`` is what failed runs have loaded since the last ``completed`` one; its values win,
+    and lists are replaced as a whole. Meltano allows either part to be missing.
     """
     merged: dict[str, Any] = {}
-    for part in (parts["completed"], parts["partial"]):
-        _merge(part or {}, merged)
+    try:
+        for part in (parts.get("completed"), parts.get("partial")):
+            _merge(part or {}, merged)
+    except (AttributeError, TypeError, RecursionError):  # not objects, or nested too deep
+        msg = (
+            f"{state_id}: this state is damaged, so no run can continue from it; replace it with "
+            f"meltano state set {state_id}, or remove it with meltano state clear {state_id} and "
+            "its facilities are read in full again"
+        )
+        raise MeltanoError(msg) from None
     return merged.get(_SINGER_STATE)
 
 

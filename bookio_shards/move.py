@@ -123,7 +123,7 @@ def apply_plan(plan: Plan, store: MeltanoStates) -> None:
     written = {c.state_id: c.state for c in plan.changes if c.action is not Action.KEEP}
     if written:
         store.write(written)
-    after = store.read()
+    after = store.read((*plan.old, *(change.state_id for change in plan.changes)))
     lost = [c.state_id for c in plan.changes if not holds(after.get(c.state_id, {}), c.state)]
     if lost:
         msg = f"Meltano did not store what was written to {_named(lost)}; the old states remain"

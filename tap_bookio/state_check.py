@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from bookio_api.errors import SettingsError
 from tap_bookio.bookmark import FILTERS, REPLICATION_KEY, Filters
+from tap_bookio.records.privacy import PersonalData
+from tap_bookio.stored_personal_data import STATE_KEY as PERSONAL_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -35,6 +37,8 @@ def check_state(state: object, streams: Collection[str]) -> None:
 
 
 def _check_entry(stream: str, entry: State) -> None:
+    if entry.get(PERSONAL_DATA) not in (None, *PersonalData):
+        raise _not_ours(f"the {PERSONAL_DATA} of {stream} is not a mode of that setting")
     partitions = entry.get("partitions", [])
     if not isinstance(partitions, list):
         raise _not_ours(f"the partitions of {stream} are not a list")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,9 @@ from bookio_shards.meltano_states import MeltanoError
 from bookio_shards.move import Action, Plan, apply_plan, make_plan
 from tap_bookio.state_check import check_state
 from tap_bookio.tap import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NOW_MS = 1_800_000_000_000
 PAGED = ("reservations", "blocked_times")
@@ -119,8 +122,8 @@ class Store:
         self.states = copy.deepcopy(states)
         self.steps = steps
 
-    def read(self) -> dict[str, Any]:
-        return copy.deepcopy(self.states)
+    def read(self, state_ids: Iterable[str]) -> dict[str, Any]:
+        return copy.deepcopy({key: self.states[key] for key in state_ids if key in self.states})
 
     def write(self, states: dict[str, Any]) -> None:
         for state_id, each in states.items():
@@ -139,6 +142,7 @@ class Store:
 
 
 OLD, NEW = Layout.of_shards(4, ""), Layout.of_shards(8, "")
+BOTH = OLD.state_ids + NEW.state_ids
 STATES = sharded({("reservations", key): {"value": NOW_MS} for key in range(60)}, OLD)
 
 
@@ -155,39 +159,39 @@ def test_a_move_killed_at_any_step_loses_nothing_and_can_be_repeated(steps: int)
     """Whatever was written or deleted, one of old and new states holds each bookmark."""
     store = Store(STATES, steps)
     with pytest.raises(KeyboardInterrupt):
-        apply_plan(plan(store.read(), deletes_old=True), store)
+        apply_plan(plan(store.read(BOTH), deletes_old=True), store)
     old, new = (
         bookmarks_in({key: store.states[key] for key in layout.state_ids if key in store.states})
         for layout in (OLD, NEW)
     )
     assert old | new == new | old == bookmarks_in(STATES)
     store.steps = None
-    apply_plan(plan(store.read(), deletes_old=True), store)
+    apply_plan(plan(store.read(BOTH), deletes_old=True), store)
     assert set(store.states) == set(NEW.state_ids)
     assert bookmarks_in(store.states) == bookmarks_in(STATES)
 
 
 def test_repeating_the_move_changes_nothing() -> None:
     store = Store(STATES)
-    apply_plan(plan(store.read()), store)
-    again = plan(store.read())
+    apply_plan(plan(store.read(BOTH)), store)
+    again = plan(store.read(BOTH))
     assert actions(again) == {Action.KEEP}
     assert again.changes_nothing
     assert (
         list(again.lines())[-1] == "Plan: 0 to create, 0 to replace, 8 there already, 0 to delete."
     )
-    assert not plan(store.read(), deletes_old=True).changes_nothing
+    assert not plan(store.read(BOTH), deletes_old=True).changes_nothing
 
 
 def test_newer_states_of_new_shards_are_replaced_only_on_request() -> None:
     """Repeating a move after the new shards ran would lose progress, so it is refused."""
     store = Store(STATES)
-    apply_plan(plan(store.read()), store)
+    apply_plan(plan(store.read(BOTH)), store)
     partitions = store.states["shard-03of08"]["bookmarks"]["reservations"]["partitions"]
     partitions[0]["replication_key_value"] += 1
     with pytest.raises(SettingsError, match="other bookmarks in shard-03of08 already"):
-        plan(store.read())
-    overwriting = plan(store.read(), overwrite=True)
+        plan(store.read(BOTH))
+    overwriting = plan(store.read(BOTH), overwrite=True)
     assert actions(overwriting) == {Action.KEEP, Action.REPLACE}
     apply_plan(overwriting, store)
     new = {key: store.states[key] for key in NEW.state_ids}
@@ -221,7 +225,7 @@ def test_old_states_are_kept_unless_the_move_succeeded_and_no_shard_runs(
     store: Store, line: str
 ) -> None:
     with pytest.raises(MeltanoError, match=line):
-        apply_plan(plan(store.read(), deletes_old=True), store)
+        apply_plan(plan(store.read(BOTH), deletes_old=True), store)
     assert set(OLD.state_ids) <= set(store.states)
 
 
@@ -231,6 +235,7 @@ def test_old_states_are_kept_unless_the_move_succeeded_and_no_shard_runs(
         ({}, "no bookmarks in shard-00of04 and 3 more"),
         ({"shard-00of04": {"bookmarks": {"facilities": {}}}}, "no bookmarks in shard-00of04"),
         ({"shard-02of04": {"bookmarks": {"orders": {}}}}, "shard-02of04: the state was not"),
+        ({"shard-01of04": state(personal_data=["keep"])}, "shard-01of04: the state was not"),
         (
             {"shard-00of04": {"bookmarks": {"reservations": {"replication_key_value": NOW_MS}}}},
             "shard-00of04: replication_key_value in bookmarks.reservations belongs to no facility",
