@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any, NamedTuple
 
 from bookio_api.contract import RESOURCES
 from bookio_api.schemas import stream_schema, write_schema
+from bookio_singer.nesting import MAX_LEVELS, is_deeper
 
+_FOUR_DIGIT_YEAR = re.compile(r"\d{4}-\d\d-\d\d(T[\d:.]+Z?)?")
+"""A date or timestamp as RFC 3339 has it. Databases also have infinity, and years BC and after
+9999."""
 AS_TEXT = "{0}::VARCHAR"
 """SQL for a value that the database converts to text."""
 ANY_JSON = ("object", "array", "string", "number", "boolean")
@@ -22,7 +28,10 @@ class Column(NamedTuple):
     """Has ``{0}`` for the column."""
     is_json: bool = False
     """Whether the SQL returns JSON text, which is parsed here."""
+    is_date: bool = False
+    """Whether it holds dates, with or without a time."""
     is_datetime: bool = False
+    """Whether it holds dates with a time and an offset."""
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -35,6 +44,27 @@ class Column(NamedTuple):
         """Bookio's name of a field that matches the column's, ignoring case, or the column's."""
         return _FIELDS.get(self.name.lower(), self.name)
 
+    def value_of(self, selected: Any) -> Any:  # noqa: ANN401 - of any type
+        """Return a value that the SQL selected as it is emitted.
+
+        Raises:
+            ValueError: RFC 3339 has no such date, or Python reads no number of that many digits.
+            RecursionError: it is nested too deeply.
+        """
+        if self.is_date and not _FOUR_DIGIT_YEAR.fullmatch(selected):
+            raise ValueError
+        if not self.is_json:
+            return selected
+        value = json.loads(selected)
+        if is_deeper([[value]], MAX_LEVELS + 1):
+            raise RecursionError
+        return value
+
+
+def date_column(name: str) -> Column:
+    """Return a column of dates without a time."""
+    return Column(name, ("string",), is_date=True)
+
 
 def timestamp_column(name: str, *, is_utc: bool) -> Column:
     """Return a column of moments (``is_utc``), or of wall times, which get no offset.
@@ -42,7 +72,9 @@ def timestamp_column(name: str, *, is_utc: bool) -> Column:
     The time zone of the connection is UTC.
     """
     sql = "replace({0}::TIMESTAMP::VARCHAR, ' ', 'T')"
-    return Column(name, ("string",), f"{sql} || 'Z'" if is_utc else sql, is_datetime=is_utc)
+    if is_utc:
+        return Column(name, ("string",), f"{sql} || 'Z'", is_date=True, is_datetime=True)
+    return Column(name, ("string",), sql, is_date=True)
 
 
 _FIELDS: dict[str, str] = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from tap_warehouse.columns import ANY_JSON, AS_TEXT, Column, timestamp_column
+from tap_warehouse.columns import ANY_JSON, AS_TEXT, Column, date_column, timestamp_column
 from tap_warehouse.database import BLOCK_ROWS, Database, WarehouseError
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class DuckDbFile(Database):
             return Column(name, (_NESTED[kind.id],), _AS_JSON, is_json=True)
         if kind.id.startswith("timestamp"):
             return timestamp_column(name, is_utc=self._naive_is_utc or kind.id == _ZONED)
+        if kind.id == "date":
+            return date_column(name)
         if kind.id == "decimal" and dict(kind.children)["scale"] == 0:
             return Column(name, ("integer",), _WHOLE)
         type_of_json, sql = _KINDS.get(kind.id, ("string", AS_TEXT))

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from bookio_api.errors import SettingsError
 from bookio_singer.redaction import conceal
-from tap_warehouse.columns import ANY_JSON, AS_TEXT, Column, timestamp_column
+from tap_warehouse.columns import ANY_JSON, AS_TEXT, Column, date_column, timestamp_column
 from tap_warehouse.database import BLOCK_ROWS, Database, WarehouseError
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class Postgres(Database):
         if kind.name in {"timestamp", "timestamptz"}:
             is_utc = self._naive_is_utc or kind.name == "timestamptz"
             return timestamp_column(name, is_utc=is_utc)
+        if kind.name == "date":
+            return date_column(name)
         if kind.name == "numeric" and column.scale == 0:
             return Column(name, ("integer",), _NUMBER, is_json=True)
         types_of_json, sql, is_json = _KINDS.get(kind.name, _TEXT)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from bookio_api.errors import SettingsError
 from bookio_singer.expected import EXPECTED, EXPECTED_FIELDS
+from bookio_singer.nesting import MAX_LEVELS
 from bookio_singer.sdk import SingerStream
 from tap_warehouse.database import WarehouseError
 
@@ -38,9 +39,12 @@ class Query(SingerStream):
             msg = f"{name}: {error}"
             raise WarehouseError(msg) from None
         self._expected = _expected_of(name, self._columns, tap.config.get("expected_columns") or {})
+        _refuse_overwriting(name, self._columns, self._expected)
         facilities = tap.config.get("facility_ids")
         self._facility = None if facilities is None else _facility_of(name, self._columns)
         self._sql = _select(query, self._columns, self._facility, facilities or ())
+        self._left_empty: Counter[str] = Counter()
+        """Values that cannot be emitted, by column; grows while rows are read."""
         super().__init__(tap, self._json_schema(), name)
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:  # noqa: ARG002
@@ -61,17 +65,34 @@ class Query(SingerStream):
                 self.name,
                 nobodys,
             )
+        for column, count in self._left_empty.items():
+            self.logger.warning(
+                "%s: %d values of %s were left empty, because a record cannot hold them: dates "
+                "that are infinite or not in the years 1 to 9999, JSON nested more than %d levels "
+                "deep, or numbers with thousands of digits; correct them or the query",
+                self.name,
+                count,
+                column,
+                MAX_LEVELS,
+            )
 
     def _record(self, row: tuple[Any, ...]) -> dict[str, Any]:
         record: dict[str, Any] = {}
         expected: dict[str, Any] = {}
         for index, (value, column) in enumerate(zip(row, self._columns, strict=True)):
-            emitted = json.loads(value) if column.is_json and value is not None else value
+            emitted = None if value is None else self._emitted(value, column)
             if field := self._expected.get(index):
                 expected[field] = emitted
             else:
                 record[column.field] = emitted
         return {**record, EXPECTED: expected} if self._expected else record
+
+    def _emitted(self, value: Any, column: Column) -> Any:  # noqa: ANN401 - of any type
+        try:
+            return column.value_of(value)
+        except (ValueError, RecursionError):
+            self._left_empty[column.name] += 1
+            return None
 
     def _json_schema(self) -> dict[str, Any]:
         own: dict[str, Any] = {}
@@ -87,9 +108,9 @@ class Query(SingerStream):
 def _select(
     query: str, columns: Sequence[Column], facility: int | None, facility_ids: Iterable[int]
 ) -> str:
-    """Return SQL for the columns as they are emitted, by number, for names may occur twice.
+    """Return SQL for the columns as they are emitted, including rows without a facility.
 
-    Rows without a facility are included, to be counted.
+    The columns are numbered, because names may differ in case alone.
     """
     numbers = [f"c{number}" for number in range(len(columns))]
     values = ", ".join(c.sql.format(n) for n, c in zip(numbers, columns, strict=True))
@@ -116,7 +137,8 @@ def _expected_of(
     """Return the fields of ``expected_columns``, by the index of their column.
 
     Raises:
-        SettingsError: a field cannot be expected, or a query has only some of the columns.
+        SettingsError: a field cannot be expected, two have the same column, or a query has only
+            some of the columns.
     """
     if unknown := wanted.keys() - set(EXPECTED_FIELDS):
         msg = (
@@ -124,10 +146,46 @@ def _expected_of(
             f"{', '.join(EXPECTED_FIELDS)}"
         )
         raise SettingsError(msg)
-    indexes = {column.name.lower(): index for index, column in enumerate(columns)}
-    found = {indexes[c.lower()]: field for field, c in wanted.items() if c.lower() in indexes}
-    missing = [column for column in wanted.values() if column.lower() not in indexes]
+    fields: dict[str, str] = {}
+    for field, column in wanted.items():
+        if (other := fields.setdefault(column.lower(), field)) != field:
+            msg = (
+                f"expected_columns: {other} and {field} have the same column {column}; name a "
+                "column for each"
+            )
+            raise SettingsError(msg)
+    found = {
+        index: fields[column.name.lower()]
+        for index, column in enumerate(columns)
+        if column.name.lower() in fields
+    }
+    missing = [wanted[field] for field in wanted if field not in found.values()]
     if found and missing:
         msg = f"expected_columns: the query of {stream} does not return {', '.join(missing)}"
         raise SettingsError(msg)
     return found
+
+
+def _refuse_overwriting(
+    stream: str, columns: Sequence[Column], expected: Mapping[int, str]
+) -> None:
+    """Refuse a query in which one column would overwrite another in the record.
+
+    The names of Bookio's fields and of expected columns ignore case, others do not.
+    """
+    first_of: dict[tuple[bool, str], int] = {}
+    for index, column in enumerate(columns):
+        place = (index in expected, expected.get(index, column.field))
+        first = first_of.setdefault(place, index)
+        if first != index:
+            msg = (
+                f"{stream}: columns {first + 1} and {index + 1} of its query are both named "
+                f"{column.field}; rename or remove one of them in queries"
+            )
+            raise WarehouseError(msg)
+    if expected and (False, EXPECTED) in first_of:
+        msg = (
+            f"expected_columns: the query of {stream} also returns {EXPECTED}; remove one or the "
+            "other"
+        )
+        raise SettingsError(msg)

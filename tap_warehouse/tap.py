@@ -37,7 +37,9 @@ class TapWarehouse(SingerTap):
     }
 
     def settings_problems(self) -> list[str]:
-        """Return a problem if no warehouse is set."""
+        """Return a problem if no warehouse is set, or a stream has no name."""
+        if not all(name.strip() for name in self.config["queries"]):
+            return ["a query in queries has no stream name; name it, for instance reservations"]
         if self.config.get("filepath") or self.config.get("database_url"):
             return []
         missing = (

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from bookio_singer.nesting import Container
 
-Container = dict[str, Any] | list[Any]
-
-_CONTAINERS = frozenset({dict, list})
-MAX_LEVELS = 100
-"""Levels of containers in a field; Python recurses a thousand times, loaders too."""
 MIN_DATETIME_LENGTH = len("2018-06-29T12:00")
 """A date alone is left unchanged unless the schema expects a datetime."""
 
@@ -29,19 +24,5 @@ def is_plain(container: Container) -> bool:
             if is_like_datetime(item):
                 return False
         elif kind is int or kind is dict or kind is list:
-            return False
-    return True
-
-
-def is_deeper(containers: Iterable[Container], levels: int) -> bool:
-    """Whether any of these containers is nested deeper than this, itself included."""
-    for _ in range(levels):
-        containers = [
-            item
-            for container in containers
-            for item in (container.values() if isinstance(container, dict) else container)
-            if item.__class__ in _CONTAINERS
-        ]
-        if not containers:
             return False
     return True

@@ -22,15 +22,9 @@ from bookio_singer.coercions import (
     to_json,
     to_text,
 )
+from bookio_singer.nesting import MAX_LEVELS, Container, is_deeper
 from tap_bookio.records.columns import Plan
-from tap_bookio.records.containers import (
-    MAX_LEVELS,
-    MIN_DATETIME_LENGTH,
-    Container,
-    is_deeper,
-    is_like_datetime,
-    is_plain,
-)
+from tap_bookio.records.containers import MIN_DATETIME_LENGTH, is_like_datetime, is_plain
 from tap_bookio.records.privacy import PersonalData
 
 if TYPE_CHECKING:

@@ -154,6 +154,53 @@ def test_column_names_match_fields_regardless_of_case(warehouse) -> None:
     assert record == {"facilityId": 1, "externalId": 2, "cancellationReason": "x", "mine": 3}
 
 
+IMPOSSIBLE = {
+    "TIMESTAMP 'infinity'": None,
+    "TIMESTAMPTZ '-infinity'": None,
+    "DATE 'infinity'": None,
+    "DATE '10000-01-01'": None,
+    "(repeat('[', 1500) || repeat(']', 1500))::JSON": None,
+    "(repeat('[', 101) || repeat(']', 101))::JSON": None,
+    "repeat('9', 9000)::JSON": None,
+    "(repeat('[', 100) || repeat(']', 100))::JSON": json.loads("[" * 100 + "]" * 100),
+    "TIMESTAMP '9999-12-31 23:59:59.5'": "9999-12-31T23:59:59.5Z",
+    "DATE '0001-01-01'": "0001-01-01",
+}
+
+
+def test_a_value_that_no_record_can_hold_is_left_empty_with_a_warning(warehouse) -> None:
+    columns = ", ".join(f"{value} AS c{n}" for n, value in enumerate(IMPOSSIBLE))
+    sync = warehouse.tap(anything=f"SELECT {columns} FROM (VALUES (1), (2)) AS two")  # noqa: S608
+    assert sync.code == 0, sync.stderr
+    wanted = {f"c{n}": value for n, value in enumerate(IMPOSSIBLE.values())}
+    assert sync.records("anything") == [wanted, wanted]
+    for name, value in wanted.items():
+        is_reported = f"2 values of {name} were left empty" in sync.stderr
+        assert is_reported is (value is None), name
+
+
+@pytest.mark.parametrize(
+    ("select", "expected_columns", "said"),
+    [
+        ("1 AS id, 2 AS b, 3 AS id", {}, "columns 1 and 3 of its query are both named id"),
+        ('1 AS facilityid, 2 AS "facilityId"', {}, "1 and 2 of its query are both named facilityI"),
+        ('1 AS id, 2 AS a, 3 AS "A"', {"status": "A"}, "columns 2 and 3 of its query are both"),
+        ("1 AS a", {"dateFrom": "a", "dateTo": "A"}, "dateFrom and dateTo have the same column A"),
+        ("1 AS _bookio_expected, 2 AS a", {"status": "a"}, "also returns _bookio_expected"),
+    ],
+)
+def test_no_column_overwrites_another(
+    warehouse, select: str, expected_columns: dict[str, str], said: str
+) -> None:
+    settings = {"expected_columns": expected_columns}
+    one_line(warehouse.tap(settings=settings, reservations=f"SELECT {select}"), said)
+
+
+def test_other_names_may_differ_in_case_alone(warehouse) -> None:
+    sync = warehouse.tap(anything='SELECT 1 AS a, 2 AS "A"')
+    assert sync.records("anything") == [{"a": 1, "A": 2}]
+
+
 @pytest.mark.parametrize("column", ["facilityid", "facility_id"])
 def test_facility_ids_limits_the_rows(warehouse, column: str) -> None:
     """Other facilities' rows are left out, rows without one counted, and none is sent twice."""
@@ -264,6 +311,11 @@ def test_an_invalid_database_file_is_reported_in_one_line(tmp_path) -> None:
 
 def test_a_missing_database_setting_is_reported_in_one_line(tmp_path) -> None:
     one_line(Warehouse(tmp_path, {}).tap(reservations="SELECT 1"), "TAP_WAREHOUSE_DATABASE_URL")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_query_without_a_stream_name_is_reported_in_one_line(duckdb, name: str) -> None:
+    one_line(duckdb.tap(**{name: "SELECT 1 AS id"}), "a query in queries has no stream name")
 
 
 def test_database_url_takes_precedence_over_filepath(postgres) -> None:
