@@ -82,8 +82,11 @@ def list_shards() -> list[Shard]:
     """Split the facilities that the token sees now, which include new clinics."""
     done = subprocess.run(
         [".venv/bin/bookio-shards", "list", "--of", SHARDS, "--config", "ENV"],
-        cwd=HOME, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=HOME,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
         raise AirflowException(done.stderr.strip() or f"exit code {done.returncode}")
     return [json.loads(line) for line in done.stdout.splitlines()]
