@@ -147,10 +147,10 @@ class Result:
 
 
 @cache
-def waves(rows: int, *, is_full: bool, is_shorter: bool = True) -> Waves:
+def waves(rows: int, *, is_full: bool, is_total_known: bool = True) -> Waves:
     """Return the requests of one scan, made by the product's own ``Scan`` over a calm list.
 
-    ``is_shorter`` says whether an earlier scan of the run has seen a longer page.
+    ``is_total_known`` says whether an earlier scan of the run has shown that totals count the list.
     """
     listed = [{"id": key, "dateFrom": "2027-01-01T08:00:00"} for key in range(rows)]
     pages: list[tuple[int, int]] = []
@@ -164,7 +164,7 @@ def waves(rows: int, *, is_full: bool, is_shorter: bool = True) -> Waves:
         fetch,
         page_size=MAX_PAGE_SIZE,
         trust_total=not is_full,
-        longest_elsewhere=MAX_PAGE_SIZE if is_shorter else 0,
+        total_is_whole=is_total_known,
     )
     read = sum(map(len, scan.pages()))
     assert scan.verdict.complete, scan.verdict.reason
@@ -181,10 +181,10 @@ def waves(rows: int, *, is_full: bool, is_shorter: bool = True) -> Waves:
 
 def waves_of_a_run(rows: Sequence[int], *, is_full: bool) -> list[Waves]:
     """Return the requests of a run's scans of one list, one clinic after another."""
-    longest, run = 0, []
+    run, is_total_known = [], False
     for each in rows:
-        run.append(waves(each, is_full=is_full, is_shorter=each < longest))
-        longest = max(longest, min(each, MAX_PAGE_SIZE))
+        run.append(waves(each, is_full=is_full, is_total_known=is_total_known))
+        is_total_known = is_total_known or each > 0
     return run
 
 

@@ -65,8 +65,8 @@ class PagedStream(BookioStream):
         """Lists that were read completely, but whose bookmarks have not moved yet."""
         self._moved_since_state = 0
         """How many bookmarks have moved and are in no STATE yet."""
-        self._longest_page = 0
-        """Rows of the longest page of all scans so far."""
+        self._total_is_whole = False
+        """Whether a scan has seen that Bookio's totals count the list, and not the page."""
 
     @cached_property
     def questions(self) -> Questions:
@@ -181,7 +181,7 @@ class PagedStream(BookioStream):
                 date_filters=self.resource.date_filters,
                 first_page=question.page,
                 trust_total=not question.is_full,
-                longest_elsewhere=self._longest_page,
+                total_is_whole=self._total_is_whole,
             )
             for rows in scan.pages():
                 self.run.progress.show(name, scan.rows, scan.first_page.total)
@@ -189,7 +189,7 @@ class PagedStream(BookioStream):
         except BookioError as error:
             self.run.note_scan(_report(self.name, facility, question, scan, str(error)))
             raise
-        self._longest_page = max(self._longest_page, scan.longest_page)
+        self._total_is_whole = scan.total_is_whole
         reason = scan.verdict.reason
         self.run.note_scan(_report(self.name, facility, question, scan, reason))
         if scan.verdict.complete:

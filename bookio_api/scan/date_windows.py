@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from bookio_api.contract import TERM
+from bookio_api.scan.end_of_list import counts_list
 from bookio_api.scan.pages import UnreliableError, total_text
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class DateWindows:
         limit: int,
         *,
         longest: int,
+        total_is_whole: bool,
         base: Mapping[str, str],
         date_filters: tuple[str, str],
     ) -> None:
@@ -45,6 +47,7 @@ class DateWindows:
         self._filters = date_filters
         # Changed by `pages`, on the thread that iterates:
         self._longest = longest
+        self._total_is_whole = total_is_whole
         self._recent: deque[set[int]] = deque(maxlen=RECENT_WINDOWS)
         self.requests = 0
         self.rows = 0
@@ -93,6 +96,7 @@ class DateWindows:
         window = {**self._base, **{name: day.isoformat() for name, day in days if day}}
         page = self._fetch(offset, self._limit, window)
         self._longest = max(self._longest, len(page.rows))
+        self._total_is_whole = self._total_is_whole or counts_list(page, offset)
         return page
 
     def _fits(self, span: Span, page: Page) -> bool:
@@ -100,14 +104,15 @@ class DateWindows:
         length = len(page.rows)
         total = page.total if type(page.total) is int else None
         below_cap = length < self._longest
+        is_believed = total is not None and (self._total_is_whole or total == 0)  # PROOF 7
         # 1. It is shorter than pages get, and the total agrees.
-        if total == length and below_cap:
+        if total == length and below_cap and is_believed:
             return True
         # 2. The total disagrees, or without a total it is as long as pages get.
         if total != length and (total is not None or not below_cap):
             return False
         # 3. Either sign is missing: nothing may follow it, and without a total, nothing further on.
-        behind = (length, length + self._limit) if total is None else (length,)
+        behind = (length,) if is_believed else (length, length + self._limit)
         return not any(self._ask(span, offset).rows for offset in behind)
 
     def _check_filters(self, span: Span, rows: list[Row]) -> None:
@@ -117,8 +122,8 @@ class DateWindows:
             starts = _day(row.get(START))
             assert starts, "check_dates let a row without a date pass"
             ends = _day(row.get(END)) or starts
-            too_late = upper is not None and starts > upper + DAY
-            too_early = lower is not None and max(starts, ends) < lower - DAY
+            too_late = upper is not None and starts > _moved(upper, DAY)
+            too_early = lower is not None and max(starts, ends) < _moved(lower, -DAY)
             if too_late or too_early:
                 msg = f"the server ignores the filters {' and '.join(self._filters)}"
                 raise UnreliableError(msg)
@@ -132,13 +137,13 @@ class DateWindows:
         pivot = days[len(days) // 2]
         # Keep the pivot so far from both ends that each part is narrower than the window.
         if lower is not None:
-            pivot = max(pivot, lower + 2 * DAY)
+            pivot = max(pivot, _moved(lower, 2 * DAY))
         if upper is not None:
-            pivot = min(pivot, upper - DAY)
-        if lower is not None and pivot - DAY <= lower:
+            pivot = min(pivot, _moved(upper, -DAY))
+        if lower is not None and _moved(pivot, -DAY) <= lower:
             msg = f"the window {_text(span)} holds more rows than one response"
             raise UnreliableError(msg)
-        return [(lower, pivot), (pivot - DAY, upper)]
+        return [(lower, pivot), (_moved(pivot, -DAY), upper)]
 
     def _unseen(self, rows: list[Row]) -> Iterator[list[Row]]:
         """Yield the rows that are in none of the recent windows."""
@@ -148,6 +153,14 @@ class DateWindows:
         self.rows += len(unseen)
         if unseen:
             yield unseen
+
+
+def _moved(day: date, by: timedelta) -> date:
+    """Return another day, within those that a date can hold."""
+    try:
+        return day + by
+    except OverflowError:
+        return date.max if by > timedelta() else date.min
 
 
 def _day(value: object) -> date | None:

@@ -9,7 +9,7 @@ from bookio_api.scan.pages import UnreliableError, total_text
 from bookio_api.scan.state import NO_REPEATS, Repeats
 
 if TYPE_CHECKING:
-    from bookio_api.scan.pages import Row
+    from bookio_api.scan.pages import Page, Row
     from bookio_api.scan.state import State
 
 QUIET_WEIGHT, SHORT_WEIGHT = 3, 1
@@ -94,16 +94,17 @@ def judge(state: State, *, is_short: bool, is_quiet: bool) -> End:
     return End.SEEMS if state.evidence >= SURE_END else End.NOT_YET
 
 
-def is_whole(state: State, rows: list[Row]) -> bool:
-    """Whether the total of this page counts the list, and not the rows of the page alone.
+def counts_list(page: Page, offset: int) -> bool:
+    """Whether the total of a page counts the list, and not what the page happens to hold.
 
-    A server may cap its pages and count each of them (U). Then its total agrees with every page.
+    A server may cap its pages, and count the rows of each, or those up to its end (U). Then its
+    total agrees with every page.
     """
-    # 1. It counts more than the page has, or there is nothing to count.
-    if state.total is not None and (state.total > len(rows) or not rows):
-        return True
-    # 2. The server has sent longer pages, so no cap cut this one.
-    return len(rows) < state.longest_elsewhere
+    total = page.total if type(page.total) is int else None
+    # 1. It counts rows that follow the page, 2. or rows before an empty page, but not the offset.
+    return total is not None and (
+        total > offset + len(page.rows) or (not page.rows and 0 < total != offset)
+    )
 
 
 def _is_everything(state: State, total: int) -> bool:

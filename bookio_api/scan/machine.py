@@ -79,11 +79,11 @@ class Machine:
         max_overlap: int,
         *,
         trust_total: bool,
-        longest_elsewhere: int = 0,
+        total_is_whole: bool = False,
         has_date_filters: bool,
     ) -> None:
         """Start before the first page. Without date filters no scan enters DATE_WINDOWS."""
-        self.state = State(limit, max_overlap, trust_total, longest_elsewhere)
+        self.state = State(limit, max_overlap, trust_total, total_is_whole=total_is_whole)
         self._has_date_filters = has_date_filters
         self.ahead: Ahead | None = None
         self.verdict = Verdict(complete=False, reason="the list was not read to its end")
@@ -95,6 +95,7 @@ class Machine:
         """
         state = self.state
         state.unwritten = page.rows
+        state.total_is_whole = state.total_is_whole or end_of_list.counts_list(page, state.asked)
         try:
             step = self._step(page, requests)
         except UnreliableError as problem:
@@ -185,15 +186,12 @@ class Machine:
         total = page.total if type(page.total) is int else None
         state.total_changed = state.total_changed or bool(state.accepted and total != state.total)
         state.total = total
-        state.total_is_whole = state.total_is_whole or end_of_list.is_whole(state, rows)
         self._move_to(rows)
         if state.first is None:
             state.first = page
         state.accepted += 1
         state.idle = 0 if news else state.idle + 1
         state.back = 1
-        if state.awaited is not None:
-            state.awaited -= joined.by_id.keys()
         state.evidence = end_of_list.weigh(state, news, is_short=is_short, is_quiet=is_quiet)
         return end_of_list.judge(state, is_short=is_short, is_quiet=is_quiet)
 
@@ -245,19 +243,16 @@ class Machine:
     def _look_behind_end(self, rows: list[Row], fresh: list[Row]) -> Step:
         """Return the step after a page with which the list seems to end."""
         state = self.state
-        # 1. Rows had followed an earlier end, nothing behind them, and all of them came since.
-        if state.awaited is not None and not state.awaited:
-            return self._end(fresh)
         if fresh:
             state.false_ends = 0
         state.near = []
-        # 2. The list seems empty: there is only the page further on to look at.
+        # 1. The list seems empty: there is only the page further on to look at.
         if state.end == 0:
             return Step(Phase.LOOK_FURTHER, state.reach, fresh)
-        # 3. An empty page behind one or two rows shares none with them: read all of it again.
+        # 2. An empty page behind one or two rows shares none with them: read all of it again.
         if not rows:
             return Step(Phase.LOOK_BEHIND_END, 0, fresh)
-        # 4. Otherwise look at two pages behind the end, both at once.
+        # 3. Otherwise look at two pages behind the end, both at once.
         ahead = Ahead(state.reach, until=None, max_pages=2)
         return Step(Phase.LOOK_BEHIND_END, state.end, fresh, ahead)
 
@@ -269,7 +264,6 @@ class Machine:
         """
         state = self.state
         state.unwritten = [*state.near, *far]
-        state.awaited = None if far else {row["id"] for row in state.near}
         state.idle += 1
         state.has_stepped_back = True
         state.evidence = 0

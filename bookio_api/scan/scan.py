@@ -44,7 +44,7 @@ class Scan:
         date_filters: tuple[str, str] | None = None,
         first_page: Future[Page] | None = None,
         trust_total: bool = True,
-        longest_elsewhere: int = 0,
+        total_is_whole: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare a scan.
@@ -60,8 +60,8 @@ class Scan:
             date_filters: the names of those filters; None forbids reading by date windows.
             first_page: the page at offset 0, if it was asked for before, with the same ``limit``.
             trust_total: False looks behind the end whatever the total says.
-            longest_elsewhere: rows of the longest page that other scans of this list have seen; a
-                shorter page was not cut, so a total that agrees with it is believed (PROOF 7).
+            total_is_whole: whether another scan has seen that the server's totals count the list,
+                and not the page; otherwise a total that agrees with its page is not believed.
             clock: returns seconds; measures the scan and the server's latency.
         """
         self._fetch = fetch
@@ -73,7 +73,7 @@ class Scan:
             self._limit,
             max(MIN_SHARED, min(overlap, self._limit // 2)),
             trust_total=trust_total,
-            longest_elsewhere=longest_elsewhere,
+            total_is_whole=total_is_whole,
             has_date_filters=date_filters is not None,
         )
         self._prefetch = Prefetch(self._fetch_at, executor, concurrency, clock, first_page)
@@ -93,9 +93,9 @@ class Scan:
         return self._by_date.rows if self._by_date else self._machine.state.rows
 
     @property
-    def longest_page(self) -> int:
-        """Rows of the longest page so far."""
-        return self._machine.state.longest
+    def total_is_whole(self) -> bool:
+        """Whether the server's totals were seen to count the list, and not the page."""
+        return self._machine.state.total_is_whole
 
     @property
     def requests(self) -> int:
@@ -165,6 +165,7 @@ class Scan:
             self._fetch,
             self._limit,
             longest=self._machine.state.longest,
+            total_is_whole=self._machine.state.total_is_whole,
             base=self._window,
             date_filters=self._date_filters,
         )

@@ -57,8 +57,7 @@ class State:
 
     limit: int
     max_overlap: int
-    trust_total: bool
-    longest_elsewhere: int = 0  # rows of the longest page in the caller's other scans of this list
+    trust_total: bool  # False: look behind the end whatever the total says
 
     # What is going on.
     phase: Phase = Phase.FIRST_PAGE
@@ -90,9 +89,8 @@ class State:
     is_uneven: bool = False  # a page inside the list was shorter than the longest
     is_cut: bool = False  # a page inside the list was shorter than the limit
     total_changed: bool = False
-    total_is_whole: bool = False  # it was seen to count more than the rows of its page
+    total_is_whole: bool = False  # it was seen to count rows beyond its page, perhaps elsewhere
     near: list[Row] = field(default_factory=list)  # rows found by LOOK_BEHIND_END
-    awaited: set[int] | None = None  # ids that followed a false end and were not accepted yet
     false_ends: int = 0  # false ends in a row without a new row between them
 
     # Evidence about the order (PROOF 6).
@@ -102,7 +100,8 @@ class State:
     @property
     def believes_total(self) -> bool:
         """Whether a total that agrees with the pages may end the scan (PROOF 7)."""
-        return self.trust_total and self.total_is_whole
+        # No server caps its pages at nothing, so an empty list needs no more evidence.
+        return self.trust_total and (self.total_is_whole or self.total == 0)
 
     @property
     def overlap(self) -> int:

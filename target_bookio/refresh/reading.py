@@ -28,8 +28,8 @@ class Lists:
         self._clock = clock
         self._executor = executor
         self._concurrency = concurrency
-        self._longest_pages: dict[str, int] = {}
-        """Rows of the longest page of each list; only `note_longest_page` changes it."""
+        self._whole_totals: set[str] = set()
+        """Lists whose totals count the list, and not the page; `note_whole_total` adds to it."""
 
     def read(self, stream: str, facility_id: int | None, **query: int) -> Reading:
         """Return a reading of a facility's list; it begins when it is iterated."""
@@ -56,12 +56,12 @@ class Lists:
             executor=self._executor,
             concurrency=self._concurrency,
             date_filters=resource.date_filters,
-            longest_elsewhere=self._longest_pages.get(stream, 0),
+            total_is_whole=stream in self._whole_totals,
         )
 
-    def note_longest_page(self, stream: str, rows: int) -> None:
-        """Record a scan's longest page: a shorter page was not cut off."""
-        self._longest_pages[stream] = max(rows, self._longest_pages.get(stream, 0))
+    def note_whole_total(self, stream: str) -> None:
+        """Record that a scan has seen a total that counts the list, and not the page."""
+        self._whole_totals.add(stream)
 
 
 class Reading:
@@ -89,7 +89,8 @@ class Reading:
                 self._first = self._first or scan.first_page
                 yield page
             self._first = self._first or scan.first_page
-            self._lists.note_longest_page(self._stream, scan.longest_page)
+            if scan.total_is_whole:
+                self._lists.note_whole_total(self._stream)
             self.is_complete = scan.verdict.complete
 
     def asked_at(self, started: int) -> int:

@@ -27,16 +27,22 @@ def test_a_calm_list_is_emitted_once_and_in_order(size, total, page_size):
 
 @pytest.mark.parametrize("size", [0, 1, 2, 37, 99])
 def test_a_list_that_fits_one_response_costs_one_request(size):
-    """A total that agrees with a page shorter than others were needs no confirmation."""
-    assert read(ModelList(size), longest_elsewhere=100)[1].requests == 1
+    """A total that agrees with a short page needs no confirmation if totals count the list."""
+    assert read(ModelList(size), total_is_whole=True)[1].requests == 1
 
 
-@pytest.mark.parametrize("longest", [0, 37])
-def test_a_total_that_may_count_its_page_costs_two_requests(longest):
-    """No page was longer than this one, so it may be cut, and the total may count its rows."""
-    assert read(ModelList(37), longest_elsewhere=longest)[1].requests == 3
-    assert read(ModelList(0), longest_elsewhere=longest)[1].requests == 1
-    assert read(ModelList(137), longest_elsewhere=longest)[1].requests == 2, "137 on a page of 100"
+def test_a_total_that_may_count_its_page_costs_two_requests():
+    """Its page may be cut, and the total may count the rows of the page alone."""
+    assert read(ModelList(37))[1].requests == 3
+    assert read(ModelList(0))[1].requests == 1
+    assert read(ModelList(137))[1].requests == 2, "137 on a page of 100"
+
+
+@pytest.mark.parametrize("size", [37, 137])
+def test_a_scan_that_has_seen_a_whole_total_spares_the_next_one_two_requests(size):
+    """Rows behind a page, or an empty page with the total of the list, show what it counts."""
+    assert read(ModelList(size))[1].total_is_whole
+    assert not read(ModelList(0))[1].total_is_whole
 
 
 def test_without_a_total_three_more_requests_confirm_the_end():
@@ -100,7 +106,7 @@ def test_a_first_page_that_was_requested_before_is_used():
     server = ModelList(30)
     first: Future[Page] = Future()
     first.set_result(Page(server.fetch(0, 100, {}).rows, 30, server_time_ms=1234))
-    scan = Scan(server.fetch, first_page=first, longest_elsewhere=100)
+    scan = Scan(server.fetch, first_page=first, total_is_whole=True)
     assert sum(map(len, scan.pages())) == 30
     assert len(server.requests) == scan.requests == 1
     assert scan.first_page.server_time_ms == 1234

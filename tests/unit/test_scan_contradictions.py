@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -156,18 +157,36 @@ def test_an_ignored_limit_is_harmless():
     assert scan.verdict.complete
 
 
-@pytest.mark.parametrize("longest", [0, 50])
-def test_a_total_that_counts_the_page_ends_no_list(longest):
+@pytest.mark.parametrize("trust_total", [True, False])
+@pytest.mark.parametrize("counts", ["page", "up to its end"])
+@pytest.mark.parametrize("order", ["id", "random"])
+@pytest.mark.parametrize("seed", range(10))
+def test_a_total_that_counts_the_page_ends_no_list(trust_total, counts, order, seed):
     """PROOF 7: it agrees with every page, also with one that the server has cut."""
-    server = ModelList(230, page_cap=50)
+    cut = random.Random(seed)
+    server = ModelList(230, order=order, seed=seed, days=60)
 
     def fetch(offset, limit, window):
-        page = server.fetch(offset, limit, window)
-        return page._replace(total=len(page.rows))
+        page = server.fetch(offset, min(limit, cut.randint(25, 50)), window)
+        return page._replace(total=len(page.rows) + (0 if counts == "page" else offset))
 
-    scan = Scan(fetch, longest_elsewhere=longest)
-    assert [row["id"] for page in scan.pages() for row in page] == ids(server)
-    assert scan.verdict.complete
+    scan = Scan(fetch, trust_total=trust_total, date_filters=DATE_FILTERS)
+    got = {row["id"] for page in scan.pages() for row in page}
+    assert got == set(ids(server)) or not scan.verdict.complete
+    assert scan.verdict.complete or order == "random", scan.verdict.reason
+
+
+@pytest.mark.parametrize("seed", range(400))
+def test_pages_cut_at_random_end_no_list(seed):
+    """PROOF 8: a cut page behind a false end does not prove that the list ends with it."""
+    cut = random.Random(seed)
+    rows = [{"id": key, "dateFrom": "2024-01-01"} for key in range(1, 21)]
+    scan = Scan(
+        lambda offset, limit, _: Page(rows[offset : offset + min(limit, cut.randint(4, 8))]),
+        page_size=50,
+    )
+    got = {row["id"] for page in scan.pages() for row in page}
+    assert len(got) == len(rows) or not scan.verdict.complete
 
 
 @pytest.mark.parametrize("size", [20, 100])

@@ -110,12 +110,14 @@ def test_rows_past_a_false_end_make_the_scan_step_back():
     assert not scan.verdict.complete
 
 
-def test_rows_that_followed_an_end_and_were_joined_confirm_the_next_end():
-    """PROOF 8: nothing was behind those rows, so the list is not looked behind a second time."""
+def test_rows_that_followed_an_end_and_were_joined_are_looked_behind_again():
+    """PROOF 8: the page that showed them may have been cut, so it proves no end."""
     scan = machine(trust_total=False)
     receive(scan, rows(1, 15), rows(16, 20), [], total=15)
     assert (scan.state.phase, scan.state.asked) == (Phase.STEP_BACK, 1)
     receive(scan, rows(2, 20), rows(13, 20), total=20)
+    assert (scan.state.phase, scan.state.asked) == (Phase.LOOK_BEHIND_END, 20)
+    receive(scan, [], [], total=20)
     assert scan.state.phase is Phase.DONE
     assert scan.verdict.complete
 

@@ -108,3 +108,12 @@ def test_a_scan_with_undated_rows_is_incomplete(undated_at):
 
     server.mangle = mangle
     assert "some rows have no dateFrom" in read(server)[1].verdict.reason
+
+
+@pytest.mark.parametrize("window", [{"to": "9999-12-31"}, {"from": "0001-01-01"}])
+def test_the_first_and_last_possible_day_bound_a_window(window):
+    """Filters may name any day that there is."""
+    server = ModelList(600, order="random")
+    got, scan = read(server, window=window)
+    assert set(got) == set(ids(server))
+    assert scan.verdict.complete, scan.verdict.reason
