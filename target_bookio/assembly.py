@@ -163,6 +163,7 @@ class Assembly:
             mirror=self.mirror,
             refresher=self.refresher,
             reporter=self.reporter,
+            clock=self.clock,
             source_wins=self.source_wins,
         )
 

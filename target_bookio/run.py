@@ -58,6 +58,7 @@ def open_run(
     read_only: bool = False,
     on_open: Callable[[BookioClient], None] = lambda _client: None,
     pause: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[Run]:
     """Check the connection, open journal and rejects, and resolve an earlier run's doubts.
 
@@ -72,7 +73,7 @@ def open_run(
     with ExitStack() as stack:  # closes in reverse order: threads, report, rejects, journal, client
         client = stack.enter_context(closing(client_from(settings)))
         on_open(client)
-        clock, facilities = ServerClock(), Facilities(client, settings)
+        clock, facilities = ServerClock(monotonic), Facilities(client, settings)
         ids = ", ".join(str(f.id) for f in facilities.in_scope if f.id is not None)
         logger.info("the token is valid; facilities %s", ids or "not listed")
         clock.hear(facilities.server_time_ms)

@@ -128,9 +128,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "title": "Resend after",
         "description": (
             "Seconds after which a write without a response may be sent again, counted from the "
-            "end of the attempt by Bookio's clock. It must exceed the time that a write can take "
-            "to arrive plus the time until lists show it: a write that shows up later can be "
-            "made twice."
+            "end of the attempt. It must exceed the time that a write can take to arrive plus the "
+            "time until lists show it: a write that shows up later can be made twice."
         ),
         "default": 120,
         "minimum": 0,

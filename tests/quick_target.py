@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from target_bookio.run import open_run
@@ -26,7 +27,8 @@ class QuickTarget(Target):
         super().__init__(sandbox, folder)
         self.settings["resend_after_seconds"] = R_S
         self._events: list[tuple[float, Callable[[], object]]] = []
-        self._paused_s = 0.0
+        self.paused_s = 0.0
+        """How long the last run has paused."""
 
     def after_pause(self, seconds: float, event: Callable[[], object]) -> None:
         """Let something happen once the next run has paused for so many seconds."""
@@ -36,17 +38,20 @@ class QuickTarget(Target):
         self, *batches: list[dict[str, Any]], stream: str = "reservations", **settings: Any
     ) -> Counter[str]:
         """Carry out batches in one run; return the counts of its ``summary:`` line."""
-        self._paused_s = 0.0
+        self.paused_s = 0.0
         target = TargetBookio(config={**self.settings, **settings}, parse_env_config=False)
-        with open_run(target.config, pause=self._pause) as run:
+        with open_run(target.config, pause=self._pause, monotonic=self._monotonic) as run:
             for records in batches:
                 run.deliver(stream, records)
             run.finish()
         assert not self._events, "the run has paused for everything that was to happen"
         return run.report.counts
 
+    def _monotonic(self) -> float:
+        return time.monotonic() + self.paused_s
+
     def _pause(self, seconds: float) -> None:
-        end = self._paused_s + seconds
+        end = self.paused_s + seconds
         for event in sorted(self._events, key=lambda event: event[0]):
             at, happen = event
             if at <= end:
@@ -56,5 +61,5 @@ class QuickTarget(Target):
         self._move_on(end)
 
     def _move_on(self, until_s: float) -> None:
-        self.sandbox.advance(seconds=max(0.0, until_s - self._paused_s))
-        self._paused_s = max(self._paused_s, until_s)
+        self.sandbox.advance(seconds=max(0.0, until_s - self.paused_s))
+        self.paused_s = max(self.paused_s, until_s)

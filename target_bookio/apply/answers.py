@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from target_bookio.journal.entry import Entry
     from target_bookio.refresh.mirror import Mirror
     from target_bookio.refresh.refresher import Refresher
+    from target_bookio.refresh.server_clock import ServerClock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class Answers:
     mirror: Mirror
     refresher: Refresher
     reporter: Reporter
+    clock: ServerClock
     source_wins: bool
 
     def record(self, queue: RowQueue, entry: Entry, result: Result) -> None:
@@ -50,7 +52,7 @@ class Answers:
             self.keeper.withdraw(entry)
         elif isinstance(error, OutcomeUnknownError):
             self.watch(self.keeper.doubt(entry))
-            queue.doubt()
+            queue.doubt(self.clock.steady_ms())
         # If a row to be removed does not exist, that is a success, too.
         elif error is None or (removes and isinstance(error, NotFoundError)):
             self.carried_out(queue, entry, result.row_id)

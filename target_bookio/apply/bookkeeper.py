@@ -96,8 +96,7 @@ class Bookkeeper:
     def doubt(self, entry: Entry) -> Entry:
         """Record that an attempt has just ended without a response (rule 2)."""
         assert entry.intent is not None, "only a sent request can be in doubt"
-        state, now = IntentState.IN_DOUBT, self._clock.now_ms()
-        doubtful = entry._replace(intent=entry.intent._replace(state=state, ended_at=now))
+        doubtful = entry._replace(intent=entry.intent.ended(self._clock.now_ms()))
         self._journal.put(doubtful)
         return doubtful
 

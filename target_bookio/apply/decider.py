@@ -95,7 +95,8 @@ class Decider:
             # We created the row, and no list shows it. Within its window the lists may be late;
             # a full scan after that shows that somebody removed it.
             until = entry.written_at + self.refresher.resend_after_ms
-            if self.refresher.full_scan_at(queue.stream, None) < until:
+            scanned = self.refresher.full_scan_at(queue.stream, None)
+            if scanned is None or scanned.server_ms < until:
                 return Hold(entry.facility_id, until, needs_full_scan=True)
         return None
 

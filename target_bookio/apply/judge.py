@@ -42,13 +42,17 @@ class Judge:
     clock: ServerClock
     dry_run: bool
 
-    def wake_at(self, queue: RowQueue) -> int:
-        """Return Bookio's time from when a lookup can decide."""
+    def wait_ms(self, queue: RowQueue) -> int:
+        """Return how long it takes until a lookup can decide; 0 or less if it can now."""
         if queue.state is not RowState.IN_DOUBT:
-            return queue.wake_at
-        entry = self.keeper.entry(queue.stream, queue.key)
-        assert entry.intent is not None, "a queue in doubt has an intent"
-        return self.resolver.deadline(entry.intent)
+            return queue.wake_at - self.clock.now_ms()
+        return self.resolver.deadline(self._since_ms(queue)) - self.clock.steady_ms()
+
+    def _since_ms(self, queue: RowQueue) -> int:
+        """Return since when a write is in doubt, by the clock that never jumps (rule 2)."""
+        # How long ago an earlier run's attempt ended, only Bookio's clock can tell. If that jumps,
+        # only the time since the start of this run is certain.
+        return max(0, queue.since_ms) if self.clock.jumps else queue.since_ms
 
     def look(self, queues: Iterable[RowQueue]) -> bool:
         """Refresh the lists that these rows wait for, and judge; True if a write was found.
@@ -56,11 +60,10 @@ class Judge:
         A list is read in full where nothing less can decide: a row's wait is over, or Bookio's
         response about it must be verified.
         """
-        now = self.clock.now_ms()
         needs_full_scan: dict[str, bool] = {}
         for queue in queues:
             queue.looked()
-            is_due = self.wake_at(queue) <= now and queue.state is not RowState.UNLISTED
+            is_due = self.wait_ms(queue) <= 0 and queue.state is not RowState.UNLISTED
             is_asked = queue.state is RowState.VERIFYING or is_due
             needs_full_scan[queue.stream] = needs_full_scan.get(queue.stream, False) or is_asked
         for stream, full in needs_full_scan.items():
@@ -85,7 +88,7 @@ class Judge:
     def _judge_doubt(self, queue: RowQueue) -> bool:
         """Decide about a write in doubt by what the lists show; True if it was found."""
         entry = self.keeper.entry(queue.stream, queue.key)
-        verdict = self.resolver.resolve(entry)
+        verdict = self.resolver.resolve(entry, self._since_ms(queue))
         match verdict.finding:
             case Finding.LANDED:
                 self._landed(queue, entry, verdict)

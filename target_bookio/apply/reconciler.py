@@ -92,13 +92,16 @@ class Reconciler:
         now = self.clock.now_ms()
         for known in left_over:
             entry = known
-            assert entry.intent is not None, "the journal returns only doubts"
+            since_ms, intent = self.clock.steady_ms(), entry.intent
+            assert intent is not None, "the journal returns only doubts"
             # After a kill the attempt has no end time, and after Bookio's clock went back it has
             # a wrong one. Either way the wait starts now (rule 2).
-            if not 0 < entry.intent.ended_at <= now or not self.clock.is_known:
+            if not 0 < intent.ended_at <= now or not self.clock.is_known:
                 entry = self.keeper.doubt(entry)
+            else:
+                since_ms -= now - intent.ended_at
             self.answers.watch(entry)
-            self.queues.inherit_doubt(entry)
+            self.queues.inherit_doubt(entry, since_ms)
         self.books.commit()
         logger.info(
             "looking up %d writes that an earlier run left without an answer", len(left_over)
@@ -156,8 +159,8 @@ class Reconciler:
 
     def _wait(self, longest_s: float) -> None:
         """Pause until a lookup can decide."""
-        wake_at = min(map(self.judge.wake_at, self.queues))
-        pause_s = min(max(0, wake_at - self.clock.now_ms()) / 1000, longest_s)
+        wait_ms = min(map(self.judge.wait_ms, self.queues))
+        pause_s = min(max(0, wait_ms) / 1000, longest_s)
         logger.info(
             "%d rows wait because the outcome of their writes is unknown; looking again in "
             "%.0f s; see resend_after_seconds",

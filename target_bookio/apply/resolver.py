@@ -53,49 +53,50 @@ class Resolver:
     mirror: Mirror
     refresher: Refresher
 
-    def deadline(self, intent: Intent) -> int:
-        """Return Bookio's time from when a full scan decides (rules 2 and 3)."""
-        return intent.ended_at + self.refresher.resend_after_ms
+    def deadline(self, since_ms: int) -> int:
+        """Return from when a full scan decides a doubt (rules 2 and 3), by `Moment.steady_ms`."""
+        return since_ms + self.refresher.resend_after_ms
 
-    def is_final(self, entry: Entry) -> bool:
+    def is_final(self, entry: Entry, since_ms: int) -> bool:
         """Whether a COMPLETE full scan began late enough to decide (rules 3 and 15).
 
         Until then, a write that no list shows may still arrive, or the lists may lag behind it.
         """
+        # A creation is absent only if it is in no facility's list.
         assert entry.intent is not None, "only a doubt is resolved"
-        return self._full_scan_at(entry) >= self.deadline(entry.intent)
+        is_creation = EFFECTS[entry.intent.operation] is Effect.CREATE
+        facility = None if is_creation else entry.facility_id
+        scanned = self.refresher.full_scan_at(entry.stream, facility)
+        return scanned is not None and scanned.steady_ms >= self.deadline(since_ms)
 
-    def resolve(self, entry: Entry) -> Verdict:
-        """Judge a doubt by the last refresh."""
+    def resolve(self, entry: Entry, since_ms: int) -> Verdict:
+        """Judge a doubt by the last refresh; its attempt ended at ``since_ms``."""
         intent = entry.intent
         assert intent is not None, "only a doubt is resolved"
         effect = EFFECTS[intent.operation]
         if effect is Effect.CREATE:
-            return self._resolve_creation(entry, intent)
+            return self._resolve_creation(entry, intent, since_ms)
         if entry.remote_id is None:  # no response and no list has shown the row's id
-            return Verdict(Finding.UNDECIDABLE if self.is_final(entry) else Finding.OPEN)
+            is_final = self.is_final(entry, since_ms)
+            return Verdict(Finding.UNDECIDABLE if is_final else Finding.OPEN)
         if effect is Effect.REMOVE:
-            return self._resolve_removal(entry, entry.remote_id)
-        return self._resolve_change(entry, intent, entry.remote_id)
+            return self._resolve_removal(entry, entry.remote_id, since_ms)
+        return self._resolve_change(entry, intent, entry.remote_id, since_ms)
 
-    def _full_scan_at(self, entry: Entry) -> int:
-        # A creation is absent only if it is in no facility's list.
-        effect = EFFECTS[entry.intent.operation] if entry.intent else None
-        facility = None if effect is Effect.CREATE else entry.facility_id
-        return self.refresher.full_scan_at(entry.stream, facility)
-
-    def _resolve_creation(self, entry: Entry, intent: Intent) -> Verdict:
+    def _resolve_creation(self, entry: Entry, intent: Intent, since_ms: int) -> Verdict:
         # Rule 14: a row with our externalId, or a calendar with its name, is the new row.
         found = self._row_with_key(entry)
         if found is not None:
             return Verdict(Finding.LANDED, found.id)
         # Rule 15: lists that show such keys, and do not show this one, show that it is absent.
         if entry.stream == CALENDARS or self.mirror.shows_our_numbers(entry.stream):
-            return Verdict(Finding.NOT_LANDED if self.is_final(entry) else Finding.OPEN)
+            is_final = self.is_final(entry, since_ms)
+            return Verdict(Finding.NOT_LANDED if is_final else Finding.OPEN)
         # Otherwise lists may hide externalId, so only the booking's identity can recognise it. A
         # journal of the first format did not store that.
         if intent.person is None and intent.place is None:
-            return Verdict(Finding.UNDECIDABLE if self.is_final(entry) else Finding.OPEN)
+            is_final = self.is_final(entry, since_ms)
+            return Verdict(Finding.UNDECIDABLE if is_final else Finding.OPEN)
         candidates = [
             seen
             for seen in self.mirror.alike(entry.stream, intent.person, intent.place)
@@ -106,7 +107,7 @@ class Resolver:
         same = [s for s in candidates if (s.person, s.place) == (intent.person, intent.place)]
         if same:
             return Verdict(Finding.LANDED, min(seen.id for seen in same))
-        if not self.is_final(entry):
+        if not self.is_final(entry, since_ms):
             return Verdict(Finding.OPEN)
         # Rule 23: a new row with the same person or place may be the booking, changed by somebody.
         return Verdict(Finding.UNDECIDABLE if candidates else Finding.NOT_LANDED)
@@ -128,10 +129,10 @@ class Resolver:
         owner = self.journal.get(entry.stream, f"id:{seen.id}")
         return seen.row.get("externalId") is None and (owner is None or owner.key == entry.key)
 
-    def _resolve_removal(self, entry: Entry, row_id: int) -> Verdict:
+    def _resolve_removal(self, entry: Entry, row_id: int, since_ms: int) -> Verdict:
         if self.mirror.get(entry.stream, row_id) is None:
             return Verdict(Finding.LANDED, row_id)
-        if not self.is_final(entry):
+        if not self.is_final(entry, since_ms):
             return Verdict(Finding.OPEN, row_id)
         # The mirror may have kept a row that the full scan did not list: see `is_gone`.
         return Verdict(Finding.LANDED if self.is_gone(entry) else Finding.NOT_LANDED, row_id)
@@ -143,16 +144,16 @@ class Resolver:
         """
         return self.refresher.rows.shown(entry.stream, entry.remote_id or 0) is None
 
-    def _resolve_change(self, entry: Entry, intent: Intent, row_id: int) -> Verdict:
+    def _resolve_change(self, entry: Entry, intent: Intent, row_id: int, since_ms: int) -> Verdict:
         # Rule 14: the row has the value that was sent. A single list decides, however early.
         shown = self.refresher.rows.shown(entry.stream, row_id)
         if shown is not None and self._shows(shown, intent.intended):
             return Verdict(Finding.LANDED, row_id, by_value=True)
-        if not self.is_final(entry):
+        if not self.is_final(entry, since_ms):
             return Verdict(Finding.OPEN, row_id)
         # The full scan did not list the row: it is cancelled and hidden, or removed. If it was to
         # be cancelled, that is what was wanted either way.
-        if shown is None or shown.started_at < self.deadline(intent):
+        if shown is None or shown.started_ms < self.deadline(since_ms):
             cancels = intent.intended.get("status") == self.journal.digest(CANCELLED)
             return Verdict(Finding.LANDED if cancels else Finding.NOT_LANDED, row_id)
         # A third value: somebody changed the row, before our write or after it.

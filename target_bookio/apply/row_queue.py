@@ -53,6 +53,8 @@ class RowQueue:
         """Bookio's response that is being verified."""
         self.wake_at = 0
         """Bookio's time in ms before which a lookup cannot decide."""
+        self.since_ms = 0
+        """When the attempt in doubt ended (`Moment.steady_ms`); negative in an earlier run."""
         self.looks = 0
         """How often lists were read in the current state."""
         self._reset()
@@ -150,14 +152,15 @@ class RowQueue:
         self.error = None
         self.state = RowState.READY
 
-    def doubt(self) -> None:
+    def doubt(self, since_ms: int) -> None:
         """Record that there was no response."""
         self.sent += 1
+        self.since_ms = since_ms
         self.state = RowState.IN_DOUBT
 
-    def inherit_doubt(self, key: str) -> None:
+    def inherit_doubt(self, key: str, since_ms: int) -> None:
         """Record that an earlier run left a request without an outcome."""
-        self.key = key
+        self.key, self.since_ms = key, since_ms
         self.looks = 1  # `Reconciler.start` reads the lists for all of them at once
         self.state = RowState.IN_DOUBT
 

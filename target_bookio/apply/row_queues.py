@@ -65,10 +65,10 @@ class RowQueues:
         if queue.state in {RowState.READY, RowState.PARKED}:
             self.make_ready(queue)
 
-    def inherit_doubt(self, entry: Entry) -> None:
+    def inherit_doubt(self, entry: Entry, since_ms: int) -> None:
         """Begin a queue for a write that an earlier run left without an outcome."""
         queue = RowQueue(entry.stream, entry.names)
-        queue.inherit_doubt(entry.key)
+        queue.inherit_doubt(entry.key, since_ms)
         self._register(queue)
 
     def make_ready(self, queue: RowQueue) -> None:

@@ -47,6 +47,13 @@ class Intent(NamedTuple):
     place: int | None = None
     """What identifies a new booking where lists hide ``externalId`` (rules 21 to 24)."""
 
+    def ended(self, now_ms: int) -> Intent:
+        """Return the intent of an attempt that ends now without a response (rule 2)."""
+        # Bookio's clock may have gone back since it was sent. The changes since then include it
+        # only if they are asked for by the earlier of the two times (rule 15).
+        sent_at = min(self.sent_at, now_ms)
+        return self._replace(state=IntentState.IN_DOUBT, sent_at=sent_at, ended_at=now_ms)
+
 
 class Entry(NamedTuple):
     """What the journal contains about one row of Bookio."""

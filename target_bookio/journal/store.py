@@ -82,6 +82,18 @@ class Journal:
         """Return the entries with a write whose outcome is unknown."""
         return [_entry(row) for row in self._table.select("intent IS NOT NULL")]
 
+    def restart(self, now_ms: int) -> None:
+        """Restart every wait: Bookio's clock jumped, or is unknown (rule 1)."""
+        for entry in self.in_doubt():
+            # A request in flight has no end yet; its time is set when it is in doubt.
+            if entry.intent is not None and entry.intent.state is IntentState.IN_DOUBT:
+                self.put(entry._replace(intent=entry.intent.ended(now_ms)))
+        self._table.flush()
+        update = "UPDATE entries SET written_at = min(written_at, ?)"
+        self.database.execute(update, (now_ms,))
+        self._known.clear()
+        self.windows.restart(now_ms)
+
     def put(self, entry: Entry) -> None:
         """Store an entry; the next ``commit`` makes it durable."""
         for name in entry.names:

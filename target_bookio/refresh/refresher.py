@@ -17,7 +17,7 @@ from target_bookio.refresh.holds import Holds
 from target_bookio.refresh.listed_ids import ListedIds
 from target_bookio.refresh.mirror import Feed
 from target_bookio.refresh.row_merger import RowMerger
-from target_bookio.refresh.server_clock import DATE_RESOLUTION_MS, WENT_BACK_MS
+from target_bookio.refresh.server_clock import DATE_RESOLUTION_MS, JUMP_MS, Moment
 from target_bookio.refresh.trust import Trust
 
 if TYPE_CHECKING:
@@ -74,26 +74,29 @@ class Refresher:
         self._trust = Trust(self._windows, clock, self.resend_after_ms)
         self._warned_of: set[str] = set()
         """Streams of which `_warn_of_hidden_numbers` has warned."""
-        self._full_at: dict[tuple[str, int | None], int] = {}
+        self._full_at: dict[tuple[str, int | None], Moment] = {}
         """When each list's last COMPLETE full scan of this run began."""
-        self._times_back = 0
-        """How often Bookio's clock had gone back when everything was last restarted."""
+        self._jumps = 0
+        """How often Bookio's clock had jumped when everything was last restarted."""
 
     def start(self) -> None:
         """Check whether Bookio's clock went back since the last run (rule 1)."""
         latest = max(self._windows.latest(), self._mirror.latest())
-        if not self._clock.is_known or self._clock.now_ms() + WENT_BACK_MS < latest:
+        if not self._clock.is_known or self._clock.now_ms() + JUMP_MS < latest:
             self._restart()
 
-    def full_scan_at(self, stream: str, facility_id: int | None) -> int:
-        """Return when the last COMPLETE full scan of this run began; 0 if there was none.
+    def full_scan_at(self, stream: str, facility_id: int | None) -> Moment | None:
+        """Return when the last COMPLETE full scan of this run began; ``None`` if there was none.
 
         For facility ``None``, return the oldest of these times over all facilities in scope.
         """
-        if (stream, facility_id) in self._full_at:
-            return self._full_at[stream, facility_id]
-        scopes = [facility.id for facility in self._facilities.in_scope]
-        return min((self._full_at.get((stream, scope), 0) for scope in scopes), default=0)
+        scopes = {facility.id for facility in self._facilities.in_scope}
+        # A token that cannot list facilities reads all of them in one list.
+        if facility_id is not None and None not in scopes:
+            return self._full_at.get((stream, facility_id))
+        known = [self._full_at.get((stream, scope)) for scope in scopes]
+        began = [moment for moment in known if moment is not None]
+        return min(began) if began and len(began) == len(known) else None
 
     def refresh(
         self, stream: str, facilities: Iterable[Facility] | None = None, *, full: bool = False
@@ -103,9 +106,6 @@ class Refresher:
         Raises:
             ContractError: a list is incomplete, so nothing can be decided.
         """
-        if self._clock.times_back != self._times_back:
-            self._times_back = self._clock.times_back
-            self._restart()
         for facility in self._facilities.in_scope if facilities is None else facilities:
             self._read(stream, facility, full=full)
 
@@ -114,8 +114,8 @@ class Refresher:
     ) -> bool | None:
         """Whether a row changed since then; ``None`` if ``lastSync`` cannot show that."""
         in_scope = {facility.id: facility for facility in self._facilities.in_scope}
-        facility = in_scope.get(facility_id) or in_scope.get(None) or next(iter(in_scope.values()))
-        if not self._trust.can_ask_for_changes(stream, facility):
+        facility = in_scope.get(facility_id) or in_scope.get(None)
+        if facility is None or not self._trust.can_ask_for_changes(stream, facility):
             return None
         reading = self._lists.read(stream, facility.id, lastSync=since_ms - DATE_RESOLUTION_MS)
         # Read to the end, even if the row is found: only then is it known to be complete.
@@ -124,7 +124,8 @@ class Refresher:
 
     def _read(self, stream: str, facility: Facility, *, full: bool) -> None:
         """Refresh one list."""
-        started = self._clock.now_ms()
+        started = self._begin().server_ms
+        jumps = self._jumps
         feed = self._mirror.feed(stream, facility.id)
         trials = self._trust.trials(stream, facility, started)
         full = full or self._is_renewal_due(stream, feed, started)
@@ -143,7 +144,10 @@ class Refresher:
         if full:
             self._read_whole(stream, facility, feed, missing or [])
         # The beginning of the refresh decides which windows and holds end: it may not show changes
-        # that were made while it was running.
+        # that were made while it was running. If the clock has jumped meanwhile, that time cannot
+        # be compared with theirs, and the next refresh restarts them (rule 1).
+        if self._clock.jumps != jumps:
+            return
         self.holds.end(stream, facility.id, started, was_full=full)
         self._windows.close_before(stream, facility.id, started - self.resend_after_ms)
 
@@ -159,7 +163,7 @@ class Refresher:
         self, stream: str, facility: Facility, feed: Feed, trials: list[Trial]
     ) -> list[Trial] | None:
         """Read the changes; return the trials that they do not show, ``None`` if incomplete."""
-        started = self._clock.now_ms()
+        started = self._begin()
         oldest = self._windows.oldest_sent_at(stream, facility.id)
         asked_from = feed.asked_at if oldest is None else min(feed.asked_at, oldest)
         # Rule 5: a list may show a change late, so read further back than the last refresh.
@@ -172,7 +176,7 @@ class Refresher:
             listed.update(wanted.intersection(row["id"] for row in page))
         if not reading.is_complete:
             return None
-        asked_at = reading.asked_at(started)
+        asked_at = reading.asked_at(started.server_ms)
         self._mirror.put_feed(stream, facility.id, feed._replace(asked_at=asked_at))
         return self._trust.try_changes(stream, facility, trials, listed, since)
 
@@ -180,7 +184,7 @@ class Refresher:
         self, stream: str, facility: Facility, feed: Feed | None, missing: list[Trial]
     ) -> None:
         """Read the whole list, and process the mirrored rows that it does not show."""
-        started = self._clock.now_ms()
+        started = self._begin()
         reading, row_count, shows_numbers = self._lists.read(stream, facility.id), 0, False
         listed = ListedIds(self._journal.database)
         for page in reading:
@@ -198,9 +202,9 @@ class Refresher:
         if feed is not None:
             mirrored_ids = self._mirror.ids_of(stream, facility.id)
             for row_id in [row_id for row_id in mirrored_ids if row_id not in listed]:
-                self.rows.miss(stream, facility, row_id, started)
-        asked_at = reading.asked_at(started)
-        self._mirror.put_feed(stream, facility.id, Feed(asked_at, started, row_count))
+                self.rows.miss(stream, facility, row_id, started.server_ms)
+        asked_at = reading.asked_at(started.server_ms)
+        self._mirror.put_feed(stream, facility.id, Feed(asked_at, started.server_ms, row_count))
         self._full_at[stream, facility.id] = started
 
     def _warn_of_hidden_numbers(self, stream: str) -> None:
@@ -219,9 +223,16 @@ class Refresher:
                 database.path,
             )
 
+    def _begin(self) -> Moment:
+        """Return the time at which a list is asked, after a restart if the clock has jumped."""
+        if self._clock.jumps != self._jumps:
+            self._jumps = self._clock.jumps
+            self._restart()
+        return self._clock.moment()
+
     def _restart(self) -> None:
-        """Restart windows, holds and feeds: the clock went back, or is unknown (rule 1)."""
+        """Restart everything that counts by Bookio's clock: it jumped, or is unknown (rule 1)."""
         now = self._clock.now_ms()
-        self._windows.restart(now)
+        self._journal.restart(now)
         self._mirror.restart()
         self.holds.restart(now)

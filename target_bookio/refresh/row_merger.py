@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from target_bookio.plan.operations import Row
     from target_bookio.refresh.holds import Holds
     from target_bookio.refresh.mirror import Mirror
+    from target_bookio.refresh.server_clock import Moment
 
 
 class Shown(NamedTuple):
     """A row as a list last showed it, before merging."""
 
     row: Row
-    started_at: int
-    """When the scan that showed it began."""
+    started_ms: int
+    """When the scan that showed it began (`Moment.steady_ms`)."""
 
 
 @dataclass(kw_only=True)
@@ -52,7 +53,7 @@ class RowMerger:
         return self._shown.get((stream, row_id))
 
     def merge_page(
-        self, stream: str, facility: Facility, page: list[dict[str, Any]], started: int
+        self, stream: str, facility: Facility, page: list[dict[str, Any]], started: Moment
     ) -> None:
         """Merge the rows of a page of a scan that began at ``started``."""
         ids = [listed["id"] for listed in page]
@@ -64,8 +65,8 @@ class RowMerger:
             tz = self.facilities.time_zone(home if isinstance(home, int) else None)
             row = mirrored(stream, listed, facility.id, tz, self.journal.digest)
             if (stream, row["id"]) in self._watched:
-                self._shown[stream, row["id"]] = Shown(row, started)
-            self._merge_row(stream, row, started)
+                self._shown[stream, row["id"]] = Shown(row, started.steady_ms)
+            self._merge_row(stream, row, started.server_ms)
 
     def miss(self, stream: str, facility: Facility, row_id: int, started: int) -> None:
         """Process a mirrored row that a full scan does not list."""

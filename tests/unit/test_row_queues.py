@@ -35,7 +35,7 @@ def test_a_joined_row_keeps_both_names() -> None:
     queues = RowQueues()
     enqueue(queues, record(id=5), record(externalId=8), record(id=5, externalId=8))
     queue = queues.next_ready()
-    queue.doubt()
+    queue.doubt(0)
     queues.drop_done()
     enqueue(queues, record(externalId=8), record(id=5))
     assert list(queues) == [queue]

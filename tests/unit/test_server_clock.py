@@ -9,7 +9,7 @@ import pytest
 from bookio_api.client import BookioClient
 from bookio_sandbox.running import in_thread
 from target_bookio.refresh.reading import Lists
-from target_bookio.refresh.server_clock import DATE_RESOLUTION_MS, ServerClock
+from target_bookio.refresh.server_clock import DATE_RESOLUTION_MS, MAX_JUMPS, ServerClock
 
 
 def test_a_slow_list_does_not_look_like_a_clock_set_back() -> None:
@@ -25,15 +25,28 @@ def test_a_slow_list_does_not_look_like_a_clock_set_back() -> None:
             sandbox.advance(seconds=60)
         client.close()
     assert clock.is_known
-    assert clock.times_back == 0
+    assert clock.jumps == 0
 
 
-def test_an_earlier_date_means_that_the_clock_was_set_back() -> None:
-    """The control: an answer whose time is a minute behind counts."""
+@pytest.mark.parametrize("jump_ms", [60_000, -60_000])
+def test_a_date_a_minute_off_means_that_the_clock_has_jumped(jump_ms: int) -> None:
+    """The control: an answer whose time is a minute behind, or ahead, counts."""
     clock = ServerClock(lambda: 0.0)
-    clock.hear(1_800_000_060_000)
     clock.hear(1_800_000_000_000)
-    assert clock.times_back == 1
+    clock.hear(1_800_000_000_000 + jump_ms)
+    assert clock.jumps == 1
+    assert clock.now_ms() == 1_800_000_000_000 + jump_ms
+
+
+def test_servers_that_disagree_about_the_time_are_not_believed() -> None:
+    """After some jumps to and fro the clock keeps the latest time, so that waits can end."""
+    clock = ServerClock(lambda: 0.0)
+    for _ in range(MAX_JUMPS):
+        clock.hear(1_800_000_060_000)
+        clock.hear(1_800_000_000_000)
+    assert clock.jumps == MAX_JUMPS
+    assert clock.now_ms() == 1_800_000_060_000
+    assert not clock.is_known
 
 
 @pytest.mark.parametrize("margin_ms", [DATE_RESOLUTION_MS, 0])
