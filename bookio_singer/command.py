@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import json
 import logging
-import os
 import re
 import sys
 import threading
@@ -20,6 +20,7 @@ from bookio_api.errors import BookioError, ErrorKind, SettingsError
 from bookio_singer.config import settings_of, unread_variables
 from bookio_singer.redaction import conceal, install, place_of, redacted
 from bookio_singer.sdk import STREAM_MAPS_MODULE, Plugin, failed_stream_map
+from bookio_singer.stdout import discard_stdout
 from bookio_singer.values import parse_json
 
 if TYPE_CHECKING:
@@ -29,12 +30,19 @@ FAILED = 1
 _REQUIRED = re.compile(r"'(\w+)' is a required property")
 _INVALID = re.compile(r"(?s).*\b((?:is|does|has|should) .*) in config\['(\w+)'.*")
 """How JSON Schema reports a missing setting, and an invalid one whose value comes first."""
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class ReaderStoppedError(BookioError):
     """The program that reads our output stopped: a loader died, or ``head`` has read enough."""
 
     kind = ErrorKind.STOPPED
+
+
+class ClosedOutputError(BookioError):
+    """Our output goes nowhere."""
+
+    kind = ErrorKind.FILES
 
 
 class OneLineCommand(click.Command):
@@ -89,6 +97,7 @@ class OneLineCommand(click.Command):
         # Python would print these itself, with a traceback.
         threading.excepthook = sys.unraisablehook = self._report_unseen
         try:
+            _require_stdout()
             code = super().main(*args, **{**kwargs, "standalone_mode": False})
             with _named_broken_pipe():
                 sys.stdout.flush()
@@ -98,8 +107,7 @@ class OneLineCommand(click.Command):
             sys.exit(error.exit_code)
         except Exception as error:  # noqa: BLE001 - the last resort
             self._report(error)
-            if isinstance(error, ReaderStoppedError):  # what is left must not fail at exit
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_unwritten()
         sys.exit(FAILED)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -169,6 +177,22 @@ def _named_broken_pipe() -> Iterator[None]:
         raise ReaderStoppedError(msg) from error
 
 
+def _require_stdout() -> None:
+    """Refuse to run where Python found stdout closed."""
+    if sys.stdout is None:
+        msg = "stdout is closed; send it to a loader, a file or /dev/null"
+        raise ClosedOutputError(msg)
+
+
+def _give_up_unwritten() -> None:
+    """Drop output that cannot be written, because at exit it would fail again."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        discard_stdout()
+
+
 def _line_about(error: BaseException, variable_prefix: str) -> tuple[str, ErrorKind]:
     """Return one line about an exception, and what it is about.
 
@@ -183,8 +207,8 @@ def _line_about(error: BaseException, variable_prefix: str) -> tuple[str, ErrorK
     if isinstance(problems, list) and problems:
         lines = (_settings_problem(str(problem), variable_prefix) for problem in problems)
         return "; ".join(dict.fromkeys(lines)), ErrorKind.SETTINGS
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename} cannot be used: {error.strerror}", ErrorKind.FILES
+    if isinstance(error, OSError) and (line := _file_problem(error)):
+        return line, ErrorKind.FILES
     if _passed_through(error, STREAM_MAPS_MODULE):
         return _stream_map_problem(error), ErrorKind.STREAM_MAPS
     if isinstance(error, MemoryError):
@@ -192,6 +216,18 @@ def _line_about(error: BaseException, variable_prefix: str) -> tuple[str, ErrorK
     else:
         line = f"unexpected {place_of(error)}; please report this line"
     return line, ErrorKind.UNEXPECTED
+
+
+def _file_problem(error: OSError) -> str | None:
+    """Return which file failed, or that stdout did: our own files have names."""
+    if error.filename and error.strerror:
+        return f"{error.filename} cannot be used: {error.strerror}"
+    if error.errno in _DISK_ERRORS:
+        return (
+            f"output cannot be written: {error.strerror}; check the file or disk that stdout goes "
+            "to, then run again"
+        )
+    return None
 
 
 def _stream_map_problem(error: BaseException) -> str:

@@ -96,7 +96,11 @@ class Plugin(PluginBase):
         return []
 
     def on_signal(self, signum: int) -> None:
-        """Prepare for the end of the process, which exits with 1 afterwards."""
+        """Prepare for the end of the process."""
+
+    def end_process(self) -> None:
+        """End the process with code 1 after a signal; a writer may put the end off."""
+        sys.exit(1)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         errors = super()._validate_config(raise_errors=raise_errors)
@@ -105,9 +109,9 @@ class Plugin(PluginBase):
             raise ConfigValidationError("settings", errors=problems)
         return errors
 
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG002
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.on_signal(signum)
-        sys.exit(1)
+        self.end_process()
 
 
 class SingerTap(Plugin, Tap):

@@ -108,10 +108,17 @@ class TapBookio(SingerTap):
         return problems_of(self.config)
 
     def on_signal(self, signum: int) -> None:
-        """Exit now: every proven STATE has already been emitted."""
+        """Ask nothing more: every proven STATE has already been emitted."""
         line = f"stopped by signal {signum}; the next run continues from the last STATE"
         self.logger.error(ErrorKind.STOPPED.with_page(line))
         self.run.client.close()
+
+    def end_process(self) -> None:
+        """Exit, after the lines that are being written."""
+        if isinstance(self.message_writer, BlockWriter):
+            self.message_writer.whole_lines.end_process()
+        else:
+            super().end_process()
 
     @classmethod
     def invoke(  # type: ignore[override]

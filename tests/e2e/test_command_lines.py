@@ -155,3 +155,33 @@ def test_a_closed_pipe_is_reported(
     assert "the program that reads our output closed the pipe" in errors[0]
     assert "Traceback" not in stderr
     assert "Exception ignored" not in stderr
+
+
+@pytest.mark.parametrize(
+    "option", [["--config"], ["--discover", "--config"], ["--about"]], ids=" ".join
+)
+@pytest.mark.parametrize(
+    ("redirection", "reason"),
+    [
+        (">/dev/full", "output cannot be written: No space left on device;"),
+        (">&-", "stdout is closed;"),
+    ],
+)
+def test_a_stdout_that_takes_nothing_is_reported(
+    sandbox: Sandbox, tmp_path: Path, option: list[str], redirection: str, reason: str
+) -> None:
+    """A full disk, or a stdout that the caller closed."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"auth_token": sandbox.token, "api_url": sandbox.url}))
+    command = [
+        str(BIN / "tap-bookio"),
+        *option,
+        *([str(config)] if "--about" not in option else []),
+    ]
+    shell = ["sh", "-c", f'"$@" {redirection}', "sh", *command]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if "INFO" not in line]
+    assert len(errors) == 1, done.stderr
+    assert reason in errors[0]
+    assert errors[0].endswith("(docs/errors.md#files)")
