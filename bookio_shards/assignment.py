@@ -1,8 +1,8 @@
 """Which shard a facility belongs to. Pure, and the same on every machine and in every release.
 
-A shard's state has the bookmarks of its facilities. If a facility moved to another shard without
-its bookmark, it would be read in full again, so neither the hash nor the names may ever change.
-Use ``bookio-shards move`` to change the number of shards.
+A shard's state holds the bookmarks of its facilities. A facility that moved to another shard
+without its bookmark would be read in full again, so neither the hash nor the names may ever change.
+To change the number of shards, use ``bookio-shards move``.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import NamedTuple
 from bookio_api.errors import SettingsError
 
 MAX_SHARDS = 64
-"""An orchestrator has a task for each shard, and Airflow's scheduler one row for each task."""
+"""Each shard is a task of the orchestrator, and a row in the database of Airflow's scheduler."""
 _HASH_DIGITS = 8
-"""32 bits, which a shell or PostgreSQL can compute as well."""
+"""32 bits, so that a shell or PostgreSQL can compute it too."""
 
 
 class Shard(NamedTuple):
-    """One of several shards; ``number`` counts from 0."""
+    """One of ``of`` shards; ``number`` counts from 0."""
 
     number: int
     of: int
 
     @property
     def name(self) -> str:
-        """Its name in tasks and states, for instance ``shard-07of16``."""
+        """The name of its task and its state, for instance ``shard-07of16``."""
         return f"shard-{self.number:02}of{self.of:02}"
 
 
@@ -41,7 +41,7 @@ def shard_of(facility_id: int, count: int) -> Shard:
 
 
 def all_shards(count: int) -> list[Shard]:
-    """Return all ``count`` shards. Raises ``SettingsError`` for an invalid number."""
+    """Return all ``count`` shards. Raises ``SettingsError`` if there cannot be that many."""
     if not 1 <= count <= MAX_SHARDS:
         msg = f"{count} shards are not possible; use 1 to {MAX_SHARDS}"
         raise SettingsError(msg)
@@ -49,7 +49,7 @@ def all_shards(count: int) -> list[Shard]:
 
 
 def assign(facility_ids: Iterable[int], count: int) -> dict[Shard, list[int]]:
-    """Return the facilities of every shard, sorted; the list may be empty."""
+    """Return the sorted facilities of every shard; a shard may have none."""
     assigned: dict[Shard, list[int]] = {shard: [] for shard in all_shards(count)}
     for facility_id in sorted(set(facility_ids)):
         assigned[shard_of(facility_id, count)].append(facility_id)

@@ -1,13 +1,14 @@
-"""Distributes the bookmarks of some states of tap-bookio to other states. Pure.
+"""Distributes the bookmarks of old states of tap-bookio among new states. Pure.
 
-The contents of a state, and where they go (docs/design/bookmark.md):
+What a state contains (docs/design/bookmark.md), and what becomes of it:
 
-1. ``bookmarks.<stream>.partitions[]``, one for each facility: goes unchanged to the state that the
-   facility belongs to now. If two states have the same facility, the older bookmark is taken: what
-   was read since is read once more.
-2. ``bookmarks.<stream>.personal_data``, the laxest mode that was loaded: the laxest of all states.
-3. A bookmark beside ``partitions``, of a token that may not list facilities: belongs to no
-   facility, so it is refused, and so is everything that we do not know.
+1. ``bookmarks.<stream>.partitions[]``, one for each facility: each moves unchanged to the new state
+   of its facility. If two old states have the same facility, the older bookmark wins: an older one
+   only makes the next run read some rows again, whereas a newer one might skip rows.
+2. ``bookmarks.<stream>.personal_data``, the least strict mode that was ever loaded: every new state
+   gets the least strict one of all old states, so that the warning about such data is not lost.
+3. A bookmark beside ``partitions``, which a token without the right to list facilities has: it
+   belongs to no facility and so to no shard. It is refused, and so is any key unknown to us.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _PARTITIONS = "partitions"
 _STREAM_WIDE = {_PARTITIONS, PERSONAL_DATA}
 
 
-class Held(NamedTuple):
-    """The bookmark of one facility in one stream, from one state."""
+class HeldBookmark(NamedTuple):
+    """The bookmark of one facility in one stream, and the old state that holds it."""
 
     state_id: str
     stream: str
@@ -39,23 +40,27 @@ class Held(NamedTuple):
 
     @property
     def age_key(self) -> tuple[int, int]:
-        """Sorts the one first after which most is read again; one without a bookmark reads all."""
+        """Sorts first the bookmark that makes the next run read most, so that nothing is skipped.
+
+        Without a value, a run reads everything. Of two equal values, the longer scan makes the run
+        look back further.
+        """
         value = self.partition.get("replication_key_value") or 0
         return value, -self.partition.get("scan_ms", 0)
 
 
-class Dealt(NamedTuple):
+class Distribution(NamedTuple):
     """The new states, by id, and what was left out."""
 
     states: dict[str, State]
     sources: dict[str, set[str]]
-    """The states that each of them was made of."""
-    passed_over: list[Held]
-    """Newer bookmarks of facilities that another state has an older one of."""
+    """For each new state, the old states that its bookmarks come from."""
+    passed_over: list[HeldBookmark]
+    """Bookmarks that are not used, because another old state has an older one."""
 
 
 def checked(state_id: str, state: State) -> State:
-    """Return a state that can be distributed. Raises ``SettingsError``."""
+    """Return a state if it can be distributed. Raises ``SettingsError``."""
     try:
         check_state(state, NAMES)
     except SettingsError as error:
@@ -65,32 +70,36 @@ def checked(state_id: str, state: State) -> State:
         if unknown := sorted(key for key in entry.keys() - _STREAM_WIDE if entry[key]):
             msg = (
                 f"{state_id}: {unknown[0]} in bookmarks.{stream} belongs to no facility, so it "
-                "cannot be moved; remove it with meltano state edit, and rows that depend on it "
+                "cannot be moved; remove it with meltano state edit, and the rows that it covers "
                 "are read again"
             )
             raise SettingsError(msg)
     return state
 
 
-def deal(states: Mapping[str, State], layout: Layout) -> Dealt:
+def distribute(states: Mapping[str, State], layout: Layout) -> Distribution:
     """Return the states that hold the same bookmarks in another layout."""
-    stream_wide = _stream_wide(states)
-    taken: dict[tuple[str, int], Held] = {}
+    # Oldest first, so that the first bookmark of a facility is the one to use. A later one that is
+    # equal differs in nothing, and need not be reported.
+    taken: dict[tuple[str, int], HeldBookmark] = {}
     passed_over = []
     for held in sorted(_held(states), key=lambda held: held.age_key):
         first = taken.setdefault((held.stream, held.facility_id), held)
         if first is not held and first.partition != held.partition:
             passed_over.append(held)
-    dealt = Dealt({}, {}, passed_over)
+    # A shard without facilities gets no state. Any other has all streams, even those in which its
+    # facilities have no bookmark yet: their personal_data counts as well.
+    stream_wide = _stream_wide(states)
+    new = Distribution({}, {}, passed_over)
     for (stream, facility_id), held in sorted(taken.items()):
         state_id = layout.state_id_of(facility_id)
-        if state_id not in dealt.states:
+        if state_id not in new.states:
             streams = {name: {**facts} for name, facts in stream_wide.items()}
-            dealt.states[state_id] = {"bookmarks": streams}
-        entry = dealt.states[state_id]["bookmarks"][stream]
+            new.states[state_id] = {"bookmarks": streams}
+        entry = new.states[state_id]["bookmarks"][stream]
         entry.setdefault(_PARTITIONS, []).append(held.partition)
-        dealt.sources.setdefault(state_id, set()).add(held.state_id)
-    return dealt
+        new.sources.setdefault(state_id, set()).add(held.state_id)
+    return new
 
 
 def holds(state: Any, wanted: State) -> bool:  # noqa: ANN401 - it may be any tap's
@@ -111,19 +120,19 @@ def holds(state: Any, wanted: State) -> bool:  # noqa: ANN401 - it may be any ta
 
 
 def facilities_in(state: State) -> set[int]:
-    """Return the facilities that a state has bookmarks of."""
+    """Return the facilities that have bookmarks in a state."""
     return {held.facility_id for held in _held({"": state})}
 
 
-def _held(states: Mapping[str, State]) -> Iterator[Held]:
+def _held(states: Mapping[str, State]) -> Iterator[HeldBookmark]:
     for state_id, state in states.items():
         for stream, entry in state.get("bookmarks", {}).items():
             for partition in entry.get(_PARTITIONS, []):
-                yield Held(state_id, stream, partition["context"]["facilityId"], partition)
+                yield HeldBookmark(state_id, stream, partition["context"]["facilityId"], partition)
 
 
 def _stream_wide(states: Mapping[str, State]) -> dict[str, dict[str, Any]]:
-    """Return what every new state has of each stream, whichever facilities it gets."""
+    """Return the part of each stream that all new states share, whatever their facilities."""
     entries: dict[str, list[State]] = {}
     for state in states.values():
         for stream, entry in state.get("bookmarks", {}).items():

@@ -22,7 +22,7 @@ from bookio_singer.settings import client_from
 from tap_bookio.settings import SETTINGS
 
 VARIABLE_PREFIX = "TAP_BOOKIO_"
-"""The settings are the tap's: it reads the facilities that are listed here."""
+"""The settings are the tap's, which will read the facilities that are listed here."""
 
 logger = logging.getLogger("bookio-shards")
 
@@ -39,19 +39,19 @@ def shards() -> None:
 
 @shards.command(
     "list",
-    help="Print a line of JSON for each shard that has facilities: its name and their numbers, "
-    "which are the setting facility_ids of the process that reads it.",
+    help="Print a line of JSON for each shard that has facilities: its name and their ids, which "
+    "are the setting facility_ids of the process that reads the shard.",
 )
 @click.option("--of", "count", type=int, required=True, help="Number of shards, 1 to 64.")
 @click.option(
     "--config",
     multiple=True,
     required=True,
-    help="Settings of tap-bookio, a file; or ENV for TAP_BOOKIO_… variables.",
+    help="File with the settings of tap-bookio, or ENV for TAP_BOOKIO_… variables.",
 )
 def list_shards(count: int, config: tuple[str, ...]) -> None:
     """Ask for the facilities and split them."""
-    all_shards(count)  # which refuses an impossible number before anything is asked
+    all_shards(count)  # refuses an impossible number before the first request
     for shard, ids in assign(_facility_ids(config), count).items():
         if ids:
             click.echo(json.dumps({"shard": shard.name, "facility_ids": ids}))
@@ -60,29 +60,33 @@ def list_shards(count: int, config: tuple[str, ...]) -> None:
 @shards.command(
     "move",
     help="Move bookmarks to another number of shards, so that nothing is read in full again. It "
-    "shows what it would do and asks before it writes. No run of the tap may be under way.",
+    "shows its plan and asks before it writes. No run of the tap may be active.",
 )
 @click.option("--from", "old_count", type=int, help="Current number of shards, 1 to 64.")
 @click.option("--to", "new_count", type=int, help="New number of shards, 1 to 64.")
-@click.option("--from-state-id", help="The state of a run without shards, instead of --from.")
-@click.option("--to-state-id", help="A state for all facilities, instead of --to.")
+@click.option("--from-state-id", help="Id of the state of a run without shards, instead of --from.")
+@click.option("--to-state-id", help="Id of one state for all facilities, instead of --to.")
 @click.option(
-    "--prefix", default="", help="What stands before the names of the shards in the ids of states."
+    "--prefix", default="", help="Prefix of the state ids, such as prod- in prod-shard-00of16."
 )
 @click.option(
     "--project",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="The folder of meltano.yml; by default the current one.",
+    help="Folder of meltano.yml; by default the current one.",
 )
-@click.option("--meltano", default="meltano", help="Meltano's program; by default meltano.")
-@click.option("--environment", help="The Meltano environment, where it decides on the states.")
-@click.option("--overwrite", is_flag=True, help="Replace states of the new shards that differ.")
+@click.option("--meltano", default="meltano", help="Meltano's program, if it is not on the PATH.")
+@click.option("--environment", help="Meltano environment, if each has its own states.")
 @click.option(
-    "--delete-old", is_flag=True, help="Delete the old states after everything is written."
+    "--overwrite", is_flag=True, help="Replace states of new shards that hold other bookmarks."
 )
-@click.option("--dry-run", is_flag=True, help="Show the plan, and change nothing.")
-@click.option("--yes", is_flag=True, help="Confirm in advance, for use without a terminal.")
+@click.option(
+    "--delete-old",
+    is_flag=True,
+    help="Delete the old states, after the new ones have been read back.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask, for use without a terminal.")
 def move(
     *,
     old_count: int | None,
@@ -133,12 +137,12 @@ def _facility_ids(config: tuple[str, ...]) -> list[int]:
     ids = [key for key in found if key is not None]
     if len(ids) < len(found):
         msg = (
-            "the token may not list facilities, so they cannot be cut into shards; set "
+            "the token may not list facilities, so they cannot be split into shards; set "
             "facility_ids to those that it may read"
         )
         raise SettingsError(msg)
     if not ids:
-        logger.warning("The token sees no facility, so every shard is empty")
+        logger.warning("The token has access to no facility, so every shard is empty")
     return ids
 
 

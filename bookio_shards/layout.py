@@ -9,15 +9,18 @@ from bookio_shards.assignment import all_shards, shard_of
 
 @dataclass(frozen=True)
 class Layout:
-    """The ids of the states that all facilities are spread over, in the order of their shards."""
+    """The ids of the states among which all facilities are divided, one for each shard in order.
+
+    A run without shards counts as a single shard, whose state has any id.
+    """
 
     state_ids: tuple[str, ...]
 
     @classmethod
     def of_shards(cls, count: int, prefix: str) -> Layout:
-        """Return the states of ``count`` shards. Raises ``SettingsError`` for a wrong number."""
+        """Return the states of ``count`` shards. Raises ``SettingsError``."""
         return cls(tuple(prefix + shard.name for shard in all_shards(count)))
 
     def state_id_of(self, facility_id: int) -> str:
-        """Return the state of a facility; where there is one alone, it is that of all."""
+        """Return the id of a facility's state."""
         return self.state_ids[shard_of(facility_id, len(self.state_ids)).number]

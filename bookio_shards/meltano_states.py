@@ -1,7 +1,7 @@
 """The states of a Meltano project, through Meltano's own command line.
 
-Meltano knows where they are: a database, a folder, or a bucket. It has its own environment, so
-it is called as a program, not as a library. Read in Meltano 4.4.1.
+Meltano knows where they are: a database, a folder, or a bucket. It is installed in its own virtual
+environment, so it is run as a program, not imported. Checked against Meltano 4.4.1.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class MeltanoStates:
     program: str
     project: Path
     environment: str | None
-    """A Meltano environment, where that decides which states there are."""
+    """A Meltano environment, if each has its own states; None for the default one."""
 
     def read(self, state_ids: Iterable[str]) -> dict[str, Any]:
         """Return those of these Singer states that exist, as the next run would get them.
@@ -48,13 +48,13 @@ class MeltanoStates:
         except (ValueError, RecursionError):
             exported = None
         if not isinstance(exported, dict):
-            msg = f"{self._named('export')} printed no states; use Meltano 4.4.1 or later"
+            msg = f"{_named('export')} printed no states; use Meltano 4.4.1 or later"
             raise MeltanoError(msg)
         states = {key: _merged(key, exported[key]) for key in state_ids if key in exported}
         return {key: state for key, state in states.items() if state}
 
     def write(self, states: Mapping[str, State]) -> None:
-        """Replace these states, all of them at once where they are in a database."""
+        """Replace these states: in a database all at once, elsewhere one by one."""
         exported = {
             state_id: {"completed": {_SINGER_STATE: state}, "partial": {}}
             for state_id, state in states.items()
@@ -70,7 +70,7 @@ class MeltanoStates:
         if not (self.project / "meltano.yml").is_file():
             msg = f"{self.project} has no meltano.yml; name the folder of a project in --project"
             raise SettingsError(msg)
-        # Where it is a path, it is one from here; the program starts in the project.
+        # A relative path starts from our own working folder, but the program runs in the project.
         program = str(Path(self.program).absolute()) if os.sep in self.program else self.program
         chosen = ["--environment", self.environment] if self.environment else []
         command = [program, "--log-level=warning", *chosen, "state", action, *arguments]
@@ -92,19 +92,20 @@ class MeltanoStates:
             )
             raise SettingsError(msg) from error
         except subprocess.TimeoutExpired as error:
-            msg = f"{self._named(action)} did not end within {_TIMEOUT_S} seconds"
+            msg = f"{_named(action)} did not finish within {_TIMEOUT_S} seconds; run it yourself"
             raise MeltanoError(msg) from error
         if done.returncode:
             # Meltano's output may contain the address of its database, with a password.
             msg = (
-                f"{self._named(action)} failed with exit code {done.returncode}; run it "
+                f"{_named(action)} failed with exit code {done.returncode}; run it "
                 f"yourself in {self.project.absolute()} to see why"
             )
             raise MeltanoError(msg)
         return done.stdout
 
-    def _named(self, action: str) -> str:
-        return f"meltano state {action}"
+
+def _named(action: str) -> str:
+    return f"meltano state {action}"
 
 
 def _merged(state_id: str, parts: Any) -> Any:  # noqa: ANN401 - the state of any tap

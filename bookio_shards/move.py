@@ -1,13 +1,13 @@
 """Moves bookmarks from one layout of shards to another: plan, then apply.
 
-Safe to repeat and to kill at any moment:
+A move may be killed at any moment, and repeated:
 
 1. The old states are only read. They are deleted last, if at all, and only after the new ones have
    been read back.
-2. A new state that holds what it should already is left alone. One that holds something else is
-   replaced only on demand: runs may have gone on from it.
-3. Old states that changed in the meantime show that a run was under way. What was written is then
-   behind it, which loses nothing, and is reported.
+2. A new state that already holds what it should is left alone. One that holds anything else is
+   replaced only with --overwrite, because runs may have continued from it.
+3. If an old state has changed in the meantime, a run was active. The new states are then older than
+   that run, so they lose nothing, but the move fails and says so.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.errors import SettingsError
-from bookio_shards.bookmarks import Dealt, checked, deal, facilities_in, holds
+from bookio_shards.bookmarks import HeldBookmark, checked, distribute, facilities_in, holds
 from bookio_shards.meltano_states import MeltanoError
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class Change(NamedTuple):
         """Return its line of the plan."""
         count = len(facilities_in(self.state))
         facilities = "1 facility" if count == 1 else f"{count} facilities"
-        line = f"{self.action.value} {self.state_id}: {facilities} of {', '.join(self.sources)}"
+        line = f"{self.action.value} {self.state_id}: {facilities} from {', '.join(self.sources)}"
         if self.action is Action.KEEP:
             return f"{line}, there already"
-        return f"{line}, in place of another state" if self.action is Action.REPLACE else line
+        return f"{line}, replacing other bookmarks" if self.action is Action.REPLACE else line
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Plan:
     """What a move does."""
 
     old: Mapping[str, State]
-    """The states that are moved, as they were when the plan was made."""
+    """The old states, as they were when the plan was made."""
     changes: list[Change]
-    dealt: Dealt
+    passed_over: list[HeldBookmark]
     deletes_old: bool
 
     def lines(self) -> Iterator[str]:
@@ -68,10 +68,10 @@ class Plan:
         yield from map(str, self.changes)
         if self.deletes_old:
             yield from (f"- {state_id}" for state_id in self.old)
-        for held in self.dealt.passed_over:
+        for held in self.passed_over:
             yield (
                 f"! {held.stream}, facility {held.facility_id}: the bookmark in {held.state_id} "
-                "is not taken, for another state has an older one"
+                "is not used, because another state has an older one"
             )
         counts = dict.fromkeys(Action, 0)
         for change in self.changes:
@@ -84,7 +84,7 @@ class Plan:
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether every state is as planned."""
+        """Whether every state is already as planned."""
         return not self.deletes_old and all(c.action is Action.KEEP for c in self.changes)
 
 
@@ -93,7 +93,7 @@ def make_plan(
 ) -> Plan:
     """Compare the states of a project with what they should be. Raises ``SettingsError``."""
     if both := set(old.state_ids) & set(new.state_ids):
-        msg = f"{min(both)} is among the old states and the new ones; move to other ones"
+        msg = f"{min(both)} is among the old states and the new ones; move to others"
         raise SettingsError(msg)
     moved = {key: checked(key, states[key]) for key in old.state_ids if key in states}
     if not any(map(facilities_in, moved.values())):
@@ -102,20 +102,20 @@ def make_plan(
             "look at meltano state list, and set --from and --prefix"
         )
         raise SettingsError(msg)
-    dealt = deal(moved, new)
+    distribution = distribute(moved, new)
     changes = [
-        Change(key, _action(states.get(key), wanted), wanted, sorted(dealt.sources[key]))
-        for key, wanted in sorted(dealt.states.items())
+        Change(key, _action(states.get(key), wanted), wanted, sorted(distribution.sources[key]))
+        for key, wanted in sorted(distribution.states.items())
     ]
     others = [c.state_id for c in changes if c.action is Action.REPLACE]
     if others and not overwrite:
         msg = (
-            f"there are other bookmarks in {_named(others)} already: if runs continue from there, "
-            "the move is done; if not, repeat it with --overwrite, and rows that were read since "
-            "are read again"
+            f"there are other bookmarks in {_named(others)} already: if runs have continued from "
+            "them, the move is done; if not, repeat it with --overwrite, and rows that were read "
+            "since are read again"
         )
         raise SettingsError(msg)
-    return Plan(moved, changes, dealt, deletes_old)
+    return Plan(moved, changes, distribution.passed_over, deletes_old)
 
 
 def apply_plan(plan: Plan, store: MeltanoStates) -> None:
@@ -124,6 +124,8 @@ def apply_plan(plan: Plan, store: MeltanoStates) -> None:
     if written:
         store.write(written)
     after = store.read((*plan.old, *(change.state_id for change in plan.changes)))
+    # Deleting comes last: a bookmark that Meltano did not store, or that a run has advanced since,
+    # is then still in an old state.
     lost = [c.state_id for c in plan.changes if not holds(after.get(c.state_id, {}), c.state)]
     if lost:
         msg = f"Meltano did not store what was written to {_named(lost)}; the old states remain"
@@ -131,8 +133,8 @@ def apply_plan(plan: Plan, store: MeltanoStates) -> None:
     moved_on = [key for key, state in plan.old.items() if after.get(key) != state]
     if moved_on:
         msg = (
-            f"a run changed {_named(moved_on)} during the move; wait until no run is active, and "
-            "repeat with --overwrite; the old states remain"
+            f"a run changed {_named(moved_on)} during the move; wait until no run is active, then "
+            "repeat the move with --overwrite; the old states remain"
         )
         raise MeltanoError(msg)
     if plan.deletes_old:

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the tap, or report the missing extra."""
+    """Run the tap, or name the extra that is not installed."""
     try:
         from tap_warehouse.tap import TapWarehouse
     except ModuleNotFoundError as error:

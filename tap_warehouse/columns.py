@@ -11,21 +11,20 @@ from bookio_api.schemas import stream_schema, write_schema
 from bookio_singer.nesting import MAX_LEVELS, is_deeper
 
 _FOUR_DIGIT_YEAR = re.compile(r"\d{4}-\d\d-\d\d(T[\d:.]+Z?)?")
-"""A date or timestamp as RFC 3339 has it. Databases also have infinity, and years BC and after
-9999."""
+"""A date or timestamp as in RFC 3339. Databases also have infinity, and years BC or after 9999."""
 AS_TEXT = "{0}::VARCHAR"
-"""SQL for a value that the database converts to text."""
+"""SQL that has the database convert a value to text."""
 ANY_JSON = ("object", "array", "string", "number", "boolean")
 
 
 class Column(NamedTuple):
-    """How a column is emitted."""
+    """A column, and how its values are emitted."""
 
     name: str
     types: tuple[str, ...]
-    """Of JSON Schema, without null."""
+    """Its types in JSON Schema, apart from null."""
     sql: str = AS_TEXT
-    """Has ``{0}`` for the column."""
+    """SQL for its value, with ``{0}`` for the column."""
     is_json: bool = False
     """Whether the SQL returns JSON text, which is parsed here."""
     is_date: bool = False
@@ -41,7 +40,7 @@ class Column(NamedTuple):
 
     @property
     def field(self) -> str:
-        """Bookio's name of a field that matches the column's, ignoring case, or the column's."""
+        """The name of its field: Bookio's, if one is equal ignoring case, otherwise its own."""
         return _FIELDS.get(self.name.lower(), self.name)
 
     def value_of(self, selected: Any) -> Any:  # noqa: ANN401 - of any type
@@ -67,9 +66,9 @@ def date_column(name: str) -> Column:
 
 
 def timestamp_column(name: str, *, is_utc: bool) -> Column:
-    """Return a column of moments (``is_utc``), or of wall times, which get no offset.
+    """Return a column of timestamps that are UTC, or else a facility's local time, without offset.
 
-    The time zone of the connection is UTC.
+    The session's time zone is UTC, so the cast of a timestamp with time zone gives UTC as well.
     """
     sql = "replace({0}::TIMESTAMP::VARCHAR, ' ', 'T')"
     if is_utc:

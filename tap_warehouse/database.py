@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tap_warehouse.columns import Column
 
 BLOCK_ROWS = 1000
-"""How many rows are fetched at once, and held in memory."""
+"""Rows that are fetched at once and held in memory."""
 
 
 class WarehouseError(BookioError):

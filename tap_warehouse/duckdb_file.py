@@ -19,7 +19,7 @@ _QUOTING_ONLY_SQL = (
     duckdb.ParserException,
     duckdb.IOException,
 )
-"""The errors of DuckDB whose text quotes the query or the file, never a row."""
+"""Errors of DuckDB that quote the query or the file, but never a row."""
 _NESTED = {"list": "array", "array": "array", "struct": "object", "map": "object"}
 _AS_JSON = "to_json({0})::VARCHAR"
 _ZONED = "timestamp with time zone"
@@ -32,14 +32,14 @@ _KINDS = {
     **dict.fromkeys(("float", "double", "decimal"), ("number", _FINITE)),
     "boolean": ("boolean", "{0}"),
 }
-"""For a type of DuckDB: the type of JSON Schema, and SQL."""
+"""For a type of DuckDB: its type in JSON Schema, and SQL for its values."""
 
 
 class DuckDbFile(Database):
-    """A file, opened for reading only as long as a query runs."""
+    """A file that is open only while a query runs, so that a loader can write to it in between."""
 
     def __init__(self, path: str, *, naive_is_utc: bool) -> None:
-        """Take the path, and whether a TIMESTAMP holds UTC or wall time."""
+        """Take the path, and whether a TIMESTAMP is UTC rather than local time."""
         self._path = path
         self._naive_is_utc = naive_is_utc
 
@@ -82,6 +82,7 @@ class DuckDbFile(Database):
                 yield connection
         except duckdb.Error as error:
             if isinstance(error, _QUOTING_ONLY_SQL):
+                # The lines below the first show the query again, with a caret.
                 said = str(error).partition("\n")[0]
             else:
                 said = f"{type(error).__name__}; run the query in DuckDB to see the row"

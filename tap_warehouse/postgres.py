@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from psycopg.types import TypesRegistry
 
 _QUOTING_ONLY_SQL = frozenset({"08", "25", "28", "3D", "3F", "40", "42", "53", "57"})
-"""Classes of SQLSTATE whose text quotes the query, a role or a table, never a row."""
+"""Classes of SQLSTATE whose texts quote the query, a role or a table, but never a row."""
 _SESSION = b"SET TimeZone = 'UTC'; SET DateStyle = 'ISO'"
 _AS_JSON = "to_json({0})::VARCHAR"
 # PostgreSQL's text of a number is JSON with every digit, except for these three.
@@ -33,17 +33,18 @@ _KINDS: dict[str, tuple[tuple[str, ...], str, bool]] = {
     **dict.fromkeys(("json", "jsonb"), (ANY_JSON, _AS_JSON, True)),
     "bool": (("boolean",), "{0}", False),
 }
-"""For a type of PostgreSQL: types of JSON Schema, SQL, and whether that returns JSON text."""
+"""For a type of PostgreSQL: its types in JSON Schema, SQL for its values, and whether that returns
+JSON text."""
 
 
 class Postgres(Database):
-    """A database, with a connection for reading only as long as a query runs."""
+    """A database, with a read-only connection that is open only while a query runs."""
 
     def __init__(self, url: str, *, naive_is_utc: bool) -> None:
-        """Take the address, and whether a ``timestamp`` holds UTC or wall time.
+        """Take the address, and whether a ``timestamp`` is UTC rather than local time.
 
         Raises:
-            SettingsError: the address cannot be one.
+            SettingsError: the address is not valid.
         """
         parts = _parts_of(url)
         conceal(parts.get("password", ""))
@@ -57,12 +58,13 @@ class Postgres(Database):
             msg = "its query is empty: write a SELECT in queries"
             raise WarehouseError(msg)
         with self._connection() as connection:
+            # The line break ends a comment at the end of the query.
             described = connection.execute(f"SELECT * FROM ({query}\n) AS q LIMIT 0".encode())
             types = connection.adapters.types
             return [self._column(column, types) for column in described.description or ()]
 
     def rows(self, select: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a SELECT through a cursor on the server, which keeps the rest."""
+        """Yield the rows of a SELECT; a named cursor keeps all others on the server."""
         with self._connection() as connection, connection.cursor("tap_warehouse") as rows:
             rows.itersize = BLOCK_ROWS
             rows.execute(select.encode())
@@ -99,10 +101,11 @@ class Postgres(Database):
 
 
 def _parts_of(url: str) -> dict[str, str]:
-    """Return the parts of an address, by libpq's names.
+    """Return the parts of an address by libpq's names. Raises ``SettingsError``.
 
-    Where a password has a ``/`` or ``@``, a piece of it is taken for the port, the host or the
-    database, and would be shown. libpq's own error shows the whole address.
+    If a password has a ``/`` or ``@`` that is not encoded, libpq takes a piece of it for the port,
+    the host or the database, which error messages quote. Such an address is refused here, because
+    libpq's own error would quote all of it.
     """
     try:
         parts = {name: str(value) for name, value in conninfo_to_dict(url).items() if value}
@@ -119,9 +122,9 @@ def _parts_of(url: str) -> dict[str, str]:
 
 
 def _reason(error: psycopg.Error) -> str:
-    """Return the error, without a row that the server may quote."""
+    """Return what an error says, unless the server may quote a row."""
     if error.sqlstate is not None and error.sqlstate[:2] in _QUOTING_ONLY_SQL:
         return error.diag.message_primary or type(error).__name__
     if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
-        return str(error).partition("\n")[0]  # libpq on the connection: server, port and user
+        return str(error).partition("\n")[0]  # libpq's own, with server, port and user
     return f"{type(error).__name__}; run the query in PostgreSQL to see the row"

@@ -1,10 +1,11 @@
 """A small Singer tap: the rows of SQL queries on a warehouse, one stream for each query.
 
-Loaders turn what tap-bookio emits into UTC and drop the offset, so a TIMESTAMP is emitted as UTC
-with its offset. Columns get Bookio's own names, which DuckDB and its loaders put in lower case.
+Loaders convert the timestamps of tap-bookio to UTC and drop the offset, so by default a TIMESTAMP
+is emitted as UTC, with ``Z``. Loaders may also lower the case of names; columns whose names match
+Bookio's, ignoring case, get Bookio's spelling back.
 
-singer-sdk's own SQL streams read whole tables through SQLAlchemy, for which DuckDB needs
-another driver; write-back needs queries.
+singer-sdk's own SQL streams read whole tables, through SQLAlchemy, for which DuckDB needs one more
+driver. A write-back needs queries.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class TapWarehouse(SingerTap):
         return [Query(self, name, query, database) for name, query in queries.items()]
 
     def _database(self) -> Database:
-        """Return the database if one is set, because Meltano always sets the file by default."""
+        """Return the database; ``database_url`` wins, because Meltano always has a default file."""
         naive_is_utc = self.config["naive_timestamps"] == "utc"
         if url := self.config.get("database_url"):
             return Postgres(url, naive_is_utc=naive_is_utc)
@@ -63,5 +64,5 @@ class TapWarehouse(SingerTap):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the command line, which reports every failure in one line."""
+        """Return a command line that reports every failure in one line."""
         return OneLineCommand.like(super().get_singer_command(), cls.logger)

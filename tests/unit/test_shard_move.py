@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookio_api.errors import SettingsError
-from bookio_shards.bookmarks import deal
+from bookio_shards.bookmarks import distribute
 from bookio_shards.layout import Layout
 from bookio_shards.meltano_states import MeltanoError
 from bookio_shards.move import Action, Plan, apply_plan, make_plan
@@ -75,14 +75,14 @@ def test_each_bookmark_is_moved_unchanged_to_its_facilitys_shard(
     """From any number to any other and back: the same bookmarks, each where its shard looks."""
     old, new = Layout.of_shards(before, "old-"), Layout.of_shards(after, "new-")
     states = sharded(wanted, old)
-    moved = deal(states, new)
+    moved = distribute(states, new)
     assert bookmarks_in(moved.states) == bookmarks_in(states)
     assert moved.passed_over == []
     for state_id, each in moved.states.items():
         check_state(each, NAMES)
         for _, facility_id in bookmarks_in({"": each}):
             assert new.state_id_of(facility_id) == state_id
-    assert bookmarks_in(deal(moved.states, old).states) == bookmarks_in(states)
+    assert bookmarks_in(distribute(moved.states, old).states) == bookmarks_in(states)
 
 
 def test_of_two_bookmarks_of_a_facility_the_older_is_taken() -> None:
@@ -95,11 +95,11 @@ def test_of_two_bookmarks_of_a_facility_the_older_is_taken() -> None:
         (older, longer, longer),
         (older, none, none),
     ):
-        dealt = deal({"a": state(first), "b": state(second)}, whole)
-        assert bookmarks_in(dealt.states) == {("reservations", 7): taken}
-        [passed_over] = dealt.passed_over
+        distribution = distribute({"a": state(first), "b": state(second)}, whole)
+        assert bookmarks_in(distribution.states) == {("reservations", 7): taken}
+        [passed_over] = distribution.passed_over
         assert passed_over.partition != taken
-    assert deal({"a": state(older), "b": state(older)}, whole).passed_over == []
+    assert distribute({"a": state(older), "b": state(older)}, whole).passed_over == []
 
 
 def test_the_least_strict_mode_of_personal_data_is_kept() -> None:
@@ -109,7 +109,7 @@ def test_the_least_strict_mode_of_personal_data_is_kept() -> None:
         "b": state(partition(2), personal_data="pseudonymise"),
         "c": {"bookmarks": {"calendars": {"personal_data": "keep"}, "facilities": {}}},
     }
-    for each in deal(states, Layout.of_shards(8, "")).states.values():
+    for each in distribute(states, Layout.of_shards(8, "")).states.values():
         assert each["bookmarks"]["reservations"]["personal_data"] == "pseudonymise"
         assert each["bookmarks"]["calendars"] == {"personal_data": "keep"}
         assert each["bookmarks"]["facilities"] == {}

@@ -1,4 +1,4 @@
-"""What the DAGs share: their configuration, and the commands that their tasks run.
+"""What the DAGs share: their configuration, and how their tasks run commands.
 
 Tasks run the programs of the checkout in ``BOOKIO_HOME``, each in its own environment, so Airflow
 imports nothing from this project. The token and the plugins' other settings are in the checkout's
@@ -34,7 +34,7 @@ HOME = os.environ.get("BOOKIO_HOME", "/srv/bookio")
 SHARDS = os.environ.get("BOOKIO_SHARDS", "16")
 
 [(POOL, _pool)] = json.loads((Path(__file__).parents[1] / "pools.json").read_text()).items()
-"""The pool for the API's budget: ``airflow pools import`` creates it from the same file."""
+"""Limits the tasks that call Bookio; ``airflow pools import`` creates it from the same file."""
 
 DAG_SETTINGS: dict[str, Any] = {
     "start_date": datetime(2026, 1, 1, tzinfo=UTC),
@@ -63,13 +63,13 @@ def schedule(variable: str, default: str) -> str | None:
 
 
 def requests_per_second() -> dict[str, float]:
-    """Return the setting for one task: the budget divided by the slots of the pool."""
+    """Return the tap's or target's setting for one task: its share of the budget."""
     budget = os.environ.get("BOOKIO_REQUESTS_PER_SECOND")
     return {"requests_per_second": float(budget) / _pool["slots"]} if budget else {}
 
 
 def command(*words: str, variables: Mapping[str, Any] | None = None) -> str:
-    """Return a shell command with its variables; it is in the log and can be run by hand."""
+    """Return a shell command with its variables. Airflow logs it, and anyone can run it by hand."""
     texts = {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in (variables or {}).items()
@@ -79,7 +79,7 @@ def command(*words: str, variables: Mapping[str, Any] | None = None) -> str:
 
 @task(pool=POOL)
 def list_shards() -> list[Shard]:
-    """Split the facilities that the token sees now, which include new clinics."""
+    """Split the facilities that the token has access to now, including new clinics."""
     done = subprocess.run(
         [".venv/bin/bookio-shards", "list", "--of", SHARDS, "--config", "ENV"],
         cwd=HOME,
@@ -94,10 +94,10 @@ def list_shards() -> list[Shard]:
 
 @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
 def report_behind() -> None:
-    """Fail the run if anything in it failed, and say which shards are behind.
+    """Fail the run if anything in it failed, and name the shards that are behind.
 
-    The state of a run is that of its leaves, and this is the only one: without it a run would
-    succeed when its marts are built, even if shards failed.
+    Airflow takes the state of a run from its leaf tasks, and this is the only one. Without it, a
+    run whose marts were built would succeed even if shards had failed.
     """
     context = get_current_context()
     instance, run = context["ti"], context["dag_run"]
@@ -108,7 +108,7 @@ def report_behind() -> None:
 
 
 def problems(states: Mapping[str, str | None], shards: list[Shard]) -> Iterator[str]:
-    """Yield what went wrong. The key of a mapped task ends with its map index: ``load_shard_3``."""
+    """Yield what went wrong. The key of a mapped task ends in its index, as in ``load_shard_3``."""
     for name, state in sorted(states.items()):
         if not (ending := _ENDINGS.get(state or "")):
             continue

@@ -1,7 +1,7 @@
 """Writes the warehouse's changes back to Bookio in shards.
 
 Each shard has its own journal. A row belongs to the shard of its facility: tap-warehouse sends only
-those rows, and target-bookio rejects any other, so no two shards write to the same facility.
+such rows, and target-bookio rejects any others, so no two shards write to the same facility.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bookio_commands import (
 )
 
 REJECTED = 3
-"""The exit code of target-bookio if it is done, but records were rejected."""
+"""Exit code of target-bookio: done, but some records were rejected."""
 
 
 def write(shard: Shard) -> str:
@@ -41,8 +41,8 @@ def write(shard: Shard) -> str:
 def bookio_write_back() -> None:
     """Write each shard; a failing one does not stop the others."""
 
-    # A retry would reject the same records again, so rejects skip the task, which Airflow does not
-    # retry; report_behind then fails and names the shard.
+    # A retry would reject the same records again. Airflow does not retry a skipped task, so rejects
+    # skip it; report_behind then fails and names the shard.
     @task.bash(
         cwd=HOME,
         pool=POOL,
