@@ -136,7 +136,7 @@ class Assembly:
     @cached_property
     def reporter(self) -> Reporter:
         """Reports a row's first record."""
-        return Reporter(self.books.report)
+        return Reporter(self.books.report, self.keeper)
 
     @cached_property
     def locator(self) -> Locator:

@@ -178,6 +178,21 @@ class Bookkeeper:
         """Add a record that was carried out to the history of its row (rule 11)."""
         self._journal.put_if_changed(entry.settled(wish))
 
+    def refuse(self, desired: Desired) -> None:
+        """Add a record that was rejected, or is in conflict, to the history of its row (rule 11).
+
+        If the source sends its stream again after a later record was settled, the refused one is
+        history as well.
+        """
+        stream, names = desired.stream, (desired.key, *desired.names)
+        entry = next(filter(None, (self._journal.get(stream, name) for name in names)), None)
+        if entry is None:
+            # A row with an id that no list shows cannot get any later record carried out.
+            if desired.id is not None and self._mirror.get(stream, desired.id) is None:
+                return
+            entry = Entry(stream, desired.key, desired.facility_id)
+        self._journal.put_if_changed(entry.refused(desired.wish))
+
     def dispute(self, desired: Desired, entry: Entry | None, row: Row | None, plan: Plan) -> None:
         """Record that the agreed values of some fields are unknown (rule 10)."""
         if not plan.disputed:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from bookio_api.contract import CALENDARS
 from target_bookio.apply import messages
 from target_bookio.desired import RecordError
 from target_bookio.effects import Effect
+from target_bookio.plan import history
 from target_bookio.plan.plan import PlanKind
 from target_bookio.refresh.holds import Hold
 from target_bookio.reporting.outcome import Reason
@@ -60,12 +62,12 @@ class Decider:
         """
         while queue.waiting:
             located = self.locator.locate(queue.current)
-            is_last = len(queue.waiting) == 1
-            # Rule 11: the record may be history. It is, if a later record for the row follows.
-            if _is_history(queue, located) and not (is_at_end and is_last):
-                if is_last:
-                    queue.park()
-                    return None
+            is_repeated = _is_repeated(queue, located)
+            # Rule 11: the record may be history, if later ones for the row follow.
+            if is_repeated and len(queue.waiting) == 1 and not is_at_end:
+                queue.park()
+                return None
+            if is_repeated and _is_history(queue, located):
                 self.reporter.done(queue)
             # Rules 15 and 23: whether an earlier creation arrived cannot be determined. Its intent
             # stays in the journal, so that no record ever sends it again.
@@ -186,11 +188,14 @@ class Decider:
         return twin is None
 
 
-def _is_history(queue: RowQueue, located: Located) -> bool:
-    """Whether a record equals a settled one of its row that others followed (rule 11).
+def _is_repeated(queue: RowQueue, located: Located) -> bool:
+    """Whether a row's first record equals an earlier one of the row (rule 11)."""
+    if located.entry is None or queue.operations:
+        return False
+    return history.may_be_history(located.entry, queue.current.wish)
 
-    A source that sends its stream again repeats a row's history. To carry that out again would
-    undo later changes and e-mail the patient twice.
-    """
-    past, wish = located.entry.past if located.entry else (), queue.current.wish
-    return wish in past[:-1] and past[-1] != wish and not queue.operations
+
+def _is_history(queue: RowQueue, located: Located) -> bool:
+    """Whether the records that follow a repeated one show that it is history."""
+    assert located.entry is not None, "only a row with an entry has a history"
+    return history.is_history(located.entry.past, queue.current, islice(queue.waiting, 1, None))

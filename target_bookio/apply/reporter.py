@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bookio_api.errors import BookioError
+    from target_bookio.apply.bookkeeper import Bookkeeper
     from target_bookio.apply.row_queue import RowQueue
     from target_bookio.desired import RecordError
     from target_bookio.plan.operations import Step
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 class Reporter:
     """Reports the records of one run, and removes them from their queues."""
 
-    def __init__(self, report: Report) -> None:
-        """Take the report."""
+    def __init__(self, report: Report, keeper: Bookkeeper) -> None:
+        """Take the report, and the books that store what was refused."""
         self._report = report
+        self._keeper = keeper
 
     def unreadable(self, stream: str, record: Mapping[str, Any], error: RecordError) -> None:
         """Reject an invalid record."""
@@ -73,6 +75,7 @@ class Reporter:
     def conflict(self, queue: RowQueue, plan: Plan, row: Mapping[str, Any] | None) -> None:
         """Report the first record as a conflict."""
         changes = [change for step in plan.steps for change in changes_of(step, row or {})]
+        self._keeper.refuse(queue.current)
         self._report.add(
             Outcome.of(
                 queue.finish(),
@@ -98,6 +101,7 @@ class Reporter:
         """Report the first record as rejected, with the operation that was sent, if any."""
         was_sent = queue.step is not None and (queue.sent > 0 or error is not None)
         operations = (queue.step.operation,) if queue.step is not None and was_sent else ()
+        self._keeper.refuse(queue.current)
         self._report.add(
             Outcome.of(
                 queue.finish(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ UNKNOWN = ""
 
 EXISTS = "create"
 """In `Entry.agreed`: the digest of the fixed fields with which we created the row."""
+
+REFUSED = "!"
+"""In `Entry.past`: precedes the wish of a record that was rejected or in conflict."""
 
 PERSON, PLACE = "person", "place"
 """In `Entry.agreed`: what identifies a new booking until a list has shown its id (rule 21)."""
@@ -68,7 +72,7 @@ class Entry(NamedTuple):
     asked: Mapping[str, str] = {}
     """Digests of values that a record asked for and Bookio replaced by its own (``dateTo``)."""
     past: tuple[str, ...] = ()
-    """The wishes of the settled records, oldest first (rule 11)."""
+    """The wishes of its records, oldest first (rule 11); see `REFUSED`."""
     written_at: int = 0
     """Bookio's clock in ms when the last write was answered."""
     intent: Intent | None = None
@@ -88,8 +92,19 @@ class Entry(NamedTuple):
         """Whether we created the row."""
         return EXISTS in self.agreed
 
+    @property
+    def last_settled(self) -> str:
+        """The wish of the last settled record; empty if there is none."""
+        return next((wish for wish in reversed(self.past) if not wish.startswith(REFUSED)), "")
+
     def settled(self, wish: str) -> Entry:
         """Return the entry with one more settled record, unless it repeats the last one."""
-        if not wish or self.past[-1:] == (wish,):
+        return self if wish in {"", self.last_settled} else self._replace(past=(*self.past, wish))
+
+    def refused(self, wish: str) -> Entry:
+        """Return the entry with one more record that was rejected or in conflict."""
+        # A record that fails in every run is stored once.
+        latest = {*takewhile(lambda past: past.startswith(REFUSED), reversed(self.past))}
+        if wish in {"", self.last_settled} or REFUSED + wish in latest:
             return self
-        return self._replace(past=(*self.past, wish))
+        return self._replace(past=(*self.past, REFUSED + wish))

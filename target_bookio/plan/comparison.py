@@ -66,10 +66,10 @@ class Comparison(NamedTuple):
         is_named_by_id = self.desired.id is not None
         # 4. Every reservation is created with the same status, so somebody set any other.
         if name == "status":
-            return bool(theirs != FIRST_STATUS and (self.entry is not None or not is_named_by_id))
+            return bool(theirs != FIRST_STATUS and (self.agreed or not is_named_by_id))
         # 5. A row with our externalId but no entry comes from a lost journal, so its term may have
         #    been changed. Not its end, which Bookio may have decided.
-        return self.entry is None and not is_named_by_id and name != "dateTo"
+        return not self.agreed and not is_named_by_id and name != "dateTo"
 
     def differs_from_agreed(self, name: str) -> bool:
         """Whether Bookio's value is known to differ from the last agreed one."""
