@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bookio_api.contract import CALENDARS, FIRST_STATUS, RESERVATIONS, TERM, ReservationStatus
+from bookio_api.contract import (
+    CALENDARS,
+    CANCELLED,
+    FIRST_STATUS,
+    RESERVATIONS,
+    TERM,
+    ReservationStatus,
+)
 from bookio_api.schemas import write_schema
 from target_bookio.journal.entry import EXISTS, UNKNOWN, Entry
 from target_bookio.plan.operations import Digest, Row, fixed_values, without_ids
@@ -133,17 +140,28 @@ def known_row(row: Row, desired: Desired, entry: Entry | None, digest: Digest) -
 def agreed_after_match(
     desired: Desired, row: Row, digest: Digest
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return ``agreed`` and ``asked`` of an entry whose row equals the record."""
-    is_calendar = desired.stream == CALENDARS
-    names = tuple(write_schema("calendar")["properties"]) if is_calendar else AGREED_FIELDS
+    """Return ``agreed`` and ``asked`` of an entry whose row needs no request for the record."""
+    values = dict(desired.values)
+    if desired.stream == CALENDARS:  # the row covers the record, perhaps in another form
+        names = tuple(write_schema("calendar")["properties"])
+        shown = {n: row[n] for n in names if n in values and row.get(n) is not None}
+        return {name: digest(without_ids(value)) for name, value in shown.items()}, {}
+    if desired.deleted and desired.stream == RESERVATIONS:
+        values["status"] = CANCELLED
+    # A cancelled row needs no request although its term may differ from the record's, because a
+    # person had moved it. Such fields are not agreed: their base stays as it was (rules 9, 10).
     agreed = {
-        name: digest(without_ids(row[name]))
-        for name in names
-        if name in desired.values and row.get(name) is not None
+        name: digest(row[name])
+        for name in AGREED_FIELDS
+        if row.get(name) is not None and row[name] == values.get(name)
     }
-    # An end that Bookio did not accept counts as asked for: see `Comparison.moves`.
-    end = desired.values.get("dateTo")
-    asked = {}
-    if desired.stream == RESERVATIONS and end is not None and row.get("dateTo") != end:
-        asked = {"dateTo": digest(end)}
+    # An end that Bookio replaced by its own counts as agreed and as asked for: see
+    # `Comparison.moves`.
+    asked, end, start = {}, values.get("dateTo"), values.get("dateFrom")
+    is_same_start = start is None or row.get("dateFrom") == start
+    if desired.stream == RESERVATIONS and end is not None and is_same_start:
+        if row.get("dateTo") is not None:
+            agreed["dateTo"] = digest(row["dateTo"])
+        if row.get("dateTo") != end:
+            asked = {"dateTo": digest(end)}
     return agreed, asked

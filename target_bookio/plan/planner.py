@@ -82,7 +82,9 @@ class Planner(NamedTuple):
     def _removed_by_somebody(self, desired: Desired, entry: Entry) -> Plan:
         """Return what to do about our row that somebody removed."""
         if not self.source_wins:
-            return Plan(PlanKind.CONFLICT, (), "somebody removed it in Bookio since it was written")
+            # Rule 10: until source and list agree again, nothing is known about its fields.
+            message = "somebody removed it in Bookio since it was written"
+            return Plan(PlanKind.CONFLICT, (), message, disputed=PERSONS_FIELDS)
         # Rule 17: lists may hide cancelled reservations, so it is first restored under its known
         # id. If Bookio responds "not found", the id is forgotten, and it is booked again.
         if entry.remote_id is not None and desired.stream == RESERVATIONS:

@@ -147,3 +147,30 @@ def test_partial_records_sent_again_in_order_are_history(
     before = writes(clinic)
     assert quick.carry_out(*([record] for record in log)) == {"unchanged": 4}
     assert writes(clinic) == before
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_an_unchanged_record_agrees_only_on_equal_fields(
+    quick: QuickTarget, clinic: Sandbox, repeated: bool
+) -> None:
+    """Rule 9: a cancellation takes no position on a term to which a person moved the row."""
+    person(clinic, dateFrom=H, dateTo="2027-01-11T09:30:00")
+    for _ in range(1 + repeated):
+        later(quick)
+        quick.carry_out([booking(quick, status="CANCELLED")])
+    later(quick)
+    assert quick.carry_out([booking(quick)]) == {"conflicts": 1}
+    assert (row(clinic)["dateFrom"], row(clinic)["status"]) == (H, "CANCELLED")
+    assert writes(clinic).count(MOVE) == 0
+
+
+def test_after_a_removal_by_a_person_nothing_is_agreed(quick: QuickTarget, clinic: Sandbox) -> None:
+    """Rule 10: a booking that a person made again is not cancelled on an older base."""
+    removed = row(clinic)
+    clinic.remove("reservations", removed.pop("id"))
+    later(quick)
+    assert quick.carry_out([booking(quick, dateFrom=B)]) == {"conflicts": 1}
+    clinic.insert("reservations", **removed)
+    later(quick)
+    assert quick.carry_out([booking(quick, status="CANCELLED")]) == {"conflicts": 1}
+    assert row(clinic)["status"] == "CONFIRMED"
