@@ -121,6 +121,14 @@ class Facilities:
         """Return a facility in scope."""
         return self._by_id[facility_id]
 
+    def get(self, facility_id: int | None, default: Facility) -> Facility:
+        """Return a facility in scope, or the default for any other."""
+        return self._by_id.get(facility_id, default)
+
+    def leaves_out(self, facility_id: int | None) -> bool:
+        """Whether Bookio lists a facility that ``facility_ids`` leaves out."""
+        return any(facility_id == facility.id for facility in self.out_of_scope)
+
     def is_in_scope(self, facility_id: int) -> bool:
         """Whether a facility is in scope; any is where the token may list none."""
         return facility_id in self._by_id or None in self._by_id

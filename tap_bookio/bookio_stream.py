@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +11,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import Metadata
 
 from bookio_api.contract import RESOURCES
+from bookio_api.responses import whole_number
 from bookio_api.schemas import schema_directory, stream_schema
 from tap_bookio.catalog import deselected_in_lists, fields_in_lists, record_without
 from tap_bookio.output.whole_pages import WholePages
@@ -101,10 +103,32 @@ class BookioStream(WholePages):
 
     def records(self, rows: list[Row], facility: Facility) -> list[Row]:
         """Return the records to emit for a facility's rows; each has its ``facilityId``."""
-        if facility.id is not None and "facilityId" in self.schema["properties"]:
-            rows = [
-                row if "facilityId" in row else {**row, "facilityId": facility.id} for row in rows
-            ]
+        if facility.id is None or "facilityId" not in self.schema["properties"]:
+            return self._records(rows, facility)
+        rows = [row if "facilityId" in row else {**row, "facilityId": facility.id} for row in rows]
+        if {row["facilityId"] for row in rows} <= {facility.id}:
+            return self._records(rows, facility)
+        return self._records_of_several(rows, facility)
+
+    def _records_of_several(self, rows: list[Row], asked: Facility) -> list[Row]:
+        """Return the records of rows though not all are of the facility that was asked for.
+
+        Whether every list applies ``facilityId`` is unknown (U).
+        """
+        by_owner: defaultdict[int | None, list[Row]] = defaultdict(list)
+        for row in rows:
+            by_owner[whole_number(row["facilityId"])].append(row)
+        if len(by_owner) > 1 or asked.id not in by_owner:
+            self.run.warn_of_other_facilities(self.name)
+        records = []
+        for owner, own_rows in by_owner.items():
+            # 1. A row keeps the time zone of its own facility. 2. One that facility_ids leaves out
+            # is not emitted. 3. One that is not listed at all is taken for one that was asked for.
+            if not self.run.facilities.leaves_out(owner):
+                records += self._records(own_rows, self.run.facilities.get(owner, asked))
+        return records
+
+    def _records(self, rows: list[Row], facility: Facility) -> list[Row]:
         records = self.record_builder.records(rows, facility.clock)
         if self._deselected_in_lists:
             return [record_without(record, self._deselected_in_lists) for record in records]

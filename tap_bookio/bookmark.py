@@ -6,7 +6,8 @@ that scan)``. W moves only after a COMPLETE scan, also when it brought no row.
 
 ``lastSync`` lists what *changed* since W. A row that earlier questions filtered out and that has
 not changed since would never come, so the bookmark keeps the filters beside W, and a question that
-asks for more than they did is asked without ``lastSync``.
+asks for more than they did is asked without ``lastSync``. The same holds for the time zone whose
+offsets the rows have: where it is another one now, they must all be read again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 REPLICATION_KEY = "lastSync"
 FILTERS = "filters"
+TIME_ZONE = "time_zone"
+ASSUMED_TIME_ZONE = "assumed_time_zone"
+"""Instead of the former, where Bookio did not name the zone."""
 State = dict[str, Any]
 """A Singer state, or a part of it."""
 
@@ -64,6 +68,10 @@ class Bookmark:
     scan_ms: int = 0
     filters: Filters | None = None
     """The filters that all rows read so far passed; None if an older version wrote the state."""
+    time_zone: str | None = None
+    """The zone whose offsets the rows have; None if an older version wrote the state."""
+    is_zone_known: bool = False
+    """Whether Bookio named that zone; otherwise it is an earlier ``default_timezone``."""
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Bookmark | None:
@@ -71,7 +79,13 @@ class Bookmark:
         value = state.get("replication_key_value")
         if value is None:
             return None
-        return cls(value, state.get("scan_ms", 0), Filters.of(state))
+        return cls(
+            value,
+            state.get("scan_ms", 0),
+            Filters.of(state),
+            state.get(TIME_ZONE) or state.get(ASSUMED_TIME_ZONE),
+            is_zone_known=TIME_ZONE in state,
+        )
 
     def write(self, state: State) -> None:
         """Write it into a partition's state, in the SDK's format."""
@@ -80,6 +94,10 @@ class Bookmark:
         state["scan_ms"] = self.scan_ms
         if self.filters is not None:
             state[FILTERS] = self.filters.state()
+        if self.time_zone is not None:
+            known, other = (TIME_ZONE, ASSUMED_TIME_ZONE)[:: 1 if self.is_zone_known else -1]
+            state[known] = self.time_zone
+            state.pop(other, None)
 
     def covered_by(self, asked: Filters) -> Filters:
         """Return the filters that all rows have passed after a scan with these filters.

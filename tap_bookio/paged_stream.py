@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
-from bookio_api.errors import BookioError
+from bookio_api.errors import BookioError, PermissionDeniedError
 from bookio_api.scan import Scan
 from tap_bookio.bookio_stream import BookioStream
 from tap_bookio.bookmark import REPLICATION_KEY, Bookmark
@@ -103,7 +103,7 @@ class PagedStream(BookioStream):
 
     def get_pages(self, context: Context) -> Iterator[list[Row]]:
         """Scan one facility; its bookmark moves if the scan is COMPLETE."""
-        facility = self.run.facilities[context["facilityId"] if context else None]
+        facility = self.questions.facility(context["facilityId"] if context else None)
         # A failed facility keeps its bookmark, and the others are still read.
         if not self.run.problems.gave_up(self.name, facility.id):
             with self.run.problems.noted(self.name, facility.id):
@@ -136,14 +136,24 @@ class PagedStream(BookioStream):
             self._moved_since_state = 0
 
     def _note_lost_facilities(self) -> None:
-        """Let the run fail for a facility that was read before and that Bookio no longer lists.
+        """Let the run fail for facilities that were read before and are out of sight now.
 
-        A shard's ``facility_ids`` are what the token sees now, so it would go without a word. Where
-        all facilities are read, the list itself is the scope.
+        Raises:
+            PermissionDeniedError: the token may no longer list facilities.
         """
+        partitions = self.stream_state.get("partitions", [])
+        known = [entry["context"]["facilityId"] for entry in partitions]
+        # 1. All rows would be read as those of one facility, with offsets of default_timezone.
+        if known and self.partitions is None:
+            msg = (
+                f"{self.name}: the token may not list facilities any more, but the state has "
+                "bookmarks of them; ask Bookio for the permission, set facility_ids, or run once "
+                "without --state to read everything in default_timezone"
+            )
+            raise PermissionDeniedError(msg)
+        # 2. A shard's ``facility_ids`` are what the token sees now, so a lost one would go without
+        #    a word. Where all facilities are read, the list itself is the scope.
         if self.config.get("facility_ids"):
-            partitions = self.stream_state.get("partitions", [])
-            known = [entry["context"]["facilityId"] for entry in partitions]
             self.run.problems.lost(self.run.facilities.unseen(known))
 
     def _activated(self) -> bool:
@@ -193,7 +203,7 @@ class PagedStream(BookioStream):
         reason = scan.verdict.reason
         self.run.note_scan(_report(self.name, facility, question, scan, reason))
         if scan.verdict.complete:
-            bookmark = question.bookmark(scan.first_page.server_time_ms)
+            bookmark = question.bookmark(scan.first_page.server_time_ms, facility)
             listed = self.questions.count(facility, question, scan.rows)
             self._scanned.append(Scanned(facility.id, bookmark, scan.rows, listed))
         else:

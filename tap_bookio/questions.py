@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bookio_api.contract import RESOURCES
 from bookio_api.errors import BookioError
-from bookio_api.localtime import to_epoch_ms
+from bookio_api.localtime import OffsetClock, to_epoch_ms, zone
 from bookio_api.scan import limit_of
 from tap_bookio.bookmark import Bookmark, Filters
 from tap_bookio.run import TOLERATED_SKEW_MS
@@ -76,10 +76,16 @@ class Question(NamedTuple):
         """Return how long ago it was sent."""
         return time.monotonic() - self.started
 
-    def bookmark(self, server_time_ms: int | None) -> Bookmark:
+    def bookmark(self, server_time_ms: int | None, facility: Facility) -> Bookmark:
         """Return the bookmark of a scan that ends now, with the time of its first response."""
         moment = self.moment_ms(server_time_ms)
-        return Bookmark(moment - CLOCK_RESOLUTION_MS, int(self.seconds() * 1000), self.filters)
+        return Bookmark(
+            moment - CLOCK_RESOLUTION_MS,
+            int(self.seconds() * 1000),
+            self.filters,
+            facility.clock.tz.key,
+            is_zone_known=facility.is_zone_known,
+        )
 
 
 class Questions:
@@ -116,8 +122,8 @@ class Questions:
 
     def next_of(self, facility: Facility) -> Question:
         """Ask a facility, and the next ones ahead, because most have few rows."""
-        scope = self._run.facilities.in_scope
         here = self._places[facility.id]
+        scope = list(self._facilities.values())
         for near in scope[here : here + self._settings["max_concurrency"]]:
             if near.id not in self._ahead:
                 self._ahead[near.id] = self._first(near, self._continued_from(near))
@@ -132,12 +138,13 @@ class Questions:
         Raises:
             BookioError: the request failed.
         """
-        now = question.page.result().server_time_ms
-        self._run.warn_of_skew(now)
+        server_time_ms = question.page.result().server_time_ms
+        self._run.warn_of_skew(server_time_ms)
+        now = question.moment_ms(server_time_ms)
         before = question.bookmark_before
         # What changed while the clock repeated itself is covered by the lookback, and by no more.
         covered_ms = min(TOLERATED_SKEW_MS, self._settings["lookback_seconds"] * 1000)
-        if before and now is not None and now < before.question_ms - covered_ms:
+        if before and now < before.question_ms - covered_ms:
             logger.warning("Bookio's clock went back: reading %s in full", named(facility.id))
             question = self._first(facility, None)
         since = question.last_sync
@@ -175,10 +182,33 @@ class Questions:
             return self.page(facility, None, 0, 1, {}).total
         return None
 
+    def facility(self, facility_id: int | None) -> Facility:
+        """Return a facility in scope, in the time zone that its rows have had so far."""
+        return self._facilities[facility_id]
+
+    @cached_property
+    def _facilities(self) -> dict[int | None, Facility]:
+        """The facilities in scope, in the order of reading."""
+        return {each.id: self._in_known_zone(each) for each in self._run.facilities.in_scope}
+
+    def _in_known_zone(self, facility: Facility) -> Facility:
+        """Return a facility whose zone Bookio does not name now in the one that it named before."""
+        bookmark = None if facility.is_zone_known else self._bookmark_of(facility)
+        if bookmark is None or not bookmark.is_zone_known or bookmark.time_zone is None:
+            return facility
+        known = zone(bookmark.time_zone)
+        logger.warning(
+            "%s, %s: Bookio does not name its time zone any more; continuing with %s",
+            self._stream,
+            named(facility.id),
+            known.key,
+        )
+        return facility._replace(clock=OffsetClock(known), is_zone_known=True)
+
     @cached_property
     def _places(self) -> dict[int | None, int]:
         """Where each facility stands in the order of reading."""
-        return {each.id: place for place, each in enumerate(self._run.facilities.in_scope)}
+        return {facility_id: place for place, facility_id in enumerate(self._facilities)}
 
     def _first(self, facility: Facility, bookmark: Bookmark | None) -> Question:
         """Ask for the first page of rows changed since a bookmark, or of all rows."""
@@ -198,14 +228,24 @@ class Questions:
         """Return the bookmark to continue from; None reads the facility in full.
 
         1. A full table has none.
-        2. A first run has none, and neither has one that asks for rows which earlier runs left out.
-        3. An older version's state does not record what was left out: it is assumed to be nothing.
+        2. A first run has none, and neither has one that asks for rows which earlier runs left out,
+           or whose rows have had the offsets of another time zone.
+        3. An older version's state records neither: nothing was left out, and the zone is the same.
         """
         if self._is_full_table:
             return None
         bookmark = self._bookmark_of(facility)
         if bookmark is None or bookmark.filters is None:
             return bookmark
+        if bookmark.time_zone not in {None, facility.clock.tz.key}:
+            logger.warning(
+                "%s, %s: reading it in full, because its time zone was %s and is %s now",
+                self._stream,
+                named(facility.id),
+                bookmark.time_zone,
+                facility.clock.tz.key,
+            )
+            return None
         wider = self._filters(facility).wider_than(bookmark.filters)
         if not wider:
             return bookmark

@@ -42,6 +42,8 @@ class Run:
         self.scans: list[ScanReport] = []
         """Every scan of this run, in the order in which they ended."""
         self._warned_of_skew = False
+        self._warned_of_others: set[str] = set()
+        """Streams; only `warn_of_other_facilities` adds to it."""
 
     @cached_property
     def client(self) -> BookioClient:
@@ -72,6 +74,16 @@ class Run:
             logger.warning(
                 "Bookio's clock differs from ours by %d s; bookmarks follow Bookio's",
                 skew_ms // 1000,
+            )
+
+    def warn_of_other_facilities(self, stream: str) -> None:
+        """Warn once per stream that a list holds rows of other facilities than asked for."""
+        if stream not in self._warned_of_others:
+            self._warned_of_others.add(stream)
+            logger.warning(
+                "%s: Bookio returns rows of other facilities than asked for; each row gets the "
+                "time zone of its own, and may come more than once",
+                stream,
             )
 
     def close(self) -> None:

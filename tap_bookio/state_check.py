@@ -6,7 +6,14 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from bookio_api.errors import SettingsError
-from tap_bookio.bookmark import FILTERS, REPLICATION_KEY, Filters
+from bookio_api.localtime import zone
+from tap_bookio.bookmark import (
+    ASSUMED_TIME_ZONE,
+    FILTERS,
+    REPLICATION_KEY,
+    TIME_ZONE,
+    Filters,
+)
 from tap_bookio.records.privacy import PersonalData
 from tap_bookio.stored_personal_data import STATE_KEY as PERSONAL_DATA
 
@@ -15,8 +22,8 @@ if TYPE_CHECKING:
 
     from tap_bookio.bookmark import State
 
-_EARLIEST_MS = 10**12
-"""September 2001: a smaller number would be seconds, not milliseconds."""
+_EARLIEST_MS, _LATEST_MS = 10**12, 10**14
+"""September 2001 and the year 5138: other numbers would be seconds or microseconds."""
 
 
 def check_state(state: object, streams: Collection[str]) -> None:
@@ -59,7 +66,7 @@ def _check_value(where: str, entry: State) -> None:
     if entry.get("replication_key", REPLICATION_KEY) != REPLICATION_KEY:
         raise _not_ours(f"the bookmark of {where} is not {REPLICATION_KEY}")
     value = entry.get("replication_key_value")
-    if value is not None and (type(value) is not int or value < _EARLIEST_MS):
+    if value is not None and (type(value) is not int or not _EARLIEST_MS <= value < _LATEST_MS):
         raise _not_ours(f"the bookmark of {where} is not in epoch milliseconds")
     if type(entry.get("scan_ms", 0)) is not int:
         raise _not_ours(f"the scan duration of {where} is not a number")
@@ -67,6 +74,8 @@ def _check_value(where: str, entry: State) -> None:
         raise _not_ours(f"a row count of {where} is not a number")
     if not isinstance(entry.get("progress_markers", {}), dict):
         raise _not_ours(f"the progress markers of {where} are not an object")
+    if not all(_is_zone(entry.get(name, "UTC")) for name in (TIME_ZONE, ASSUMED_TIME_ZONE)):
+        raise _not_ours(f"the time zone of {where} is not one")
     if not _are_filters(entry.get(FILTERS, {})):
         raise _not_ours(f"the filters of {where} are not as tap-bookio writes them")
 
@@ -81,6 +90,13 @@ def _are_filters(filters: object) -> bool:
         return False
     is_flag = type(filters.get("only_unsynced", True)) is bool
     return is_flag and type(filters.get("start_ms", 0)) is int
+
+
+def _is_zone(name: object) -> bool:
+    try:
+        return isinstance(name, str) and bool(zone(name))
+    except SettingsError:
+        return False
 
 
 def _not_ours(what: str) -> SettingsError:
