@@ -221,6 +221,7 @@ class Assembly:
             sender=self.sender,
             answers=self.answers,
             judge=self.judge,
+            facilities=self.facilities,
             clock=self.clock,
             pause=self.pause,
         )

@@ -69,6 +69,9 @@ class Decider:
                 return None
             if is_repeated and _is_history(queue, located):
                 self.reporter.done(queue)
+            # The lists of other facilities are not up to date, and nothing may be written there.
+            elif self._is_out_of_scope(located):
+                self.reporter.reject(queue, messages.OUT_OF_SCOPE, fields=("facilityId",))
             # Rules 15 and 23: whether an earlier creation arrived cannot be determined. Its intent
             # stays in the journal, so that no record ever sends it again.
             elif located.entry and located.entry.intent is not None:
@@ -84,6 +87,12 @@ class Decider:
             elif request := self._decide(queue, located):
                 return request
         return None
+
+    def _is_out_of_scope(self, located: Located) -> bool:
+        """Whether a row is at a facility that this run must not change."""
+        row, entry = located.seen.row if located.seen else {}, located.entry
+        facility = row.get("facilityId") or (entry.facility_id if entry else None)
+        return facility is not None and not self.facilities.is_in_scope(facility)
 
     def _hold_of(self, queue: RowQueue, located: Located) -> Hold | None:
         """Return why a row must wait for a list (rules 6 and 14)."""
@@ -123,6 +132,11 @@ class Decider:
                 self.reporter.conflict(queue, plan, row)
             case PlanKind.REJECT if not queue.operations:
                 self.reporter.reject(queue, plan.message, fields=plan.fields)
+            # It may be in a facility out of scope: then it is not "unchanged" but out of reach.
+            case PlanKind.UNCHANGED if (
+                row is None and located.entry is None and self._is_found_elsewhere(queue)
+            ):
+                return None
             case PlanKind.UNCHANGED | PlanKind.REJECT:
                 # A reject after a request can only be about fixed fields: the rest was written.
                 self.keeper.agree(desired, located.entry, row, plan)
@@ -177,15 +191,22 @@ class Decider:
         if is_blind and entry is not None and entry.was_created_here:
             self.reporter.reject(queue, messages.UNSEEN)
             return False
-        # 2. It may be in a facility out of scope: those are read once, before the first creation.
-        is_new = self.freshness.look_elsewhere(queue.stream)
-        if is_new and self.locator.locate(queue.current).seen is not None:
+        # 2. It may be in a facility out of scope.
+        if self._is_found_elsewhere(queue):
             return False
         # 3. Rule 24: where lists hide externalId, an unowned row may be exactly this booking.
         twin = self.locator.unowned_twin(desired) if is_blind else None
         if twin is not None:
             self.keeper.adopt(queue.current, twin)
         return twin is None
+
+    def _is_found_elsewhere(self, queue: RowQueue) -> bool:
+        """Whether the facilities out of scope, which are read once, have the first record's row.
+
+        The caller then decides about the record again.
+        """
+        is_new = self.freshness.look_elsewhere(queue.stream)
+        return is_new and self.locator.locate(queue.current).seen is not None
 
 
 def _is_repeated(queue: RowQueue, located: Located) -> bool:

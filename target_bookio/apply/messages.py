@@ -23,4 +23,8 @@ UNSEEN = (
     "this target created it, but Bookio's list shows neither its id nor an externalId, so it "
     "cannot be found again: change it in Bookio"
 )
+OUT_OF_SCOPE = (
+    "its row is at a facility that the token cannot see or that is not one of facility_ids; run "
+    "with that facility"
+)
 UNKNOWN_FACILITY = "facilityId: not a facility that the token can see, or not one of facility_ids"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
+    from bookio_api.facilities import Facilities
     from target_bookio.apply.answers import Answers
     from target_bookio.apply.bookkeeper import Bookkeeper
     from target_bookio.apply.books import Books
@@ -66,6 +67,7 @@ class Reconciler:
     sender: Sender
     answers: Answers
     judge: Judge
+    facilities: Facilities
     clock: ServerClock
     pause: Callable[[float], None]
     """Waits for a number of seconds."""
@@ -86,7 +88,7 @@ class Reconciler:
 
     def start(self) -> None:
         """Resolve the writes that an earlier run left without an outcome."""
-        left_over = self.books.journal.in_doubt()
+        left_over = list(self._lookable(self.books.journal.in_doubt()))
         if not left_over:
             return
         now = self.clock.now_ms()
@@ -111,6 +113,23 @@ class Reconciler:
         self.judge.judge_all()
         self.queues.drop_done()
         self.books.commit()
+
+    def _lookable(self, left_over: Iterable[Entry]) -> Iterator[Entry]:
+        """Yield the writes in doubt of the facilities in scope; warn of the others, once."""
+        others = 0
+        for entry in left_over:
+            facility = entry.facility_id
+            # Only the lists of its own facility can show what became of a write.
+            if facility is None or self.facilities.is_in_scope(facility):
+                yield entry
+            else:
+                others += 1
+        if others:
+            logger.warning(
+                "the outcome of %d writes is unknown, and stays so: they went to facilities that "
+                "the token cannot see or facility_ids leaves out; run with those facilities",
+                others,
+            )
 
     def deliver(self, stream: str, records: Iterable[Mapping[str, Any]]) -> None:
         """Carry out records of one stream, as far as possible now.

@@ -63,7 +63,8 @@ class Holds:
     def end(self, stream: str, facility_id: int | None, started: int, *, was_full: bool) -> None:
         """End the holds of a facility for which a refresh began late enough."""
         for key, hold in list(self._holds.items()):
-            is_here = key[0] == stream and facility_id in (None, hold.facility_id)
+            is_same = None in (facility_id, hold.facility_id) or facility_id == hold.facility_id
+            is_here = key[0] == stream and is_same
             has_passed = hold.until_ms <= started and (was_full or not hold.needs_full_scan)
             if is_here and has_passed:
                 del self._holds[key]
