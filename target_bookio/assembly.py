@@ -203,6 +203,7 @@ class Assembly:
             resolver=Resolver(self.books.journal, self.mirror, self.refresher),
             answers=self.answers,
             reporter=self.reporter,
+            permissions=self.books.permissions,
             clock=self.clock,
             dry_run=self.settings["dry_run"],
         )

@@ -58,17 +58,14 @@ class Answers:
             self.carried_out(queue, entry, result.row_id)
         # These responses may be wrong, so a list must confirm them: the row exists already, or
         # the path is unknown, which may mean that the row is gone.
-        elif (removes and isinstance(error, UnknownPathError)) or (
-            creates and isinstance(error, DuplicateError)
-        ):
+        elif isinstance(error, DuplicateError if creates else UnknownPathError):
             self.watch(entry)
-            queue.verify(error)
+            queue.verify(error, self.clock.steady_ms())
         # Somebody removed the row: between two full scans only this response shows it (rule 17).
         elif isinstance(error, NotFoundError) and not creates:
-            self.keeper.removed(entry, forget_id=self.source_wins)
             if queue.current.id is not None:
                 self.reporter.refused(queue, error)
-            self.queues.make_ready(queue)
+            self.removed(queue, entry)
         else:
             self.keeper.withdraw(entry)
             if not isinstance(error, RefusedError):
@@ -99,6 +96,11 @@ class Answers:
         if is_last:
             self.keeper.settle(confirmed, queue.current.wish)
             self.reporter.done(queue, row_id)
+        self.queues.make_ready(queue)
+
+    def removed(self, queue: RowQueue, entry: Entry) -> None:
+        """Record that somebody removed the row, and plan its records without it (rule 17)."""
+        self.keeper.removed(entry, forget_id=self.source_wins)
         self.queues.make_ready(queue)
 
     def found(self, queue: RowQueue, row_id: int | None) -> None:

@@ -9,6 +9,7 @@ from bookio_api.errors import DuplicateError
 from target_bookio.apply import messages
 from target_bookio.apply.resolver import Finding
 from target_bookio.apply.row_queue import RowState
+from target_bookio.effects import Effect
 from target_bookio.reporting.outcome import Reason
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from target_bookio.apply.row_queue import RowQueue
     from target_bookio.apply.row_queues import RowQueues
     from target_bookio.journal.entry import Entry
+    from target_bookio.journal.permissions import Permissions
     from target_bookio.refresh.refresher import Refresher
     from target_bookio.refresh.server_clock import ServerClock
 
@@ -39,17 +41,18 @@ class Judge:
     resolver: Resolver
     answers: Answers
     reporter: Reporter
+    permissions: Permissions
     clock: ServerClock
     dry_run: bool
 
     def wait_ms(self, queue: RowQueue) -> int:
         """Return how long it takes until a lookup can decide; 0 or less if it can now."""
-        if queue.state is not RowState.IN_DOUBT:
+        if queue.state not in {RowState.IN_DOUBT, RowState.VERIFYING}:
             return queue.wake_at - self.clock.now_ms()
         return self.resolver.deadline(self._since_ms(queue)) - self.clock.steady_ms()
 
     def _since_ms(self, queue: RowQueue) -> int:
-        """Return since when a write is in doubt, by the clock that never jumps (rule 2)."""
+        """Return when a row's attempt ended, by the clock that never jumps (rule 2)."""
         # How long ago an earlier run's attempt ended, only Bookio's clock can tell. If that jumps,
         # only the time since the start of this run is certain.
         return max(0, queue.since_ms) if self.clock.jumps else queue.since_ms
@@ -64,7 +67,7 @@ class Judge:
         for queue in queues:
             queue.looked()
             is_due = self.wait_ms(queue) <= 0 and queue.state is not RowState.UNLISTED
-            is_asked = queue.state is RowState.VERIFYING or is_due
+            is_asked = (queue.state is RowState.VERIFYING and queue.looks == 1) or is_due
             needs_full_scan[queue.stream] = needs_full_scan.get(queue.stream, False) or is_asked
         for stream, full in needs_full_scan.items():
             self.freshness.again(stream, full=full)
@@ -120,16 +123,39 @@ class Judge:
         """Verify a response by what the lists show."""
         entry, error = self.keeper.entry(queue.stream, queue.key), queue.error
         assert error is not None, "only responses are verified"
+        removes = queue.step is not None and queue.step.effect is Effect.REMOVE
         # 1. A duplicate: the row is planned as the list shows it, or rejected if it shows none.
         if isinstance(error, DuplicateError):
             self.keeper.withdraw(entry)
             if self.locator.locate(queue.current).seen is None:
                 self.reporter.reject(queue, messages.DUPLICATE, error=error)
             self.queues.make_ready(queue)
-        # 2. An unknown path to a row that lists no longer show: it was removed.
-        elif self.resolver.is_gone(entry):
+        # 2. An unknown path to a row that lists no longer show: it was removed, by our request or
+        #    by somebody.
+        elif removes and self.resolver.is_gone(entry):
             self.answers.carried_out(queue, entry, entry.remote_id)
-        # 3. An unknown path to a row that lists show: the path is wrong for all rows.
+        elif self._is_removed(queue, entry):
+            self.answers.removed(queue, entry)
+        # 3. The path has worked, so the row may be gone and the list late.
+        elif self._may_be_late(queue, entry):
+            pass
+        # 4. An unknown path to a row that lists show: the path is wrong for all rows.
         else:
             self.keeper.withdraw(entry)
             raise error
+
+    def _is_removed(self, queue: RowQueue, entry: Entry) -> bool:
+        """Whether somebody removed a row that was to be changed (rule 17)."""
+        # With source_wins it would be booked again, so the path must be known to work.
+        is_sure = not self.answers.source_wins or self._has_worked(entry)
+        return is_sure and self.resolver.is_removed(entry, self._since_ms(queue))
+
+    def _may_be_late(self, queue: RowQueue, entry: Entry) -> bool:
+        """Whether a list may still show a row that Bookio did not find, although the path works."""
+        is_final = self.resolver.is_final(entry, self._since_ms(queue))
+        return not is_final and self._has_worked(entry)
+
+    def _has_worked(self, entry: Entry) -> bool:
+        """Whether the request's path has ever worked."""
+        assert entry.intent is not None, "only the response to a request is verified"
+        return self.permissions.has_succeeded(entry.intent.operation)

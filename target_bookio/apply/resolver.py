@@ -138,11 +138,22 @@ class Resolver:
         return Verdict(Finding.LANDED if self.is_gone(entry) else Finding.NOT_LANDED, row_id)
 
     def is_gone(self, entry: Entry) -> bool:
-        """Whether no list that was read since a row's request shows the row.
+        """Whether neither the last full scan since a row's request nor a later list shows the row.
 
         The mirror cannot show that: within the row's window it keeps a row that lists do not show.
         """
-        return self.refresher.rows.shown(entry.stream, entry.remote_id or 0) is None
+        shown = self.refresher.rows.shown(entry.stream, entry.remote_id or 0)
+        scanned = self.refresher.full_scan_at(entry.stream, entry.facility_id)
+        is_outdated = shown and scanned and shown.started_ms < scanned.steady_ms
+        return shown is None or bool(is_outdated)
+
+    def is_removed(self, entry: Entry, since_ms: int) -> bool:
+        """Whether somebody removed a row for which Bookio has no path.
+
+        Within the row's window the list may be late, and then the mirror keeps the row (rule 6).
+        """
+        is_mirrored = self.mirror.get(entry.stream, entry.remote_id or 0) is not None
+        return self.is_gone(entry) and (not is_mirrored or self.is_final(entry, since_ms))
 
     def _resolve_change(self, entry: Entry, intent: Intent, row_id: int, since_ms: int) -> Verdict:
         # Rule 14: the row has the value that was sent. A single list decides, however early.

@@ -54,7 +54,8 @@ class RowQueue:
         self.wake_at = 0
         """Bookio's time in ms before which a lookup cannot decide."""
         self.since_ms = 0
-        """When the attempt in doubt ended (`Moment.steady_ms`); negative in an earlier run."""
+        """When the attempt in doubt, or being verified, ended (`Moment.steady_ms`); negative if it
+        was in an earlier run."""
         self.looks = 0
         """How often lists were read in the current state."""
         self._reset()
@@ -164,9 +165,9 @@ class RowQueue:
         self.looks = 1  # `Reconciler.start` reads the lists for all of them at once
         self.state = RowState.IN_DOUBT
 
-    def verify(self, error: BookioError) -> None:
+    def verify(self, error: BookioError, since_ms: int) -> None:
         """Record a response that a lookup must confirm."""
-        self.error = error
+        self.error, self.since_ms = error, since_ms
         self.state = RowState.VERIFYING
 
     def unlisted(self) -> None:

@@ -69,6 +69,11 @@ class Permissions:
             [(_PREFIX + operation, value) for operation in sorted(set(operations))],
         )
 
+    def has_succeeded(self, operation: str) -> bool:
+        """Whether an operation has succeeded before, with any token: then its path is right."""
+        query = "SELECT 1 FROM about WHERE name = ?"
+        return bool(self._database.execute(query, (_PREFIX + operation,)))
+
     def known(self) -> Iterator[Permission]:
         """Yield what is known about each write operation, in the order of the contract."""
         rows = self._database.execute("SELECT name, value FROM about")
