@@ -11,17 +11,20 @@ from bookio_api.contract import FACILITIES, RESERVATIONS, RESOURCES
 from bookio_api.errors import (
     AuthError,
     BookioError,
+    ContractError,
     PermissionDeniedError,
     SettingsError,
     TransportError,
 )
 from bookio_api.localtime import DEFAULT_TIMEZONE, OffsetClock, zone
+from bookio_api.scan.pages import total_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from zoneinfo import ZoneInfo
 
     from bookio_api.client import BookioClient
+    from bookio_api.scan.pages import Page
 
 MIN_HIDDEN_ID = 10**9
 """Numbers from here on are as long as phone numbers, and are not shown."""
@@ -91,6 +94,12 @@ class Facilities:
                 self._default.key,
             )
             return None
+        if lack := rows_lacking(page):
+            msg = (
+                f"list_facilities: {lack}, so some facilities would never be read; please report "
+                "this line"
+            )
+            raise ContractError(msg, operation=RESOURCES[FACILITIES].list_operation)
         by_id = {row["id"]: row for row in page.rows}
         missing = [wanted for wanted in self._wanted if wanted not in by_id]
         if missing:
@@ -170,6 +179,13 @@ class Facilities:
             raise
         except BookioError:
             return  # the token was accepted, but the request refused for another reason
+
+
+def rows_lacking(page: Page) -> str | None:
+    """Return that a list without pages came in part, if its total says so."""
+    if page.total is None or page.total <= len(page.rows):
+        return None
+    return f"Bookio sent only {len(page.rows)} rows of {total_text(page.total)}"
 
 
 def _shown(ids: Iterable[int]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from singer_sdk import StreamSchema
 
 from bookio_api.contract import BLOCKED_TIMES, CALENDARS, FACILITIES, RESERVATIONS
+from bookio_api.facilities import rows_lacking
 from tap_bookio.bookio_stream import SCHEMAS, BookioStream
 from tap_bookio.output.whole_pages import WholePages
 from tap_bookio.paged_stream import PagedStream
@@ -50,9 +51,12 @@ class CalendarsStream(BookioStream):
                 page.cancel()  # unless it is under way
                 continue
             with self.run.problems.noted(self.name, facility.id):
-                rows = [row for row in page.result().rows if row["id"] not in seen]
+                listed = page.result()
+                rows = [row for row in listed.rows if row["id"] not in seen]
                 seen.update(row["id"] for row in rows)
                 yield self.records(rows, facility)
+                if lack := rows_lacking(listed):
+                    self.run.problems.incomplete(self.name, facility.id, lack)
 
 
 class ReservationsStream(PagedStream):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bookio_api.contract import OPERATIONS, RESOURCES
+from bookio_api.facilities import rows_lacking
 from bookio_api.scan import Scan
 from target_bookio.refresh.server_clock import DATE_RESOLUTION_MS
 
@@ -82,7 +83,7 @@ class Reading:
         if not operation.paged:
             self._first = self._lists.page(operation.name, self._query)
             yield self._first.rows
-            self.is_complete = True
+            self.is_complete = rows_lacking(self._first) is None
         else:
             scan = self._lists.scan(self._stream, self._query)
             for page in scan.pages():

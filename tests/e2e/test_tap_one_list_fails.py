@@ -52,6 +52,20 @@ def test_other_lists_are_read_and_their_state_is_emitted(
         assert moved(synced, other) == facilities(clinic)
 
 
+def test_calendars_that_come_in_part_are_incomplete(tap: Tap, clinic: Sandbox) -> None:
+    """Their list has no pages: if its total exceeds its rows, the others are lost, so exit 1."""
+    rows = [{"id": 1, "name": "A"}, {"id": 2, "name": "B"}]
+    data = {"calendars": rows, "pagination": {"total": 30}}
+    body = json.dumps({"result": {"success": True, "data": data}})
+    clinic.script("list_calendars", {"status": 200, "body": body})
+    synced = tap()
+    assert synced.code == 1
+    [line] = synced.errors
+    assert "Bookio sent only 2 rows of a total of 30" in line
+    assert len(synced.records("calendars")) > len(rows)
+    assert moved(synced, "reservations") == facilities(clinic)
+
+
 def test_each_failed_list_has_its_own_line(tap: Tap, clinic: Sandbox) -> None:
     """Two lists that fail are two lines."""
     clinic.behave(forbid=["list_calendars"])

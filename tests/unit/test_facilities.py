@@ -69,6 +69,22 @@ def test_a_row_without_an_integer_id_is_refused(see: See, key: Any) -> None:
         see({"id": key}).rows  # noqa: B018
 
 
+@pytest.mark.parametrize(("total", "is_refused"), [(2, True), ("30", True), (1, False), (0, False)])
+def test_facilities_that_come_in_part_are_refused(
+    sandbox: Sandbox, client: BookioClient, total: Any, is_refused: bool
+) -> None:
+    """A clinic that Bookio leaves out would never be read, and no other request would show it."""
+    data = {"facilities": [{"id": 1, "timeZone": "UTC"}], "pagination": {"total": total}}
+    body = json.dumps({"result": {"success": True, "data": data}})
+    sandbox.script("list_facilities", {"status": 200, "body": body})
+    facilities = Facilities(client, {})
+    if is_refused:
+        with pytest.raises(ContractError, match=rf"sent only 1 rows of a total of {total}"):
+            facilities.rows  # noqa: B018
+    else:
+        assert facilities.rows
+
+
 def test_an_id_as_long_as_a_phone_number_is_not_shown(see: See) -> None:
     with pytest.raises(SettingsError) as refused:
         see({"id": 421905123456}, {"id": 12}, facility_ids=[5]).rows  # noqa: B018
