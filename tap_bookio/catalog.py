@@ -68,6 +68,7 @@ def read_catalog(file: IO[str], streams: Collection[str]) -> dict[str, Any]:
     document: dict[str, Any] = json.load(file)
     try:
         entries = Catalog.from_dict(document).streams
+        _check_breadcrumbs(document)
         for entry in entries:
             Draft7Validator.check_schema(entry.schema.to_dict())
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError, SchemaError) as error:
@@ -78,6 +79,16 @@ def read_catalog(file: IO[str], streams: Collection[str]) -> dict[str, Any]:
         msg = f"--catalog names none of {names}, so nothing would be read; {ADVICE}"
         raise SettingsError(msg)
     return document
+
+
+def _check_breadcrumbs(document: dict[str, Any]) -> None:
+    """Raise ``TypeError`` for a breadcrumb that is neither empty nor the path of a field."""
+    for stream in document.get("streams", ()):
+        for rule in stream.get("metadata") or ():
+            crumbs = rule["breadcrumb"]
+            is_path = isinstance(crumbs, list) and all(isinstance(crumb, str) for crumb in crumbs)
+            if not is_path or (crumbs and not _names(crumbs)):
+                raise TypeError
 
 
 def adapt_entry(entry: CatalogEntry, listed: JsonSchema, stream: Stream) -> None:
@@ -135,13 +146,19 @@ def _without_items(metadata: MetadataMapping) -> MetadataMapping:
     """Rule 4: write ``properties, services, items, properties, note`` without ``items``."""
     plain = MetadataMapping()
     for breadcrumb, rule in metadata.items():
-        # A field may be named items: those that follow a name are the keyword.
-        names = [crumb for place, crumb in enumerate(_paired(breadcrumb)) if place % 2]
-        plain[tuple(part for name in names for part in ("properties", name))] = rule
+        plain[tuple(part for name in _names(breadcrumb) for part in ("properties", name))] = rule
     return plain
 
 
-def _paired(breadcrumb: Breadcrumb) -> Iterator[str]:
+def _names(breadcrumb: Sequence[str]) -> list[str]:
+    """Return the names in a breadcrumb.
+
+    A field may be named items: those that follow a name are the keyword.
+    """
+    return [crumb for place, crumb in enumerate(_paired(breadcrumb)) if place % 2]
+
+
+def _paired(breadcrumb: Sequence[str]) -> Iterator[str]:
     """Yield keyword and name in turn, without the keyword ``items``, which no name follows."""
     is_name = False
     for crumb in breadcrumb:
@@ -184,6 +201,8 @@ def _followed_field(field: JsonSchema, own: JsonSchema, path: str, *, is_key: bo
     if is_key:
         if not KEY_TYPES.issuperset(kinds):
             raise _refused(path, "type")
+    elif kinds == ["null"]:
+        raise _refused(path, "type")  # no value fits
     elif "null" not in kinds:
         field = {**field, "type": [*kinds, "null"]}
     return _followed(field, own, path, frozenset())

@@ -147,6 +147,8 @@ def test_a_type_overridden_in_a_catalog_is_used(
         ("note", {"anyOf": [{"type": "string"}, {"type": "null"}]}),
         ("dateFrom", {"format": "date", "type": "string"}),
         ("id", {"type": "boolean"}),
+        ("note", {"type": "null"}),
+        ("note", {"type": ["null"]}),
     ],
     ids=str,
 )
@@ -253,3 +255,16 @@ def test_batch_files_contain_the_same_records(
                 with gzip.open(file.removeprefix("file://"), "rt") as lines:
                     rows += [json.loads(line) for line in lines]
         assert rows == plain.records(stream)
+
+
+@pytest.mark.parametrize("breadcrumb", ["x", ["x"], ["properties"], [7], None], ids=str)
+def test_a_breadcrumb_that_names_no_field_is_refused(
+    tap: Tap, catalog: Catalog, breadcrumb: Any
+) -> None:
+    """One line says which option to correct."""
+    rule = {"breadcrumb": breadcrumb, "metadata": {"selected": True}}
+    entry(catalog, "reservations")["metadata"].append(rule)
+    refused = tap(catalog=catalog)
+    assert refused.code == 1
+    [line] = refused.errors
+    assert "--catalog is JSON, but not a Singer catalog" in line
