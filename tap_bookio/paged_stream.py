@@ -125,7 +125,8 @@ class PagedStream(BookioStream):
             return
         for scanned in self._scanned:
             state = self._state_of(scanned.facility)
-            if warning := note_count(state, scanned.listed):
+            warning = note_count(state, scanned.listed)
+            if warning and not self._finds_deletions:  # otherwise the activation dropped them
                 self.logger.warning("%s, %s: %s", self.name, named(scanned.facility), warning)
             scanned.bookmark.write(state)
             self.promote_bookmark(state)

@@ -231,6 +231,16 @@ def test_detect_deletions_all_deletes_unlisted_reservations(
     assert activated == ["blocked_times"]
 
 
+def test_dropped_rows_are_not_reported_as_kept(tap: Tap, clinic: Sandbox) -> None:
+    """ACTIVATE_VERSION drops what vanished, so no advice to set detect_deletions follows."""
+    first = tap()
+    clinic.remove("blocked_times", clinic.rows("blocked_times")[0]["id"])
+    second = tap(state=first.state)
+    assert second.code == 0, second.stderr
+    assert activations(second) != []
+    assert "lists at least" not in second.stderr
+
+
 def test_detect_deletions_true_warns_if_reservations_became_fewer(
     tap: Tap, clinic: Sandbox
 ) -> None:
