@@ -18,7 +18,7 @@ from bookio_singer.command import OneLineGroup
 from bookio_singer.config import settings_of
 from bookio_singer.consent import require_yes
 from bookio_singer.redaction import conceal
-from bookio_singer.settings import client_from
+from bookio_singer.settings import client_from, facilities_problem
 from tap_bookio.settings import SETTINGS
 
 VARIABLE_PREFIX = "TAP_BOOKIO_"
@@ -129,6 +129,8 @@ def _facility_ids(config: tuple[str, ...]) -> list[int]:
     """Return the facilities that a run of tap-bookio with these settings reads."""
     settings = settings_of(config, SETTINGS, VARIABLE_PREFIX)
     conceal(str(settings.get("auth_token") or "").strip())
+    if problem := facilities_problem(settings):
+        raise SettingsError(problem)
     client = client_from(settings)
     try:
         found = [facility.id for facility in Facilities(client, settings).in_scope]

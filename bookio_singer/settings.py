@@ -78,6 +78,16 @@ TIMEZONE_SETTING: Settings = {
 }
 
 
+def facilities_problem(config: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with ``facility_ids``: an empty list, from a script that found none."""
+    if config.get("facility_ids") != []:
+        return None
+    return (
+        "facility_ids is an empty list, so there is nothing to do; list the facilities, or remove "
+        "the setting to allow all"
+    )
+
+
 def client_from(settings: Mapping[str, Any], **parts: Any) -> BookioClient:  # noqa: ANN401
     """Return a client with a plugin's settings, named as in ``CONNECTION_SETTINGS``.
 

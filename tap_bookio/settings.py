@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from bookio_api.contract import BLOCKED_TIMES, MAX_PAGE_SIZE, RESOURCES
 from bookio_api.errors import BookioError
-from bookio_api.localtime import to_epoch_ms, zone
-from bookio_singer.settings import CONNECTION_SETTINGS, TIMEZONE_SETTING, client_from
+from bookio_api.localtime import parse_datetime, to_epoch_ms, zone
+from bookio_api.scan.scan import MIN_LIMIT
+from bookio_singer.settings import (
+    CONNECTION_SETTINGS,
+    TIMEZONE_SETTING,
+    client_from,
+    facilities_problem,
+)
 from tap_bookio.batch_check import batch_problems
 from tap_bookio.records.privacy import PersonalData, key_problem
 
@@ -46,12 +52,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": ["array", "null"],
         "items": {"type": "integer"},
         "title": "Facilities",
-        "description": "Ids of the facilities to read. By default, all that the token can see.",
+        "description": (
+            "Ids of the facilities to read; an empty list is refused. By default, all that the "
+            "token can see."
+        ),
     },
     "page_size": {
         "type": "integer",
         "title": "Page size",
-        "description": "Rows to request per page.",
+        "description": f"Rows to request per page; fewer than {MIN_LIMIT} count as {MIN_LIMIT}.",
         "default": MAX_PAGE_SIZE,
         "minimum": 1,
         "maximum": MAX_PAGE_SIZE,
@@ -124,7 +133,7 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
     problems = []
     for name in ("start_date", *(f"{s}_{end}" for s in RANGED for end in ("from", "to"))):
         text = config.get(name)
-        parse = datetime.fromisoformat if name == "start_date" else date.fromisoformat
+        parse = parse_datetime if name == "start_date" else date.fromisoformat
         try:
             parse(text) if text else None
         except ValueError:
@@ -136,8 +145,7 @@ def problems_of(config: Mapping[str, Any]) -> list[str]:
     problems += [problem for stream in RANGED if (problem := _range_problem(config, stream))]
     problems += _conflicts(config)
     problems += batch_problems(config.get("batch_config"))
-    if problem := key_problem(config):
-        problems.append(problem)
+    problems += filter(None, (key_problem(config), facilities_problem(config)))
     for check in (lambda: zone(config["default_timezone"]), lambda: _checked_client(config)):
         try:
             check()

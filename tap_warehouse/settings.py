@@ -35,8 +35,9 @@ SETTINGS: Settings = {
         "items": {"type": "integer"},
         "title": "Facilities",
         "description": (
-            "Ids of the facilities whose rows are emitted. By default, all rows are. Each query "
-            "must then return facilityId; rows without one are left out with a warning."
+            "Ids of the facilities whose rows are emitted; an empty list is refused. Each query "
+            "must then return facilityId; rows without one are left out with a warning. By "
+            "default, all rows are emitted."
         ),
     },
     "naive_timestamps": {

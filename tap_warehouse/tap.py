@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bookio_singer.command import OneLineCommand
 from bookio_singer.sdk import SingerTap
+from bookio_singer.settings import facilities_problem
 from tap_warehouse.duckdb_file import DuckDbFile
 from tap_warehouse.postgres import Postgres
 from tap_warehouse.query import Query
@@ -38,9 +39,11 @@ class TapWarehouse(SingerTap):
     }
 
     def settings_problems(self) -> list[str]:
-        """Return a problem if no warehouse is set, or a stream has no name."""
+        """Return a problem if no warehouse or facility is set, or a stream has no name."""
         if not all(name.strip() for name in self.config["queries"]):
             return ["a query in queries has no stream name; name it, for instance reservations"]
+        if problem := facilities_problem(self.config):
+            return [problem]
         if self.config.get("filepath") or self.config.get("database_url"):
             return []
         missing = (

@@ -159,7 +159,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": ["array", "null"],
         "items": {"type": "integer"},
         "title": "Facilities",
-        "description": "Ids of the facilities to write to. By default, all that the token can see.",
+        "description": (
+            "Ids of the facilities to write to; an empty list is refused. By default, all that "
+            "the token can see."
+        ),
     },
     **TIMEZONE_SETTING,
 }

@@ -17,7 +17,7 @@ from bookio_api.localtime import zone
 from bookio_doctor.quick import check_lists
 from bookio_singer.command import FAILED, OneLineCommand
 from bookio_singer.sdk import ConfigInput, SingerTarget
-from bookio_singer.settings import client_from
+from bookio_singer.settings import client_from, facilities_problem
 from target_bookio.field_names import shown_name
 from target_bookio.reader import LineReader, ParsedLine, input_lines, replayed_lines
 from target_bookio.reporting.outcome import Outcome, OutcomeKind
@@ -170,7 +170,7 @@ class TargetBookio(SingerTarget):
             client_from(self.config).close()
         except BookioError as error:
             return [str(error)]
-        return []
+        return list(filter(None, [facilities_problem(self.config)]))
 
     def on_signal(self, signum: int) -> None:
         """Send nothing more, wait for requests in flight, and emit no STATE."""

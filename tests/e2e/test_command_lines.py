@@ -56,6 +56,15 @@ def test_an_invalid_variable_is_named(command: str) -> None:
     assert f"{variable} is not JSON; write it as [8675, 8712]" in line
 
 
+@BOTH
+def test_an_empty_list_of_facilities_is_refused(command: str) -> None:
+    """A script may have found none; it did not mean all facilities."""
+    prefix = command.upper().replace("-", "_")
+    variables = {f"{prefix}_AUTH_TOKEN": "x", f"{prefix}_FACILITY_IDS": "[]"}
+    line = refused(run(command, "--config", "ENV", stdin="", **variables))
+    assert "facility_ids is an empty list" in line
+
+
 def test_a_tap_can_be_configured_by_its_environment_alone(sandbox: Sandbox) -> None:
     settings = {"auth_token": sandbox.token, "api_url": sandbox.url, "request_timeout": "7.5"}
     settings |= {"page_size": "50", "requests_per_second": "500", "lookback_seconds": "0"}

@@ -66,6 +66,7 @@ def test_empty_shards_are_left_out_and_facility_ids_are_obeyed(
         (4, {"TAP_BOOKIO_AUTH_TOKEN": "wrong-one"}, "check auth_token"),
         (4, {"TAP_BOOKIO_API_URL": "http://bookio.example"}, "write https instead of http"),
         (4, {"TAP_BOOKIO_FACILITY_IDS": "[77]"}, "facility_ids contains 77, which the token"),
+        (4, {"TAP_BOOKIO_FACILITY_IDS": "[]"}, "facility_ids is an empty list"),
         (4, {"TAP_BOOKIO_FACILITY_ID": "77"}, "did you mean TAP_BOOKIO_FACILITY_IDS?"),
     ],
 )

@@ -217,11 +217,12 @@ def test_facility_ids_limits_the_rows(warehouse, column: str) -> None:
 
 def test_facility_ids_come_from_the_environment(warehouse) -> None:
     file = warehouse.config({"reservations": "SELECT 1 AS id, 10 AS facilityid"})
-    for numbers, count in (("[10]", 1), ("[20]", 0), ("[]", 0)):
+    for numbers, count in (("[10]", 1), ("[20]", 0), ("", 1), ("null", 1)):
         environment = {"TAP_WAREHOUSE_FACILITY_IDS": numbers}
         sync = run_with(file, environment)
         assert sync.code == 0, sync.stderr
         assert len(sync.records("reservations")) == count, numbers
+    one_line(run_with(file, {"TAP_WAREHOUSE_FACILITY_IDS": "[]"}), "facility_ids is an empty list")
 
 
 def run_with(file: Path, environment: dict[str, str]) -> Run:
