@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from tap_warehouse.database import Database
 
 FACILITY = "facilityid"
-"""The column that ``facility_ids`` limits, without case and underscores."""
+"""The column that ``facility_ids`` filters by, in lower case and without underscores."""
 
 
 class Query(SingerStream):
-    """The rows of one query. Always a full table: target-bookio skips what is done."""
+    """The rows of one query. All of them each time: target-bookio skips what is already done."""
 
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # the schema is made from the columns' types
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # the schema comes from the columns' types
 
     def __init__(self, tap: SingerTap, name: str, query: str, database: Database) -> None:
-        """Describe the query's columns; ``BookioError`` if it cannot be run."""
+        """Ask the database for the query's columns. Raises ``BookioError`` if it refuses."""
         self._database = database
         query = query.strip().rstrip(";")
         try:
@@ -43,27 +43,28 @@ class Query(SingerStream):
         facilities = tap.config.get("facility_ids")
         self._facility = None if facilities is None else _facility_of(name, self._columns)
         self._sql = _select(query, self._columns, self._facility, facilities or ())
+        # How many values of each column no record can hold; get_records counts and reports them.
         self._left_empty: Counter[str] = Counter()
-        """Values that cannot be emitted, by column; grows while rows are read."""
         super().__init__(tap, self._json_schema(), name)
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:  # noqa: ARG002
-        """Yield the rows as objects."""
-        nobodys = 0
+        """Yield the rows as records."""
+        without_facility = 0
         try:
             for row in self._database.rows(self._sql):
+                # SQL has filtered by facility; what has none passed, only to be counted here.
                 if self._facility is not None and row[self._facility] is None:
-                    nobodys += 1
+                    without_facility += 1
                 else:
                     yield self._record(row)
         except WarehouseError as error:
             msg = f"{self.name}: {error}"
             raise WarehouseError(msg) from None
-        if nobodys:
+        if without_facility:
             self.logger.warning(
-                "%s: %d rows have no facilityId and were left out, for facility_ids is set",
+                "%s: %d rows have no facilityId and were left out, because facility_ids is set",
                 self.name,
-                nobodys,
+                without_facility,
             )
         for column, count in self._left_empty.items():
             self.logger.warning(
@@ -112,6 +113,7 @@ def _select(
 
     The columns are numbered, because names may differ in case alone.
     """
+    # The line break ends a comment at the end of the query.
     numbers = [f"c{number}" for number in range(len(columns))]
     values = ", ".join(c.sql.format(n) for n, c in zip(numbers, columns, strict=True))
     select = f"SELECT {values} FROM ({query}\n) AS q({', '.join(numbers)})"
@@ -123,7 +125,7 @@ def _select(
 
 
 def _facility_of(stream: str, columns: Sequence[Column]) -> int:
-    """Return the index of the column with the facility."""
+    """Return the index of the column with the facility. Raises ``SettingsError``."""
     for index, column in enumerate(columns):
         if column.name.lower().replace("_", "") == FACILITY:
             return index
@@ -159,6 +161,7 @@ def _expected_of(
         for index, column in enumerate(columns)
         if column.name.lower() in fields
     }
+    # A query with none of the columns is another stream, to which the setting does not apply.
     missing = [wanted[field] for field in wanted if field not in found.values()]
     if found and missing:
         msg = f"expected_columns: the query of {stream} does not return {', '.join(missing)}"
