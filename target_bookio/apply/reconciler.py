@@ -301,8 +301,8 @@ class Reconciler:
         if not found:
             doubts = sum(queue.state is RowState.IN_DOUBT for queue in self.queues)
             msg = (
-                f"stopped: {doubts} writes got no answer and none of them arrived; they are in "
-                "the journal, run again when Bookio answers"
+                f"stopped: {doubts} writes got no answer, and no list shows any of them yet; they "
+                "are in the journal, run again when Bookio answers"
             )
             raise TransportError(msg)
         self._silence = 0
