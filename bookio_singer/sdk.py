@@ -8,20 +8,23 @@ as read in ``READ_IN``; tests/unit/test_sdk.py compares them with the singer-sdk
 from __future__ import annotations
 
 import copy
+import gzip
 import logging
 import sys
+from contextlib import nullcontext
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 from singer_sdk import BatchSink, Stream, Tap, Target
 from singer_sdk.contrib.msgspec import MsgSpecReader, MsgSpecWriter, encoder, serialize_jsonl
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._batch import StorageTarget
 from singer_sdk.mapper import CustomStreamMap, SameRecordTransform, StreamMap
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig
@@ -277,6 +280,25 @@ class SingerSink(BatchSink):
     def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
         """Keep ``_sdc_deleted_at``, which marks a row as removed."""
 
+    def batch_records(self, file: str, lines: Iterable[bytes]) -> list[dict[str, Any]]:
+        """Return the records of the lines of a BATCH file."""
+        raise NotImplementedError
+
+    def process_batch_files(self, encoding: BaseBatchFileEncoding, files: Sequence[str]) -> None:
+        """Process BATCH files; the SDK would end the run at the first byte that is not UTF-8."""
+        storage = self.batch_config.storage if self.batch_config else None
+        for path in files:
+            if encoding.format != "jsonl":
+                super().process_batch_files(encoding, [path])
+                continue
+            folder, name = StorageTarget.split_url(path)
+            with (storage or StorageTarget.from_url(folder)).open(name, mode="rb") as file:
+                is_gzip = encoding.compression == "gzip"
+                with gzip.open(file) if is_gzip else nullcontext(file) as lines:
+                    records = self.batch_records(name, cast("Iterable[bytes]", lines))
+            self.record_counter_metric.increment(len(records))
+            self.process_batch({"records": records})
+
 
 class Seam(NamedTuple):
     """A private or internal name of singer-sdk."""
@@ -387,6 +409,14 @@ SEAMS: tuple[Seam, ...] = (
         "self, record",
         "the SDK removes _sdc_deleted_at",
     ),
+    Seam(
+        StorageTarget,
+        "split_url",
+        "url",
+        "BATCH files are read line by line, because a broken byte must affect only its record",
+    ),
+    Seam(StorageTarget, "from_url", "url", "it finds the folder of a BATCH file"),
+    Seam(StorageTarget, "open", "self, filename, mode", "it opens a BATCH file"),
     Seam(encoder, "encode_lines", "", "it encodes a whole page"),
 )
 """Names that a class or a module has."""

@@ -5,17 +5,22 @@ Error messages contain a line's number, never its content, which may be a patien
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import sys
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-import msgspec
-
 from bookio_api.errors import SettingsError
 from bookio_singer.sdk import SingerReader
+from target_bookio.field_names import shown_name
+from target_bookio.lenient_json import (
+    REPLACEMENT,
+    decode,
+    has_broken_byte,
+    has_lone_surrogate,
+    has_undecodable,
+    without_surrogates,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,15 +28,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_BROKEN_BYTE = re.compile("[\udc80-\udcff]")
-"""A byte that is not UTF-8, as ``surrogateescape`` decodes it."""
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_REPLACEMENT = "\ufffd"
 _NUL_SEARCHED_BYTES = 4
 
-_decode = msgspec.json.Decoder().decode
-_lenient_decode = json.JSONDecoder(strict=False).decode
-"""Accepts NaN, Infinity, lone surrogates and control characters, which msgspec rejects."""
+_THE_INPUT = "the input"
+_NOT_UTF8 = "is not UTF-8{}; write it as UTF-8"
+_UNDECODABLE = "has a number with too many digits, or is nested too deeply{}; correct it"
+_CHECKS = ((has_broken_byte, _NOT_UTF8), (has_undecodable, _UNDECODABLE))
 
 
 class ParsedLine(NamedTuple):
@@ -40,8 +42,19 @@ class ParsedLine(NamedTuple):
     number: int
     """The line's number, from 1."""
     message: dict[str, Any]
+    source: str = _THE_INPUT
+    """Where the line is from, for messages."""
     broken_fields: tuple[str, ...] = ()
-    """The fields of a record in which a byte is not UTF-8; the record cannot be trusted."""
+    """The fields of a record that cannot be read, so that the record cannot be trusted."""
+    problem: str = _NOT_UTF8
+    """What is wrong with them, and what to do about it; it takes their names."""
+
+    @property
+    def fault(self) -> str:
+        """The message about the broken fields, or about the whole line if it is no record."""
+        names = ", ".join(map(shown_name, self.broken_fields))
+        problem = self.problem.format(f" in {names}" if names else "")
+        return f"line {self.number} of {self.source} {problem}"
 
 
 class LineReader(SingerReader):
@@ -57,6 +70,9 @@ class LineReader(SingerReader):
         if not isinstance(line, ParsedLine):
             raw = line.encode() if isinstance(line, str) else line
             line = _parsed(self.at.number + 1, raw)
+        if fault := _misshapen(line.message):
+            msg = f"line {line.number} of the input has {fault}"
+            raise SettingsError(msg)
         self.at = line
         return line.message
 
@@ -75,8 +91,24 @@ def input_lines(stream: IO[str] | None) -> Iterator[ParsedLine]:
     source: Any = stream or sys.stdin
     source = getattr(source, "buffer", source)  # the raw bytes, not decoded by the locale
     lines = (line.encode() if isinstance(line, str) else line for line in source)
-    for number, line in _utf8_lines(lines, "the input"):
+    for number, line in _utf8_lines(lines, _THE_INPUT):
         yield _parsed(number, line)
+
+
+def batch_lines(lines: Iterable[bytes], file: str) -> Iterator[ParsedLine]:
+    """Yield the RECORD messages of a BATCH file, of which each line is a record.
+
+    Raises:
+        SettingsError: the file is UTF-16, or a line is not a record.
+    """
+    source = f"the BATCH file {file}"
+    for number, line in _utf8_lines(lines, source):
+        record, is_odd = decode(line)
+        if not isinstance(record, dict):
+            msg = f"line {number} of {source} is not a record; write one JSON object in each line"
+            raise SettingsError(msg)
+        parsed = ParsedLine(number, {"type": "RECORD", "record": record}, source)
+        yield _repaired(parsed) if is_odd else parsed
 
 
 def replayed_lines(path: Path) -> Iterator[ParsedLine]:
@@ -92,7 +124,7 @@ def replayed_lines(path: Path) -> Iterator[ParsedLine]:
         raise SettingsError(msg) from error
     streams: set[str] = set()
     for number, line in _utf8_lines(lines, f"--replay: {path}"):
-        reject, broken = _decoded(line)
+        reject, is_odd = decode(line)
         stream = reject.get("stream") if isinstance(reject, dict) else None
         if not isinstance(reject, dict) or not isinstance(stream, str):
             msg = f"--replay: line {number} of {path} is not a reject; correct or remove it"
@@ -109,7 +141,8 @@ def replayed_lines(path: Path) -> Iterator[ParsedLine]:
             schema = {"type": "SCHEMA", "stream": stream, "schema": {"properties": {}}}
             yield ParsedLine(number, {**schema, "key_properties": []})
         message = {"type": "RECORD", "stream": stream, "record": record}
-        yield _repaired(number, message) if broken else ParsedLine(number, message)
+        parsed = ParsedLine(number, message, str(path))
+        yield _repaired(parsed) if is_odd else parsed
 
 
 def _utf8_lines(lines: Iterable[bytes], what: str) -> Iterator[tuple[int, bytes]]:
@@ -124,58 +157,44 @@ def _utf8_lines(lines: Iterable[bytes], what: str) -> Iterator[tuple[int, bytes]
             yield number, line
 
 
+def _misshapen(message: dict[str, Any]) -> str:
+    """Return what has an unexpected type in a message; the SDK reports what is missing."""
+    if not isinstance(message.get("stream", ""), str):
+        return "a stream whose name is not a text"
+    schema = message.get("schema", {}) if message.get("type") == "SCHEMA" else {}
+    if not isinstance(schema, dict) or not isinstance(schema.get("properties", {}), dict):
+        return "a schema, or properties in it, that is not a JSON object"
+    return ""
+
+
 def _parsed(number: int, line: bytes) -> ParsedLine:
-    message, is_odd = _decoded(line)
+    message, is_odd = decode(line)
     if not isinstance(message, dict):
         msg = f"line {number} of the input is not a Singer message"
         raise SettingsError(msg)
-    return _repaired(number, message) if is_odd else ParsedLine(number, message)
+    parsed = ParsedLine(number, message)
+    return _repaired(parsed) if is_odd else parsed
 
 
-def _decoded(line: bytes) -> tuple[object, bool]:
-    """Return the JSON of a line, or ``None``; and whether it is not strict JSON."""
-    try:
-        return _decode(line), False
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return _lenient_decode(line.decode("utf-8", "surrogateescape")), True
-    except (ValueError, RecursionError):
-        return None, True
-
-
-def _repaired(number: int, message: dict[str, Any]) -> ParsedLine:
-    """Return a message without surrogates; a RECORD with a broken byte names its broken fields.
+def _repaired(line: ParsedLine) -> ParsedLine:
+    """Return a message without surrogates; a RECORD names its broken fields.
 
     Raises:
-        SettingsError: another message, such as a SCHEMA or a STATE, has a broken byte.
+        SettingsError: another message, such as a SCHEMA or a STATE, cannot be read as it is.
     """
-    record = message.get("record")
+    message, record = line.message, line.message.get("record")
     if message.get("type") != "RECORD" or not isinstance(record, dict):
-        if _holds(_BROKEN_BYTE, message):
-            msg = f"line {number} of the input is not UTF-8; write it as UTF-8"
-            raise SettingsError(msg)
-        return ParsedLine(number, message)
-    broken = tuple(name for name, value in record.items() if _holds(_BROKEN_BYTE, [name, value]))
-    if not broken and _holds(_LONE_SURROGATE, record):
-        text = "line %d of the input has half a character (a lone surrogate), which became %s"
-        logger.warning(text, number, _REPLACEMENT)
-    names = tuple(_without_surrogates(name) for name in broken)
-    return ParsedLine(number, {**message, "record": _without_surrogates(record)}, names)
-
-
-def _holds(pattern: re.Pattern[str], value: object) -> bool:
-    """Whether any text or name in a JSON value matches."""
-    if isinstance(value, str):
-        return bool(pattern.search(value))
-    if isinstance(value, dict):
-        return any(_holds(pattern, part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_holds(pattern, item) for item in value)
-
-
-def _without_surrogates(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, str):
-        return _LONE_SURROGATE.sub(_REPLACEMENT, value)
-    if isinstance(value, dict):
-        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
-    return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
+        for is_broken, problem in _CHECKS:
+            if is_broken(message):
+                raise SettingsError(line._replace(problem=problem).fault)
+        return line
+    for is_broken, problem in _CHECKS:
+        if broken := [name for name, value in record.items() if is_broken([name, value])]:
+            names = tuple(map(without_surrogates, broken))
+            line = line._replace(broken_fields=names, problem=problem)
+            break
+    else:
+        if has_lone_surrogate(record):
+            text = "line %d of %s has half a character (a lone surrogate), which became %s"
+            logger.warning(text, line.number, line.source, REPLACEMENT)
+    return line._replace(message={**message, "record": without_surrogates(record)})

@@ -84,6 +84,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
             "indefinitely by default."
         ),
         "minimum": 1,
+        "maximum": 36_500,
     },
     "on_reject": {
         "type": "string",

@@ -116,28 +116,23 @@ class TargetBookio(SingerTarget):
             msg = f"line {self._at.number} of the input has no record"
             raise SettingsError(msg)
         if self._at.broken_fields:
-            self._reject_broken(message)
+            stream = str(message.get("stream"))
+            maps = self.mapper.stream_maps.get(stream, ())
+            alias = next((stream_map.stream_alias for stream_map in maps), stream)
+            self.reject_broken(resource_of(alias), self._at)
             return False
         self._records_since_state += 1
         return True
 
-    def _reject_broken(self, message: dict[str, Any]) -> None:
-        """Reject a record whose line is not UTF-8, because its values cannot be trusted."""
-        fields = tuple(map(shown_name, self._at.broken_fields))
-        stream = str(message.get("stream"))
-        aliases = [
-            stream_map.stream_alias for stream_map in self.mapper.stream_maps.get(stream, ())
-        ]
+    def reject_broken(self, stream: str, line: ParsedLine) -> None:
+        """Reject a record with fields that cannot be read, because it cannot be trusted."""
         self.run.report.add(
             Outcome(
                 kind=OutcomeKind.REJECTED,
-                stream=resource_of(aliases[0] if aliases else stream),
-                record=message["record"],
-                message=(
-                    f"line {self._at.number} of the input is not UTF-8 in {', '.join(fields)}; "
-                    "write it as UTF-8"
-                ),
-                fields=fields,
+                stream=stream,
+                record=line.message["record"],
+                message=line.fault,
+                fields=tuple(map(shown_name, line.broken_fields)),
             )
         )
         self.run.report.check_limits()

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS entries (
     external_id INTEGER,         -- the clinic's number
     agreed TEXT NOT NULL,        -- JSON: digests last applied or agreed; '' = unknown
     asked TEXT NOT NULL,         -- JSON: digests asked for where Bookio decides
-    past TEXT NOT NULL,          -- JSON list: digests of the settled records, oldest first
+    past TEXT NOT NULL,          -- JSON list: digests of its records, oldest first; ! = refused
     written_at INTEGER NOT NULL, -- when the last write was answered; 0 = never
     intent TEXT,                 -- JSON (journal.entry.Intent), or NULL
     noted_at INTEGER NOT NULL,   -- last noted or seen, by this machine's clock
