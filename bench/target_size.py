@@ -22,7 +22,7 @@ from run import BIN, connection, server
 from target_bookio.journal.account import Account
 from target_bookio.journal.database import Database
 from target_bookio.journal.store import Journal
-from target_bookio.refresh.mirror import Feed, Mirror, Seen
+from target_bookio.refresh.mirror import Feed, ListedNumber, Mirror, Seen
 
 BATCH = 20_000
 IN_FLIGHT = 32
@@ -69,7 +69,7 @@ def fill_mirror(folder: Path, url: str, rows: int) -> None:
             "status": "CONFIRMED",
             "fixed": dict.fromkeys(("name", "surname", "email", "phone"), f"{key:016x}"),
         }
-        mirror.put("reservations", Seen(row, key, key, now, shows_external_id=True))
+        mirror.put("reservations", Seen(row, key, key, now, ListedNumber.SHOWN))
         if key % BATCH == 0:
             mirror.load("reservations", [])  # which forgets what is too much for memory
             journal.commit()

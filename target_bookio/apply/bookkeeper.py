@@ -25,7 +25,7 @@ from target_bookio.plan import operations
 from target_bookio.plan.comparison import AGREED_FIELDS, agreed_after_match
 from target_bookio.refresh.listed_row import Identity, identity, mirrored_creation
 from target_bookio.refresh.merge import REMOVED
-from target_bookio.refresh.mirror import Seen
+from target_bookio.refresh.mirror import ListedNumber, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,10 +148,16 @@ class Bookkeeper:
     def adopt(self, desired: Desired, seen: Seen) -> None:
         """Record that a row without ``externalId`` belongs to this record (rule 24)."""
         assert desired.external_id is not None, "only records with an externalId adopt rows"
-        self._set_external_id(desired.stream, seen, desired.external_id)
+        # Where the list shows that the row has no externalId, the next plan gives it ours.
+        if seen.listed_number is not ListedNumber.EMPTY:
+            self._set_external_id(desired.stream, seen, desired.external_id)
         facility, row_id = seen.row.get("facilityId"), seen.id
-        entry = Entry(desired.stream, desired.key, facility, row_id, desired.external_id)
-        self._journal.put(entry)
+        # Whoever booked it, Bookio has decided its end: no e-mail is sent about another one.
+        end = desired.values.get("dateTo")
+        asked = {} if end is None else {"dateTo": self.digest(end)}
+        self._journal.put(
+            Entry(desired.stream, desired.key, facility, row_id, desired.external_id, asked=asked)
+        )
 
     def agree(self, desired: Desired, entry: Entry | None, row: Row | None, plan: Plan) -> None:
         """Record that Bookio agrees with a record (rule 9)."""

@@ -197,8 +197,12 @@ class Decider:
         # 3. Rule 24: where lists hide externalId, an unowned row may be exactly this booking.
         twin = self.locator.unowned_twin(desired) if is_blind else None
         if twin is not None:
-            self.keeper.adopt(queue.current, twin)
-        return twin is None
+            self.keeper.adopt(desired, twin)
+            return False
+        if is_blind and self.locator.may_be_cancelled(desired):
+            self.reporter.reject(queue, messages.MAY_BE_CANCELLED)
+            return False
+        return True
 
     def _is_found_elsewhere(self, queue: RowQueue) -> bool:
         """Whether the facilities out of scope, which are read once, have the first record's row.

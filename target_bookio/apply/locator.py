@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bookio_api.contract import CANCELLED, RESERVATIONS
 from target_bookio.journal.entry import PERSON, PLACE, Entry
 from target_bookio.refresh.listed_row import FIXED, Identity, identity
+from target_bookio.refresh.mirror import ListedNumber
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,9 +77,13 @@ class Locator:
             # 2. By externalId, or by a calendar's name. More than one such row is reported, even
             #    if the journal knows which of them is ours (rule 19).
             found = self._by_key(desired)
-            live = [s for s in found if s.row.get("status") != CANCELLED]
+            live = [s for s in found if _is_live(s)]
             duplicates = tuple(s.id for s in live) if len(live) > 1 else ()
-            # 3. By the identity of a booking, where lists hide externalId (rule 21).
+            # 3. The row that the journal knows was cancelled, and another one with our externalId
+            #    was not: of two bookings, a person has cancelled the known one (rule 19).
+            if seen is not None and len(live) == 1 and _is_superseded(seen, entry):
+                seen = live[0]
+            # 4. By the identity of a booking, where lists hide externalId (rule 21).
             seen = seen or (found[0] if found else self._by_identity(desired, entry))
         if seen is not None:
             entry = self._linked(stream, entry, seen)
@@ -115,9 +120,22 @@ class Locator:
         return known
 
     def unowned_twin(self, desired: Desired) -> Seen | None:
-        """Return a row that equals this booking and that no key of ours refers to (rule 24)."""
-        person, place = self.identity_of(desired)
-        return self._unowned_row(desired.stream, person, place)
+        """Return a row that equals this booking and that no key of ours refers to (rule 24).
+
+        Never a cancelled one: the patient may have booked again.
+        """
+        unowned = self._unowned_rows(desired.stream, *self.identity_of(desired))
+        # Identical bookings cannot be distinguished, so the oldest is as good as any.
+        return min(filter(_is_live, unowned), key=lambda seen: seen.id, default=None)
+
+    def may_be_cancelled(self, desired: Desired) -> bool:
+        """Whether a cancelled row may be this booking, made before the journal began (rule 24)."""
+        return any(
+            not _is_live(seen)
+            and seen.listed_number is ListedNumber.LEFT_OUT
+            and seen.first_seen_at <= self._mirror.began_at(desired.stream, desired.facility_id)
+            for seen in self._unowned_rows(desired.stream, *self.identity_of(desired))
+        )
 
     def _by_key(self, desired: Desired) -> list[Seen]:
         if desired.external_id is not None:
@@ -132,19 +150,24 @@ class Locator:
         if entry is None or entry.remote_id is not None or PERSON not in entry.agreed:
             return None
         person, place = int(entry.agreed[PERSON]), int(entry.agreed[PLACE])
-        return self._unowned_row(desired.stream, person, place)
+        # One that was cancelled before ours was created cannot be ours.
+        unowned = (
+            seen
+            for seen in self._unowned_rows(desired.stream, person, place)
+            if _is_live(seen) or seen.first_seen_at >= entry.written_at
+        )
+        return min(unowned, key=lambda seen: seen.id, default=None)
 
-    def _unowned_row(self, stream: str, person: int | None, place: int | None) -> Seen | None:
+    def _unowned_rows(self, stream: str, person: int | None, place: int | None) -> list[Seen]:
+        """Return the rows with this identity that no key of ours refers to."""
         if person is None or place is None or not self._mirror.has_place(place):
-            return None
-        unowned = [
+            return []
+        return [
             seen
             for seen in self._mirror.same(stream, person, place)
             if seen.row.get("externalId") is None
             and self._journal.get(stream, f"id:{seen.id}") is None
         ]
-        # Identical bookings cannot be distinguished, so the oldest is as good as any.
-        return min(unowned, key=lambda seen: seen.id, default=None)
 
     def _linked(self, stream: str, entry: Entry | None, seen: Seen) -> Entry | None:
         """Return the entry of a row that was found, and store the row's numbers in it."""
@@ -157,6 +180,16 @@ class Locator:
         if linked != entry:
             self._journal.put(linked)
         return linked
+
+
+def _is_live(seen: Seen) -> bool:
+    return bool(seen.row.get("status") != CANCELLED)
+
+
+def _is_superseded(seen: Seen, entry: Entry | None) -> bool:
+    """Whether an entry may refer to another row than to this cancelled one."""
+    # A doubt is about the row that its request was sent to.
+    return not _is_live(seen) and (entry is None or entry.intent is None)
 
 
 def names_of(seen: Seen) -> list[str]:

@@ -27,4 +27,9 @@ OUT_OF_SCOPE = (
     "its row is at a facility that the token cannot see or that is not one of facility_ids; run "
     "with that facility"
 )
+MAY_BE_CANCELLED = (
+    "Bookio already had a cancelled reservation for this person, service and start when this "
+    "journal began, and its list does not show whose it is; if it is this one, send its id, "
+    "otherwise book it in Bookio"
+)
 UNKNOWN_FACILITY = "facilityId: not a facility that the token can see, or not one of facility_ids"

@@ -28,7 +28,7 @@ DELETE FROM entries
 WHERE intent IS NULL AND noted_at < ? AND EXISTS (
     SELECT 1 FROM mirror
     WHERE mirror.stream = entries.stream AND mirror.id = entries.remote_id
-    AND (mirror.shows_external_id OR entries.key NOT LIKE 'externalId:%')
+    AND (mirror.shows_external_id = 1 OR entries.key NOT LIKE 'externalId:%')
 )
 """
 

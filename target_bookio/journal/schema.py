@@ -72,7 +72,7 @@ CREATE TABLE IF NOT EXISTS mirror (
     person INTEGER,               -- digests of what identifies a booking where externalId is hidden
     place INTEGER,
     first_seen_at INTEGER NOT NULL,
-    shows_external_id INTEGER NOT NULL,
+    shows_external_id INTEGER NOT NULL, -- refresh.mirror.ListedNumber
     PRIMARY KEY (stream, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS mirror_by_external_id ON mirror (stream, external_id)

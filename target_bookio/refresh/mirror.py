@@ -6,6 +6,7 @@ data are stored only as keyed digests.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -27,6 +28,16 @@ _COLUMNS = (
 )
 
 
+class ListedNumber(IntEnum):
+    """What lists show of a row's ``externalId``. The journal stores these values."""
+
+    LEFT_OUT = 0
+    """The field is left out: lists hide it, or the row has none."""
+    SHOWN = 1
+    EMPTY = 2
+    """The list shows the field without a value, so the row has none."""
+
+
 class Seen(NamedTuple):
     """A mirrored row, and what is known from its lists."""
 
@@ -35,8 +46,8 @@ class Seen(NamedTuple):
     place: int | None = None
     first_seen_at: int = 0
     """When the scan began that first listed it, or when we sent its creation."""
-    shows_external_id: bool = False
-    """Whether a list has shown its ``externalId``."""
+    listed_number: ListedNumber = ListedNumber.LEFT_OUT
+    """What its list last showed of its ``externalId``."""
 
     @property
     def id(self) -> int:
@@ -134,6 +145,12 @@ class Mirror:
         """Return the rows with this person or this place."""
         condition = "stream = ? AND (person = ? OR place = ?)"
         return [_seen(row) for row in self._table.select(condition, stream, person, place)]
+
+    def began_at(self, stream: str, facility_id: int | None) -> int:
+        """Return when the first list of a facility was read that had any of its rows."""
+        self._table.flush()
+        query = "SELECT min(first_seen_at) FROM mirror WHERE stream = ? AND facility_id IS ?"
+        return int(self._db.execute(query, (stream, facility_id))[0][0] or 0)
 
     def bodies(self, stream: str, facility_id: int | None = None, month: str = "") -> Iterator[Row]:
         """Yield the rows of a stream, or those of a facility that begin in a month, ``YYYY-MM``."""
@@ -244,9 +261,10 @@ def _row(keyed: tuple[str, Seen]) -> tuple[Any, ...]:
     row = seen.row
     body = msgspec.json.encode(row).decode()
     numbers = row.get("facilityId"), row.get("externalId")
-    return (stream, seen.id, *numbers, body, *seen[1:4], int(seen.shows_external_id))
+    return (stream, seen.id, *numbers, body, *seen[1:4], int(seen.listed_number))
 
 
 def _seen(row: tuple[Any, ...]) -> Seen:
-    _, _, _, _, body, person, place, first_seen_at, shows = row
-    return Seen(msgspec.json.decode(body), person, place, first_seen_at, bool(shows))
+    _, _, _, _, body, person, place, first_seen_at, listed = row
+    row_body = msgspec.json.decode(body)
+    return Seen(row_body, person, place, first_seen_at, ListedNumber(listed))

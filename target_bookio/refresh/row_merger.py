@@ -9,9 +9,11 @@ from bookio_api.contract import CANCELLED
 from target_bookio.journal.windows import Window
 from target_bookio.refresh.listed_row import identity, mirrored
 from target_bookio.refresh.merge import merge
-from target_bookio.refresh.mirror import Seen
+from target_bookio.refresh.mirror import ListedNumber, Seen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bookio_api.facilities import Facilities, Facility
     from target_bookio.journal.store import Journal
     from target_bookio.plan.operations import Row
@@ -66,7 +68,7 @@ class RowMerger:
             row = mirrored(stream, listed, facility.id, tz, self.journal.digest)
             if (stream, row["id"]) in self._watched:
                 self._shown[stream, row["id"]] = Shown(row, started.steady_ms)
-            self._merge_row(stream, row, started.server_ms)
+            self._merge_row(stream, row, started.server_ms, _listed_number(listed, row))
 
     def miss(self, stream: str, facility: Facility, row_id: int, started: int) -> None:
         """Process a mirrored row that a full scan does not list."""
@@ -81,7 +83,9 @@ class RowMerger:
         else:
             self.mirror.remove(stream, row_id)
 
-    def _merge_row(self, stream: str, row: dict[str, Any], started: int) -> None:
+    def _merge_row(
+        self, stream: str, row: dict[str, Any], started: int, number: ListedNumber
+    ) -> None:
         row_id = row["id"]
         old, window = self.mirror.get(stream, row_id), self.journal.windows.get(stream, row_id)
         open_window = window if window is not None and self._is_open(window, started) else None
@@ -101,18 +105,25 @@ class RowMerger:
             self.journal.windows.open(
                 stream, row_id, Window(facility_id, started, started, replaced)
             )
-        self._put(stream, merged.row, old, started, shows_external_id="externalId" in row)
+        self._put(stream, merged.row, old, started, number)
 
     def _put(
-        self, stream: str, row: Row, old: Seen | None, started: int, *, shows_external_id: bool
+        self, stream: str, row: Row, old: Seen | None, started: int, number: ListedNumber
     ) -> None:
         """Put a row into the mirror, unless it is there already."""
-        if old is not None and (row, shows_external_id) == (old.row, old.shows_external_id):
+        if old is not None and (row, number) == (old.row, old.listed_number):
             return
         person, place = identity(stream, row, self.journal.digest)
         first_seen_at = started if old is None else old.first_seen_at
-        self.mirror.put(stream, Seen(row, person, place, first_seen_at, shows_external_id))
+        self.mirror.put(stream, Seen(row, person, place, first_seen_at, number))
 
     def _is_open(self, window: Window, started: int) -> bool:
         """Whether a list whose scan began then may show an earlier value of a row."""
         return started < window.answered_at + self.resend_after_ms
+
+
+def _listed_number(listed: Mapping[str, Any], row: Row) -> ListedNumber:
+    """Return what a list shows of a row's ``externalId``."""
+    if "externalId" in row:
+        return ListedNumber.SHOWN
+    return ListedNumber.EMPTY if "externalId" in listed else ListedNumber.LEFT_OUT

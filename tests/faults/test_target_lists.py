@@ -24,6 +24,12 @@ def clinic(start_sandbox: StartSandbox) -> Sandbox:
     return start_sandbox(size=20, seed=5, capacity_check=False, duplicate_check=False)
 
 
+def booked_online(target: Target, clinic: Sandbox, **changes: object) -> int:
+    """Insert the reservation of ``target.booking(0)`` as a patient makes it; return its id."""
+    booking = {**target.booking(0), "externalId": None, "dateFrom": "2026-12-01T08:00:00"}
+    return clinic.insert("reservations", **{**booking, **changes})
+
+
 def reads(clinic: Sandbox) -> int:
     return sum(request["method"] == "GET" for request in clinic.requests())
 
@@ -136,6 +142,47 @@ def test_hidden_external_ids_cause_no_duplicates(
     again = target(bookings)
     assert "4 unchanged" in again.stderr
     assert writes(clinic).count("create_reservation") == 5
+
+
+@pytest.mark.parametrize("status", [None, "CONFIRMED"])
+@pytest.mark.parametrize("hidden", [[], ["externalId"]])
+def test_a_patient_who_cancelled_can_be_booked_again(
+    target: Target, clinic: Sandbox, hidden: list[str], status: str | None
+) -> None:
+    """Rule 24: a cancelled reservation is never taken for a new booking of its patient."""
+    clinic.behave(hide=hidden)
+    if hidden:
+        assert target([target.booking(1)]).code == 0, "a journal that begins before the web booking"
+    booked_online(target, clinic, status="CANCELLED")
+    done = target([target.booking(0, status=status)])
+    assert "1 created" in done.stderr
+    assert by_external_id(clinic)[9_000_000]["status"] == "CONFIRMED"
+
+
+def test_a_cancelled_reservation_from_before_the_journal_is_not_booked_again(
+    target: Target, clinic: Sandbox
+) -> None:
+    """Rule 24: with a lost journal it may be ours, cancelled by the patient, so it is rejected."""
+    clinic.behave(hide=["externalId"])
+    booked_online(target, clinic, status="CANCELLED")
+    for _ in range(2):
+        done = target([target.booking(0)])
+        assert done.code == 3, done.stderr
+        assert "already had a cancelled reservation" in target.rejected()[-1]["message"]
+    assert writes(clinic) == []
+
+
+def test_an_adopted_reservation_gets_our_external_id_where_lists_show_it(
+    target: Target, clinic: Sandbox
+) -> None:
+    """Rule 24: a patient's own booking that the source sends, too, is confirmed in Bookio."""
+    row_id = booked_online(target, clinic)
+    done = target([target.booking(0, dateTo="2026-12-01T23:00:00")])
+    assert done.code == 0, done.stderr
+    assert by_external_id(clinic)[9_000_000]["id"] == row_id
+    again = target([target.booking(0, dateTo="2026-12-01T23:00:00")])
+    assert "1 unchanged" in again.stderr
+    assert writes(clinic) == ["confirm_sync"]
 
 
 def test_the_second_of_two_equal_bookings_waits_for_the_first(
