@@ -13,6 +13,7 @@ from target_bookio.effects import Effect
 from target_bookio.plan import history
 from target_bookio.plan.plan import PlanKind
 from target_bookio.refresh.holds import Hold
+from target_bookio.refresh.mirror import ListedNumber
 from target_bookio.reporting.outcome import Reason
 from target_bookio.settings import OnOverlap
 
@@ -137,6 +138,8 @@ class Decider:
                 row is None and located.entry is None and self._is_found_elsewhere(queue)
             ):
                 return None
+            case PlanKind.UNCHANGED if row is None and not self._is_absent(queue, desired, located):
+                pass  # it was rejected, or is planned again with the row that was found
             case PlanKind.UNCHANGED | PlanKind.REJECT:
                 # A reject after a request can only be about fixed fields: the rest was written.
                 self.keeper.agree(desired, located.entry, row, plan)
@@ -182,6 +185,23 @@ class Decider:
             self.reporter.reject(queue, messages.OVERLAP, reason=reason, overlaps=found)
             return None
         return request._replace(overlaps=found)
+
+    def _is_absent(self, queue: RowQueue, desired: Desired, located: Located) -> bool:
+        """Whether the row that a record cancels or removes really does not exist (rule 24)."""
+        entry = located.entry
+        is_known = entry is not None and (entry.was_created_here or entry.remote_id is not None)
+        if is_known or desired.id is not None or not self.locator.is_blind(queue.stream):
+            return True
+        # 1. With a lost journal, an unowned row may be exactly this booking.
+        twin = self.locator.unowned_twin(desired)
+        if twin is not None and twin.listed_number is ListedNumber.LEFT_OUT:
+            self.keeper.adopt(desired, twin)
+            return False
+        # 2. Or the record does not have all the fields that would recognise its row.
+        if twin is not None or self.locator.may_be_hidden(desired):
+            self.reporter.reject(queue, messages.HIDDEN)
+            return False
+        return True
 
     def _may_create(self, queue: RowQueue, request: NextRequest) -> bool:
         """Whether the row really does not exist."""

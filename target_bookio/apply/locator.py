@@ -34,11 +34,14 @@ class Locator:
         self._journal = journal
         self._mirror = mirror
         self._shows_numbers: dict[str, bool] = {}
+        self._has_hidden: dict[str, bool] = {}
+        """For each stream, whether any row may be one of ours whose number is hidden."""
         self._identities: dict[int, Identity] = {}
         """Identities of the bookings loaded last, by their position in the input."""
 
     def refreshed(self, stream: str) -> None:
         """Check again what the lists of a stream show, after a refresh."""
+        self._has_hidden.pop(stream, None)
         self._shows_numbers[stream] = self._mirror.shows_our_numbers(stream)
 
     def is_blind(self, stream: str) -> bool:
@@ -137,6 +140,23 @@ class Locator:
             for seen in self._unowned_rows(desired.stream, *self.identity_of(desired))
         )
 
+    def may_be_hidden(self, desired: Desired) -> bool:
+        """Whether a row whose ``externalId`` is left out may be this booking, as it was or moved.
+
+        Of a record without its person, any row that no key of ours refers to.
+        """
+        stream, person = desired.stream, self.identity_of(desired).person
+        if person is None:
+            if stream not in self._has_hidden:
+                self._has_hidden[stream] = self._mirror.has_hidden(stream)
+            return self._has_hidden[stream]
+        return any(
+            _is_live(seen)
+            and seen.listed_number is ListedNumber.LEFT_OUT
+            and self._is_unowned(seen, stream)
+            for seen in self._mirror.alike(stream, person, None)
+        )
+
     def _by_key(self, desired: Desired) -> list[Seen]:
         if desired.external_id is not None:
             return self._mirror.holders(desired.stream, desired.external_id)
@@ -165,9 +185,12 @@ class Locator:
         return [
             seen
             for seen in self._mirror.same(stream, person, place)
-            if seen.row.get("externalId") is None
-            and self._journal.get(stream, f"id:{seen.id}") is None
+            if self._is_unowned(seen, stream)
         ]
+
+    def _is_unowned(self, seen: Seen, stream: str) -> bool:
+        number = seen.row.get("externalId")
+        return number is None and self._journal.get(stream, f"id:{seen.id}") is None
 
     def _linked(self, stream: str, entry: Entry | None, seen: Seen) -> Entry | None:
         """Return the entry of a row that was found, and store the row's numbers in it."""

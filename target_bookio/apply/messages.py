@@ -27,6 +27,10 @@ OUT_OF_SCOPE = (
     "its row is at a facility that the token cannot see or that is not one of facility_ids; run "
     "with that facility"
 )
+HIDDEN = (
+    "the journal does not know this reservation, and Bookio's list leaves out externalId, so it "
+    "cannot be found; cancel it in Bookio, or send its id"
+)
 MAY_BE_CANCELLED = (
     "Bookio already had a cancelled reservation for this person, service and start when this "
     "journal began, and its list does not show whose it is; if it is this one, send its id, "

@@ -227,6 +227,17 @@ class Mirror:
         )
         return bool(self._db.execute(query, (stream,)))
 
+    def has_hidden(self, stream: str) -> bool:
+        """Whether a live row has no entry, and its list leaves its ``externalId`` out."""
+        self._table.flush()
+        query = (
+            "SELECT 1 FROM mirror AS m WHERE m.stream = ? AND m.external_id IS NULL "
+            "AND m.shows_external_id = 0 AND m.body ->> 'status' IS NOT 'CANCELLED' "
+            "AND NOT EXISTS (SELECT 1 FROM entries AS e "
+            "WHERE e.stream = m.stream AND e.remote_id = m.id) LIMIT 1"
+        )
+        return bool(self._db.execute(query, (stream,)))
+
     def feed(self, stream: str, facility_id: int | None) -> Feed | None:
         """Return when and how a facility's list was read, if it was."""
         query = (
