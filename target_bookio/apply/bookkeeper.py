@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bookio_api.contract import RESOURCES
+from bookio_api.contract import RESERVATIONS, RESOURCES
 from target_bookio.effects import EFFECTS, Effect
 from target_bookio.journal.entry import (
     EXISTS,
@@ -83,6 +83,7 @@ class Bookkeeper:
             wish=desired.wish,
             person=who.person,
             place=who.place,
+            asked_end=self._asked_end(desired, step),
         )
         number = desired.external_id if entry.external_id is None else entry.external_id
         if step.effect is Effect.SYNC:
@@ -140,6 +141,8 @@ class Bookkeeper:
             before = {name: (digest,) for name, digest in intent.before.items()}
             self._open_window(entry, intent, row_id, before, quarantined=True)
         seen = None if row_id is None else self._mirror.get(entry.stream, row_id)
+        if entry.stream == RESERVATIONS and seen is not None:
+            intent = self._with_their_end(intent, seen.row)
         is_creation = EFFECTS[intent.operation] is Effect.CREATE
         if is_creation and seen is not None and entry.external_id is not None:
             self._set_external_id(entry.stream, seen, entry.external_id)
@@ -232,6 +235,19 @@ class Bookkeeper:
         remote_id = None if forget_id else entry.remote_id
         self._journal.put(entry._replace(intent=None, remote_id=remote_id))
 
+    def _asked_end(self, desired: Desired, step: Step) -> str:
+        """Return the digest of the end that a creation or a move asks for, or nothing."""
+        end = desired.values.get("dateTo")
+        sets_term = step.effect in {Effect.CREATE, Effect.TERM}
+        return self.digest(end) if sets_term and end is not None else ""
+
+    def _with_their_end(self, intent: Intent, row: Row) -> Intent:
+        """Return a move as Bookio carried it out: with the end that it has set."""
+        start, end = row.get("dateFrom"), row.get("dateTo")
+        if end is None or intent.intended.get("dateFrom") != self.digest(start):
+            return intent
+        return intent._replace(intended={**intent.intended, "dateTo": self.digest(end)})
+
     def _intended_creation(self, desired: Desired, step: Step) -> dict[str, str]:
         """Return what is agreed about a new row, once it is confirmed."""
         row = operations.after(step, None, None) or {}
@@ -307,11 +323,10 @@ class Bookkeeper:
             # The response had no id: these digests find the row in the next list (rule 21).
             if row_id is None and intent.person is not None and intent.place is not None:
                 agreed |= {PERSON: str(intent.person), PLACE: str(intent.place)}
-        if step is not None and desired is not None:
-            if effect is Effect.SYNC:
-                number = desired.external_id
-            if (end := desired.values.get("dateTo")) is not None:
-                asked["dateTo"] = self.digest(end)
+        if effect is Effect.SYNC and step is not None and desired is not None:
+            number = desired.external_id
+        if intent.asked_end:
+            asked["dateTo"] = intent.asked_end
         confirmed = entry._replace(
             remote_id=row_id,
             external_id=number,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from bookio_api.contract import CALENDARS, CANCELLED
+from bookio_api.contract import CALENDARS, CANCELLED, RESERVATIONS
 from target_bookio.effects import EFFECTS, Effect
 from target_bookio.plan.operations import without_ids
 
@@ -158,7 +158,7 @@ class Resolver:
     def _resolve_change(self, entry: Entry, intent: Intent, row_id: int, since_ms: int) -> Verdict:
         # Rule 14: the row has the value that was sent. A single list decides, however early.
         shown = self.refresher.rows.shown(entry.stream, row_id)
-        if shown is not None and self._shows(shown, intent.intended):
+        if shown is not None and self._shows(shown, _decisive(entry.stream, intent)):
             return Verdict(Finding.LANDED, row_id, by_value=True)
         if not self.is_final(entry, since_ms):
             return Verdict(Finding.OPEN, row_id)
@@ -167,9 +167,12 @@ class Resolver:
         if shown is None or shown.started_ms < self.deadline(since_ms):
             cancels = intent.intended.get("status") == self.journal.digest(CANCELLED)
             return Verdict(Finding.LANDED if cancels else Finding.NOT_LANDED, row_id)
-        # A third value: somebody changed the row, before our write or after it.
+        # A third value: somebody changed the row, before our write or after it. But a calendar is
+        # changed as a whole, whatever it is now, and nobody is notified. So it is planned again,
+        # which also recognises ours if Bookio has added fields of its own.
         if not self._shows(shown, intent.before):
-            return Verdict(Finding.UNDECIDABLE, row_id)
+            is_calendar = entry.stream == CALENDARS
+            return Verdict(Finding.NOT_LANDED if is_calendar else Finding.UNDECIDABLE, row_id)
         # Rule 15: the earlier value. The write never arrived, or it did and a person undid it. Only
         # lastSync can distinguish these. If it cannot be trusted, a status change is not repeated:
         # a second e-mail to the patient is worse than a reject.
@@ -187,3 +190,14 @@ class Resolver:
             name in shown.row and self.journal.digest(without_ids(shown.row[name])) == digest
             for name, digest in wanted.items()
         )
+
+
+def _decisive(stream: str, intent: Intent) -> Mapping[str, str]:
+    """Return the values that show that a request was carried out.
+
+    Not the end of a reservation that got another start: Bookio may have set an end of its own.
+    """
+    start = intent.intended.get("dateFrom")
+    if stream != RESERVATIONS or start in {None, intent.before.get("dateFrom")}:
+        return intent.intended
+    return {name: digest for name, digest in intent.intended.items() if name != "dateTo"}

@@ -50,6 +50,8 @@ class Intent(NamedTuple):
     person: int | None = None
     place: int | None = None
     """What identifies a new booking where lists hide ``externalId`` (rules 21 to 24)."""
+    asked_end: str = ""
+    """Digest of the end that a booking's record asks for; Bookio may set another one."""
 
     def ended(self, now_ms: int) -> Intent:
         """Return the intent of an attempt that ends now without a response (rule 2)."""

@@ -88,3 +88,56 @@ def test_a_cancellation_of_a_booking_that_never_was_is_unchanged(
     """Rule 24, the control: no row can be it, because lists show whose each row is."""
     assert quick.carry_out([quick.booking(0, **DELETED)])["unchanged"] == 1
     assert writes(clinic) == []
+
+
+LANDED = {"drop": "reset", "apply": True}
+START, OTHER_END = "2027-01-07T09:00:00", "2027-01-07T23:00:00"
+
+
+def test_a_creation_found_in_a_list_is_not_moved_to_the_end_it_asked_for(
+    quick: QuickTarget, clinic: Sandbox
+) -> None:
+    """Bookio has set its own end: asking again in the next run would e-mail the patient."""
+    clinic.script("create_reservation", LANDED)
+    booking = quick.booking(0, dateFrom=START, dateTo=OTHER_END)
+    quick.carry_out([booking])
+    clinic.advance(seconds=LATER_S)
+    assert quick.carry_out([booking])["unchanged"] == 1
+    assert writes(clinic) == ["create_reservation"]
+
+
+def test_a_move_is_found_whatever_end_bookio_sets(quick: QuickTarget, clinic: Sandbox) -> None:
+    """Rule 14: the start shows that it arrived; the end is Bookio's, and no conflict later."""
+    quick.carry_out([quick.booking(0)])
+    clinic.advance(seconds=LATER_S)
+    clinic.script("change_reservation_term", {"drop": "reset", "delay": 0})
+    (row,) = rows(clinic)
+    quick.after_pause(
+        1,
+        lambda: clinic.change(
+            "reservations", row["id"], dateFrom=START, dateTo=START[:11] + "09:30:00"
+        ),
+    )
+    moved = quick.booking(0, dateFrom=START, dateTo=OTHER_END)
+    counts = quick.carry_out([moved])
+    assert (counts["changed"], counts["rejected"]) == (1, 0)
+    clinic.advance(seconds=LATER_S)
+    assert quick.carry_out([moved])["unchanged"] == 1
+    again = quick.carry_out([quick.booking(0, dateFrom="2027-01-08T09:00:00")])
+    assert (again["changed"], again["conflicts"]) == (1, 0)
+
+
+def test_a_calendar_to_which_bookio_adds_fields_is_not_in_doubt(
+    quick: QuickTarget, clinic: Sandbox
+) -> None:
+    """A calendar is planned again after a lost answer, so Bookio's own fields do not matter."""
+    calendar = clinic.rows("calendars")[0]
+    wanted = {**calendar, "note": "new"}
+    clinic.script("modify_calendar", {"drop": "reset"})
+    added = [{**service, "colour": "red"} for service in calendar["services"]]
+    quick.after_pause(
+        1, lambda: clinic.change("calendars", calendar["id"], note="new", services=added)
+    )
+    counts = quick.carry_out([wanted], stream="calendars")
+    assert counts["rejected"] == 0
+    assert writes(clinic) == ["modify_calendar"]
