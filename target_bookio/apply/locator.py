@@ -34,6 +34,8 @@ class Locator:
         self._journal = journal
         self._mirror = mirror
         self._shows_numbers: dict[str, bool] = {}
+        self._began_at: dict[tuple[str, int | None], int] = {}
+        """When the journal's first list of each facility was read."""
         self._has_hidden: dict[str, bool] = {}
         """For each stream, whether any row may be one of ours whose number is hidden."""
         self._identities: dict[int, Identity] = {}
@@ -133,12 +135,15 @@ class Locator:
 
     def may_be_cancelled(self, desired: Desired) -> bool:
         """Whether a cancelled row may be this booking, made before the journal began (rule 24)."""
-        return any(
-            not _is_live(seen)
-            and seen.listed_number is ListedNumber.LEFT_OUT
-            and seen.first_seen_at <= self._mirror.began_at(desired.stream, desired.facility_id)
-            for seen in self._unowned_rows(desired.stream, *self.identity_of(desired))
-        )
+        stream, facility_id = desired.stream, desired.facility_id
+        hidden = [
+            seen
+            for seen in self._unowned_rows(stream, *self.identity_of(desired))
+            if not _is_live(seen) and seen.listed_number is ListedNumber.LEFT_OUT
+        ]
+        if hidden and (stream, facility_id) not in self._began_at:
+            self._began_at[stream, facility_id] = self._mirror.began_at(stream, facility_id)
+        return any(seen.first_seen_at <= self._began_at[stream, facility_id] for seen in hidden)
 
     def may_be_hidden(self, desired: Desired) -> bool:
         """Whether a row whose ``externalId`` is left out may be this booking, as it was or moved.
