@@ -7,7 +7,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from bookio_api.contract import CALENDARS
+from bookio_api.errors import OutcomeUnknownError
 from target_bookio.apply import messages
+from target_bookio.apply.row_queue import RowState
 from target_bookio.desired import RecordError
 from target_bookio.effects import Effect
 from target_bookio.plan import history
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from target_bookio.apply.overlaps import Overlaps
     from target_bookio.apply.reporter import Reporter
     from target_bookio.apply.row_queue import RowQueue
+    from target_bookio.apply.sender import Result
     from target_bookio.desired import Desired
+    from target_bookio.journal.entry import Entry
     from target_bookio.plan.operations import Row, Step
     from target_bookio.plan.planner import Planner
     from target_bookio.refresh.refresher import Refresher
@@ -61,7 +65,7 @@ class Decider:
 
         ``None`` if no record is left, or if the first one must wait.
         """
-        while queue.waiting:
+        while queue.waiting and queue.state is RowState.READY:
             located = self.locator.locate(queue.current)
             is_repeated = _is_repeated(queue, located)
             # Rule 11: the record may be history, if later ones for the row follow.
@@ -181,6 +185,10 @@ class Decider:
             return None
         found = self.overlaps.of(desired, row, step)
         if found and self.overlaps.on_overlap is OnOverlap.REJECT:
+            # Bookio may refuse the other booking: only its response decides about this one.
+            if self.overlaps.is_open(found):
+                queue.wait_for_another()
+                return None
             reason = Reason.OVERLAP
             self.reporter.reject(queue, messages.OVERLAP, reason=reason, overlaps=found)
             return None
@@ -202,6 +210,13 @@ class Decider:
             self.reporter.reject(queue, messages.HIDDEN)
             return False
         return True
+
+    def answered(self, queue: RowQueue, entry: Entry, result: Result) -> None:
+        """Take note of a response: what Bookio refused overlaps with nothing."""
+        assert queue.desired is not None, "only what was planned can be answered"
+        is_unknown = isinstance(result.error, OutcomeUnknownError)
+        was_refused = not result.was_sent or (result.error is not None and not is_unknown)
+        self.overlaps.answered(queue.desired, entry.remote_id, was_refused=was_refused)
 
     def _may_create(self, queue: RowQueue, request: NextRequest) -> bool:
         """Whether the row really does not exist."""

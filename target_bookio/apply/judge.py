@@ -84,7 +84,7 @@ class Judge:
                     self._judge_answer(queue)
                 case RowState.HELD | RowState.UNLISTED:
                     self.queues.make_ready(queue)
-                case RowState.READY | RowState.SENDING | RowState.PARKED:
+                case RowState.READY | RowState.SENDING | RowState.BEHIND | RowState.PARKED:
                     pass  # these do not wait for a list
         return found
 

@@ -47,19 +47,19 @@ class Overlaps:
         """The facilities and months whose reservations were read from the mirror."""
         self._planned: set[str] = set()
         """Keys of rows that this run plans to write: the mirror may not have them yet."""
+        self._unanswered: dict[str, Row | None] = {}
+        """Those whose request is in flight, with the row as it was before."""
 
     def of(self, desired: Desired, row: Row | None, step: Step) -> tuple[str, ...]:
         """Return the keys of the reservations with which a request would overlap."""
         stream = desired.stream
         if self.on_overlap is OnOverlap.IGNORE or step.effect not in _PLACING:
             return ()
-        key = f"id:{row['id']}" if row else desired.key
+        key = _key(desired, row["id"] if row else None)
         planned = after(step, row, None) or {}
         # A cancellation frees its term for the records that follow in this run.
         if planned.get("status") not in {None, CONFIRMED}:
-            self._planned.add(key)
-            if self._occupancy is not None:
-                self._occupancy.put(key, planned)
+            self._plan(key, row, planned)
             return ()
         if not self._can_look(stream):
             return ()
@@ -67,9 +67,28 @@ class Overlaps:
         found = occupancy.overlaps(stream, key, planned)
         # Unless it is rejected, the records that follow must see this reservation.
         if stream == RESERVATIONS and not (found and self.on_overlap is OnOverlap.REJECT):
-            self._planned.add(key)
-            occupancy.put(key, planned)
+            self._plan(key, row, planned)
         return found
+
+    def is_open(self, found: tuple[str, ...]) -> bool:
+        """Whether Bookio may still refuse one of the bookings that a request overlaps with."""
+        return not self._unanswered.keys().isdisjoint(found)
+
+    def answered(self, desired: Desired, row_id: int | None, *, was_refused: bool) -> None:
+        """Record the response to a request; what Bookio refused takes up no term."""
+        key = _key(desired, row_id)
+        before = self._unanswered.pop(key, None)
+        if was_refused and key in self._planned:
+            self._planned.discard(key)
+            if self._occupancy is not None:
+                self._occupancy.put(key, before)
+
+    def _plan(self, key: str, row: Row | None, planned: Row) -> None:
+        """Count a row as it will be, until Bookio refuses that."""
+        self._planned.add(key)
+        self._unanswered[key] = row
+        if self._occupancy is not None:
+            self._occupancy.put(key, planned)
 
     def _can_look(self, stream: str) -> bool:
         """Refresh the lists that are needed; False, with one warning, if one cannot be read."""
@@ -108,6 +127,11 @@ class Overlaps:
             names = {f"id:{row['id']}", f"externalId:{row.get('externalId')}"}
             if not names & self._planned:
                 occupancy.put(f"id:{row['id']}", row)
+
+
+def _key(desired: Desired, row_id: int | None) -> str:
+    """Return the key under which a row's term is kept: of a new row, that of its record."""
+    return desired.key if row_id is None else f"id:{row_id}"
 
 
 @lru_cache(maxsize=10_000)

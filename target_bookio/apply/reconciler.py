@@ -78,6 +78,8 @@ class Reconciler:
     """How many writes in a row had no clear response."""
     _commit_s: float = field(default=0.0, init=False)
     """How long the last commit took. Set by the thread that commits."""
+    _behind: list[RowQueue] = field(default_factory=list, init=False)
+    """Rows that wait for the next response, whichever it is: see `RowState.BEHIND`."""
     _is_at_end: bool = field(default=False, init=False)
     """Whether all input has been read, so that no later record of a row can arrive."""
 
@@ -244,6 +246,8 @@ class Reconciler:
             queue = self.queues.next_ready()
             if request := self.decider.next_request(queue, is_at_end=self._is_at_end):
                 staged.append(self._commit_to(queue, request))
+            elif queue.state is RowState.BEHIND:
+                self._behind.append(queue)
             elif queue.is_done:
                 self.queues.drop(queue)
         if staged:
@@ -292,7 +296,10 @@ class Reconciler:
             self._silence += queue.sent == 0
         elif result.was_sent:
             self._silence = 0
+        self.decider.answered(queue, entry, result)
         self.answers.record(queue, entry, result)
+        while self._behind:
+            self.queues.make_ready(self._behind.pop())
 
     def _end_silence(self, *, found: bool) -> None:
         """After a silence, continue if a lookup shows that writes arrive; else end the run."""

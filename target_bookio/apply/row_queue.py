@@ -30,6 +30,8 @@ class RowState(StrEnum):
     """It was created but its id is unknown; a list must show it before its next record."""
     HELD = "held"
     """Lists may be late, so the row's state is unknown (rule 6)."""
+    BEHIND = "behind"
+    """It overlaps with a booking whose response decides about it (``on_overlap: reject``)."""
     PARKED = "parked"
     """The record equals an earlier one of the row: history, unless it is the last (rule 11).
     It waits for the end of the input, or for a later record."""
@@ -178,6 +180,10 @@ class RowQueue:
         """Wait for a refresh that starts then or later."""
         self.wake_at = until_ms
         self.state = RowState.HELD
+
+    def wait_for_another(self) -> None:
+        """Wait for the response about another row."""
+        self.state = RowState.BEHIND
 
     def park(self) -> None:
         """Wait for the end of the input, or for a later record of the row."""

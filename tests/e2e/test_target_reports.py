@@ -151,10 +151,8 @@ def test_a_blocked_time_over_bookings_is_reported(
         assert line["reason"] == "overlap"
 
 
-def test_more_bookings_in_a_term_than_the_capacity_are_reported(
-    target: Target, clinic: Sandbox
-) -> None:
-    """The one too many is not written with ``reject``, also if the run itself books the others."""
+def one_too_many(target: Target, clinic: Sandbox) -> list[dict[str, Any]]:
+    """Return bookings for one term, one more than its capacity."""
     [capacity] = {
         service["capacity"]
         for calendar in clinic.rows("calendars")
@@ -162,7 +160,25 @@ def test_more_bookings_in_a_term_than_the_capacity_are_reported(
         if service["id"] == target.service
     }
     start = target.booking(0)["dateFrom"]
-    many = [target.booking(n, dateFrom=start) for n in range(capacity + 1)]
+    return [target.booking(n, dateFrom=start) for n in range(capacity + 1)]
+
+
+def test_a_booking_that_bookio_refuses_takes_up_no_term(target: Target, clinic: Sandbox) -> None:
+    """With ``reject``, its response is awaited before a booking that overlaps with it is judged."""
+    many = one_too_many(target, clinic)
+    clinic.script("create_reservation", {"code": 10})
+    done = target(many, on_overlap="reject")
+    assert f"{len(many) - 1} created" in done.stderr
+    [line] = target.rejected()
+    assert line["reason"] == "refused"
+
+
+def test_more_bookings_in_a_term_than_the_capacity_are_reported(
+    target: Target, clinic: Sandbox
+) -> None:
+    """The one too many is not written with ``reject``, also if the run itself books the others."""
+    many = one_too_many(target, clinic)
+    capacity = len(many) - 1
     done = target(many, on_overlap="reject")
     assert done.code == 3, done.stderr
     assert f"{capacity} created" in done.stderr
