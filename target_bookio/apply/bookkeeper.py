@@ -242,11 +242,14 @@ class Bookkeeper:
         return self.digest(end) if sets_term and end is not None else ""
 
     def _with_their_end(self, intent: Intent, row: Row) -> Intent:
-        """Return a move as Bookio carried it out: with the end that it has set."""
-        start, end = row.get("dateFrom"), row.get("dateTo")
-        if end is None or intent.intended.get("dateFrom") != self.digest(start):
+        """Return a move that was found; if Bookio set another end, none is agreed.
+
+        Nor is Bookio's: our request may still be on its way, and change the end again (rule 14).
+        """
+        sent = intent.intended.get("dateTo")
+        if not sent or sent == self.digest(row.get("dateTo")):
             return intent
-        return intent._replace(intended={**intent.intended, "dateTo": self.digest(end)})
+        return intent._replace(intended={**intent.intended, "dateTo": ""})
 
     def _intended_creation(self, desired: Desired, step: Step) -> dict[str, str]:
         """Return what is agreed about a new row, once it is confirmed."""
