@@ -66,6 +66,8 @@ class BookioError(Exception):
         self.status = status
         self.code = code
         self.fields = tuple(fields)
+        self.server_time_ms: int | None = None
+        """The ``Date`` of a refusal in epoch ms. Set only by `parse_response`."""
 
 
 class SettingsError(BookioError):

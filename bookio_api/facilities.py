@@ -44,7 +44,8 @@ class Facility(NamedTuple):
 class Listing(NamedTuple):
     """What Bookio lists, split by ``facility_ids``."""
 
-    in_scope: list[dict[str, Any]]
+    in_scope: list[dict[str, Any]] | None
+    """``None`` if the token may not list facilities."""
     others: list[dict[str, Any]]
     server_time_ms: int | None
 
@@ -61,28 +62,28 @@ class Facilities:
     @property
     def rows(self) -> list[dict[str, Any]] | None:
         """Rows of the facilities in scope, or ``None`` if the token may not list them."""
-        return self._listing.in_scope if self._listing else None
+        return self._listing.in_scope
 
     @property
     def server_time_ms(self) -> int | None:
-        """Bookio's clock when it listed the facilities, in epoch ms."""
-        return self._listing.server_time_ms if self._listing else None
+        """Bookio's clock when it listed the facilities, or refused to, in epoch ms."""
+        return self._listing.server_time_ms
 
     @cached_property
     def out_of_scope(self) -> tuple[Facility, ...]:
         """Facilities that the token can see but ``facility_ids`` leaves out."""
-        return tuple(map(self._facility, self._listing.others)) if self._listing else ()
+        return tuple(map(self._facility, self._listing.others))
 
     def unseen(self, facility_ids: Iterable[int]) -> list[int]:
         """Return those that Bookio does not list; none if the token may not list facilities."""
-        if self._listing is None:
+        if self.rows is None:
             return []
-        rows = (*self._listing.in_scope, *self._listing.others)
+        rows = (*self.rows, *self._listing.others)
         return sorted(set(facility_ids) - {row["id"] for row in rows})
 
     @cached_property
-    def _listing(self) -> Listing | None:
-        """What the token can see, or ``None`` if it may not list facilities."""
+    def _listing(self) -> Listing:
+        """What the token can see."""
         try:
             page = self._client.list_page(RESOURCES[FACILITIES].list_operation, {})
         except (PermissionDeniedError, AuthError) as error:
@@ -93,7 +94,7 @@ class Facilities:
                 "if that is wrong, set default_timezone",
                 self._default.key,
             )
-            return None
+            return Listing(None, [], error.server_time_ms)
         if lack := rows_lacking(page):
             msg = (
                 f"list_facilities: {lack}, so some facilities would never be read; please report "

@@ -112,12 +112,12 @@ def parse_response(decoder: BodyDecoder, op: Operation, raw: RawResponse) -> Res
         # The status decides about a failure even if nothing else can be read.
         is_page = isinstance(error, ContractError) and status in _STATUSES_WITH_ENVELOPE
         if status >= MIN_FAILURE and not is_page:
-            raise _failure(op, status, None, {}) from None
+            raise _failure(op, raw, None, {}) from None
         raise
     code = _code(result)
     succeeded = result.get("success") not in (False, "false") and code in {None, 0, 200}
     if status >= MIN_FAILURE or not succeeded:
-        raise _failure(op, status, code, result)
+        raise _failure(op, raw, code, result)
     if not result.get("success") and "data" not in result:
         msg = f"{_where(op)}: the response has no result with success or data; check api_url"
         raise ContractError(msg, operation=op.name, status=status)
@@ -219,12 +219,12 @@ def _result(decoder: BodyDecoder, op: Operation, raw: RawResponse) -> JsonObject
     return result
 
 
-def _failure(op: Operation, status: int, code: int | None, result: JsonObject) -> BookioError:
+def _failure(op: Operation, raw: RawResponse, code: int | None, result: JsonObject) -> BookioError:
     """Return the error that a response reports, by its code or, without one, its status.
 
     A code that the vendor's table lacks may be a status itself (S: 409, 422), sent with HTTP 200.
     """
-    fields = _fields(op, result.get("errors"))
+    status, fields = raw.status, _fields(op, result.get("errors"))
     known = ERROR_CODES.get(code) if code is not None else None
     sent_as_code = status < MIN_FAILURE <= (code or 0) <= MAX_STATUS
     meant = (code or 0) if sent_as_code else status
@@ -241,7 +241,9 @@ def _failure(op: Operation, status: int, code: int | None, result: JsonObject) -
     parts = [f"HTTP {status}"] + ([f"code {code}"] if code is not None else [])
     named = f" (fields: {', '.join(fields)})" if fields else ""
     msg = f"{_where(op)}: {meaning} ({', '.join(parts)}){named}; {advice}"
-    return kind(msg, operation=op.name, status=status, code=code, fields=fields)
+    error = kind(msg, operation=op.name, status=status, code=code, fields=fields)
+    error.server_time_ms = parse_http_date(raw.headers.get("Date"))
+    return error
 
 
 def _code(result: JsonObject) -> int | None:

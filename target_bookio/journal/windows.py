@@ -115,18 +115,18 @@ class Windows:
     def oldest_sent_at(self, stream: str, facility_id: int | None) -> int | None:
         """Return the time since which a refresh of a facility must read changes (rule 5)."""
         self._table.flush()
-        query = "SELECT min(sent_at) FROM windows WHERE stream = ? AND facility_id IS ?"
-        found: int | None = self._db.execute(query, (stream, facility_id))[0][0]
+        condition, values = _scope(stream, facility_id)
+        query = f"SELECT min(sent_at) FROM windows WHERE {condition}"  # noqa: S608 - only constants
+        found: int | None = self._db.execute(query, values)[0][0]
         return found
 
     def close_before(self, stream: str, facility_id: int | None, answered_at: int) -> None:
         """Close the windows of a facility whose write was answered by then (rule 5)."""
         # Only a refresh that began after a window closes it: until then the mirror may be older.
         self._table.flush()
-        self._db.execute(
-            "DELETE FROM windows WHERE stream = ? AND facility_id IS ? AND answered_at <= ?",
-            (stream, facility_id, answered_at),
-        )
+        condition, values = _scope(stream, facility_id)
+        delete = f"DELETE FROM windows WHERE {condition} AND answered_at <= ?"  # noqa: S608
+        self._db.execute(delete, (*values, answered_at))
         self._known.clear()
 
     def restart(self, now_ms: int) -> None:
@@ -156,11 +156,12 @@ class Windows:
     def trials_before(self, stream: str, facility_id: int | None, answered_at: int) -> list[Trial]:
         """Return the trials of a facility whose write was answered before then."""
         self._flush_trials()
+        condition, values = _scope(stream, facility_id)
         query = (
-            "SELECT row_id, kind, sent_at FROM trials "
-            "WHERE stream = ? AND facility_id = ? AND answered_at < ?"
+            "SELECT row_id, kind, sent_at FROM trials "  # noqa: S608 - only constants
+            f"WHERE {condition} AND answered_at < ?"
         )
-        rows = self._db.execute(query, (stream, facility_key(facility_id), answered_at))
+        rows = self._db.execute(query, (*values, answered_at))
         return [Trial(row_id, Effect(kind), sent_at) for row_id, kind, sent_at in rows]
 
     def end_trials(self, stream: str, trials: Iterable[Trial]) -> None:
@@ -195,6 +196,14 @@ class Windows:
         added, self._trials = self._trials, []
         if added:
             self._db.executemany("INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?)", added)
+
+
+def _scope(stream: str, facility_id: int | None) -> tuple[str, tuple[object, ...]]:
+    """Return a condition for the rows of one list, and its values."""
+    # A token that cannot list facilities reads all of them in one list.
+    if facility_id is None:
+        return "stream = ?", (stream,)
+    return "stream = ? AND facility_id = ?", (stream, facility_id)
 
 
 def facility_key(facility_id: int | None) -> int:

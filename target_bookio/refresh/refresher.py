@@ -76,8 +76,8 @@ class Refresher:
         """Streams of which `_warn_of_hidden_numbers` has warned."""
         self._full_at: dict[tuple[str, int | None], Moment] = {}
         """When each list's last COMPLETE full scan of this run began."""
-        self._jumps = 0
-        """How often Bookio's clock had jumped when everything was last restarted."""
+        self._frame = clock.frame
+        """The frame of Bookio's clock when everything was last restarted."""
 
     def start(self) -> None:
         """Check whether Bookio's clock went back since the last run (rule 1)."""
@@ -125,7 +125,7 @@ class Refresher:
     def _read(self, stream: str, facility: Facility, *, full: bool) -> None:
         """Refresh one list."""
         started = self._begin().server_ms
-        jumps = self._jumps
+        frame = self._frame
         feed = self._mirror.feed(stream, facility.id)
         trials = self._trust.trials(stream, facility, started)
         full = full or self._is_renewal_due(stream, feed, started)
@@ -146,7 +146,7 @@ class Refresher:
         # The beginning of the refresh decides which windows and holds end: it may not show changes
         # that were made while it was running. If the clock has jumped meanwhile, that time cannot
         # be compared with theirs, and the next refresh restarts them (rule 1).
-        if self._clock.jumps != jumps:
+        if self._clock.frame != frame:
             return
         self.holds.end(stream, facility.id, started, was_full=full)
         self._windows.close_before(stream, facility.id, started - self.resend_after_ms)
@@ -225,8 +225,8 @@ class Refresher:
 
     def _begin(self) -> Moment:
         """Return the time at which a list is asked, after a restart if the clock has jumped."""
-        if self._clock.jumps != self._jumps:
-            self._jumps = self._clock.jumps
+        if self._clock.frame != self._frame:
+            self._frame = self._clock.frame
             self._restart()
         return self._clock.moment()
 

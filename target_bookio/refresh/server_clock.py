@@ -54,6 +54,14 @@ class ServerClock:
         """Whether responses have a ``Date`` that can be believed."""
         return self._offset_ms is not None and self.jumps < MAX_JUMPS
 
+    @property
+    def frame(self) -> int:
+        """A number that changes with each jump, and with the first ``Date``.
+
+        Times that were read in different frames cannot be compared.
+        """
+        return self.jumps + (self._offset_ms is not None)
+
     def hear(self, date_ms: int | None) -> None:
         """Process the ``Date`` of a response that has just arrived."""
         if date_ms is None:

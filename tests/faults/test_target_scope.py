@@ -19,6 +19,8 @@ NUMBER = 9_000_000
 STATUS = "change_reservation_status"
 NEVER = {"drop": "reset"}
 LATER_S = 10 * R_S
+FEW = 8
+"""Requests of a run that reads changes only, for a few facilities."""
 
 
 class StoppedError(Exception):
@@ -29,9 +31,10 @@ def stop() -> None:
     raise StoppedError
 
 
-@pytest.fixture
-def clinic(start_sandbox: StartSandbox) -> Sandbox:
-    return start_sandbox(size=20, seed=5, capacity_check=False, duplicate_check=False)
+@pytest.fixture(params=[20])
+def clinic(start_sandbox: StartSandbox, request: pytest.FixtureRequest) -> Sandbox:
+    size: int = request.param
+    return start_sandbox(size=size, seed=5, capacity_check=False, duplicate_check=False)
 
 
 @pytest.fixture
@@ -84,3 +87,24 @@ def test_a_row_out_of_scope_is_rejected_not_written(
     assert quick.carry_out([record], facility_ids=[quick.facility]) == {"rejected": 1}
     assert "facility_ids" in quick.rejected()[-1]["message"]
     assert STATUS not in writes(clinic)
+
+
+@pytest.mark.parametrize("clinic", [1500], indirect=True)
+@pytest.mark.parametrize("may_list", [True, False])
+def test_a_token_that_may_not_list_facilities_costs_no_waits_or_whole_lists(
+    quick: QuickTarget, clinic: Sandbox, may_list: bool
+) -> None:
+    """Rules 1, 5, 8 and 14: its one list of all facilities closes the windows of each of them."""
+    clinic.behave(forbid=[] if may_list else ["list_facilities"])
+    days = [f"2027-01-{day:02}T09:00:00" for day in (4, 5, 6, 7)]
+    quick.carry_out([quick.booking(0, dateFrom=days[0])])
+    clinic.advance(seconds=LATER_S)
+    clinic.script("change_reservation_term", {"drop": "reset", "apply": True})
+    quick.carry_out([quick.booking(0, dateFrom=days[1])])
+    clinic.advance(seconds=LATER_S)
+    quick.carry_out([quick.booking(0, dateFrom=days[2])])
+    clinic.advance(seconds=LATER_S)
+    before = len(clinic.requests("list_reservations"))
+    assert quick.carry_out([quick.booking(0, dateFrom=days[3])])["changed"] == 1
+    assert quick.paused_s == 0
+    assert len(clinic.requests("list_reservations")) - before <= FEW

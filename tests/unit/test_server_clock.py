@@ -63,3 +63,13 @@ def test_a_wait_is_never_shorter_than_required_on_bookios_clock(margin_ms: int) 
             clock.hear(bookio_ms[0] // 1000 * 1000)
         early += bookio_ms[0] - attempt_ended_ms < wait_ms
     assert (early > 0) is (margin_ms == 0)
+
+
+def test_the_first_date_and_each_jump_begin_a_frame() -> None:
+    """Times of before the first ``Date`` count by this machine's clock, so they are restarted."""
+    clock = ServerClock(lambda: 0.0)
+    frames = [clock.frame]
+    for date_ms in (1_800_000_000_000, 1_800_000_001_000, 1_800_000_060_000):
+        clock.hear(date_ms)
+        frames.append(clock.frame)
+    assert frames == [0, 1, 1, 2]
