@@ -31,6 +31,8 @@ A, B, C, H = (f"2027-01-{day:02}T09:00:00" for day in (6, 7, 8, 11))
 """Terms: A is the original, B and C come from the source, H from a person."""
 NEVER = {"drop": "reset"}
 LANDED = {"drop": "reset", "apply": True}
+PERSON_S = 2
+"""How long an answer is held back, so that a person can act before the target looks."""
 MOVE = "change_reservation_term"
 LATER_S = 10 * R_S
 """After this long the next run closes every window."""
@@ -166,7 +168,7 @@ def test_k_a_lost_move_that_a_person_undid_is_not_made_again(
     quick: QuickTarget, clinic: Sandbox
 ) -> None:
     """Rule 15: the value from before is not enough, ``lastSync`` must not list the row."""
-    clinic.script(MOVE, {**LANDED, "delay": 0.4})
+    clinic.script(MOVE, {**LANDED, "delay": PERSON_S})
     thread = once(lambda: row(clinic)["dateFrom"] == B, lambda: person(clinic, dateFrom=A))
     assert quick.carry_out([quick.booking(0, dateFrom=B)])["rejected"] == 1
     thread.join()
@@ -189,7 +191,7 @@ def test_m_the_next_record_after_an_unknown_outcome_is_a_conflict(
     quick: QuickTarget, clinic: Sandbox
 ) -> None:
     """Rule 10: what is agreed is unknown, though Bookio shows what we last applied."""
-    clinic.script(MOVE, {**LANDED, "delay": 0.4})
+    clinic.script(MOVE, {**LANDED, "delay": PERSON_S})
     thread = once(lambda: row(clinic)["dateFrom"] == B, lambda: person(clinic, dateFrom=A))
     wishes = [quick.booking(0, dateFrom=day) for day in (B, C)]
     counts = quick.carry_out(wishes[:1], wishes[1:])
@@ -344,7 +346,7 @@ def test_b3_a_lost_creation_that_a_person_moved_is_not_made_again(
     blind: QuickTarget, clinic: Sandbox
 ) -> None:
     """Rule 23: a new row of the same person might be it, so the outcome is unknown."""
-    clinic.script("create_reservation", {**LANDED, "delay": 0.4})
+    clinic.script("create_reservation", {**LANDED, "delay": PERSON_S})
     thread = once(lambda: numbers(clinic) == [NUMBER], lambda: person(clinic, dateFrom=H))
     assert blind.carry_out([blind.booking(0)])["rejected"] == 1
     thread.join()
