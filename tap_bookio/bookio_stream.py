@@ -106,7 +106,7 @@ class BookioStream(WholePages):
         if facility.id is None or "facilityId" not in self.schema["properties"]:
             return self._records(rows, facility)
         rows = [row if "facilityId" in row else {**row, "facilityId": facility.id} for row in rows]
-        if {row["facilityId"] for row in rows} <= {facility.id}:
+        if all(row["facilityId"] == facility.id for row in rows):
             return self._records(rows, facility)
         return self._records_of_several(rows, facility)
 

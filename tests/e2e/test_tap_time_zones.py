@@ -99,6 +99,18 @@ def test_a_list_of_facilities_that_is_refused_later_stops_the_run(
     assert set(offsets(ids, lisbon)) <= {"+01:00"}
 
 
+def test_a_facility_that_is_no_number_is_left_empty(tap: Tap, clinic: Sandbox, lisbon: int) -> None:
+    """The row is emitted with the time zone of the facility that was asked for."""
+    listed = [{"id": 1, "facilityId": [lisbon], "dateFrom": SUMMER}]
+    clinic.script("list_reservations", {"body": envelope(reservations=listed)})
+    synced = tap(facility_ids=[lisbon])
+    assert synced.code in {0, 1}, "the other rows came as new ones"
+    assert "unexpected" not in synced.stderr
+    [record, *_] = synced.records("reservations")
+    assert record["facilityId"] is None
+    assert record["dateFrom"] == f"{SUMMER}+01:00"
+
+
 def test_rows_of_another_facility_keep_its_time_zone(
     tap: Tap, clinic: Sandbox, lisbon: int
 ) -> None:
