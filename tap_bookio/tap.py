@@ -49,6 +49,8 @@ class TapBookio(SingerTap):
     name = "tap-bookio"
     package_name = "singer-bookio"
     message_writer_class = BlockWriter
+    _signals = 0
+    """How many came; only `on_signal` counts them."""
     config_jsonschema: ClassVar[dict[str, Any]] = {
         "type": "object",
         "required": ["auth_token"],
@@ -109,6 +111,10 @@ class TapBookio(SingerTap):
 
     def on_signal(self, signum: int) -> None:
         """Ask nothing more: every proven STATE has already been emitted."""
+        self._signals += 1
+        # Closing takes locks, and a second handler runs inside the first one, which may hold them.
+        if self._signals > 1:
+            return
         line = f"stopped by signal {signum}; the next run continues from the last STATE"
         self.logger.error(ErrorKind.STOPPED.with_page(line))
         self.run.client.close()

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 RECORDS_PER_STATE = 5000
 """Number of records after which the next STATE triggers delivery, so it can be emitted."""
+CLOSING_SIGNAL = 2
+"""The signal that aborts requests in flight; the first one waits for them."""
 REJECTED = 3
 """Exit code of a completed run that rejected records."""
 
@@ -48,7 +50,8 @@ class TargetBookio(SingerTarget):
     package_name = "singer-bookio"
     default_sink_class = BookioSink
     message_reader_class = LineReader
-    _stopped = False
+    _signals = 0
+    """How many came; only `on_signal` counts them."""
     config_jsonschema: ClassVar[dict[str, Any]] = {
         "type": "object",
         "required": ["auth_token"],
@@ -169,11 +172,15 @@ class TargetBookio(SingerTarget):
 
     def on_signal(self, signum: int) -> None:
         """Send nothing more, wait for requests in flight, and emit no STATE."""
+        self._signals += 1
+        # Closing takes locks, and a third handler runs inside the second one, which may hold them.
+        if self._signals > CLOSING_SIGNAL:
+            return
         line = f"stopped by signal {signum}; run again with the last STATE"
         self.logger.error(ErrorKind.STOPPED.with_page(line))
         if self._client is not None:
-            (self._client.close if self._stopped else self._client.stop)()  # twice: do not wait
-        self._stopped = True
+            is_impatient = self._signals == CLOSING_SIGNAL
+            (self._client.close if is_impatient else self._client.stop)()
 
     def handle_hangup(self) -> None:
         """Treat SIGHUP as SIGTERM, unless it is deliberately ignored (nohup)."""
