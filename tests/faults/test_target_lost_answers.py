@@ -54,6 +54,8 @@ def test_lost_answers_cause_neither_loss_nor_duplicates(
     created = target(bookings, max_concurrency=8)
     assert created.code == 0, created.stderr
     check(clinic, bookings)
+    # A lost change within a second or two of our own write of the row cannot be told from it.
+    clinic.advance(seconds=60)
     changed = target(half_cancelled(target), max_concurrency=8)
     assert changed.code == 0, changed.stderr
     check(clinic, half_cancelled(target))
