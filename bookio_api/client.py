@@ -166,7 +166,7 @@ class BookioClient:
 def listed_rows(op: Operation, response: Response) -> list[JsonObject]:
     """Return the rows of a list, with integer ids.
 
-    Raises ``ContractError`` if there is no list, it is too long, or a row has no id.
+    Raises ``ContractError`` if the list is missing or too long, or a row has no id.
     """
     rows = rows_in(op, response.data)
     if len(rows) > MAX_ROWS:

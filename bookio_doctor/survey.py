@@ -146,7 +146,7 @@ class _Search:
 class _Looks:
     """Asks for reservations, in the ways whose answers show what holds.
 
-    ``unanswered`` grows with every question that gets no answer; nobody else writes it.
+    ``unanswered`` grows with every question that gets no answer; nothing else writes it.
     """
 
     def __init__(self, probe: Probe, found: Survey) -> None:
@@ -155,7 +155,7 @@ class _Looks:
         self.unanswered: dict[str, None] = {}  # a set in order
 
     def guarded(self, look: Callable[[], T], otherwise: T) -> T:
-        """Return what a look saw; an answer that nobody expected must not end the survey."""
+        """Return what a look saw; an unexpected answer must not end the survey."""
         try:
             return look()
         except Exception as error:  # noqa: BLE001 - any, or the rest of the report is lost

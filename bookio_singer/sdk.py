@@ -1,7 +1,7 @@
 """Every private or internal name of singer-sdk that our packages use, each with its reason.
 
 Plugins, streams and sinks derive from the classes below and override their public hooks; no other
-module of ours knows a private name. ``SEAMS`` lists the names and ``SOURCE_SEAMS`` pieces of source
+module knows a private name. ``SEAMS`` lists the names and ``SOURCE_SEAMS`` pieces of source
 as read in ``READ_IN``; tests/unit/test_sdk.py compares them with the singer-sdk that is installed.
 """
 

@@ -81,8 +81,8 @@ class Run:
         if stream not in self._warned_of_others:
             self._warned_of_others.add(stream)
             logger.warning(
-                "%s: Bookio returns rows of other facilities than asked for; each row gets the "
-                "time zone of its own, and may come more than once",
+                "%s: Bookio returns rows of other facilities than asked for; each row gets "
+                "its own facility's time zone, and may come more than once",
                 stream,
             )
 

@@ -2,7 +2,7 @@
 
 Codes stand beside ``result`` and come with HTTP 200, lists are newest first, capped at 50 rows and
 without a total, the blocked times have another name, no ``Date`` is sent, ``postcode`` is text,
-rows have fields that nobody knows, and a write answers nothing.
+rows have fields that are unknown, and a write answers nothing.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Deadlines:
         self._carried: dict[Any, Exchange] = {}  # by socket; threads add and remove their own
         self._thread: threading.Thread | None = None  # started with the first exchange
         self.opened = 0
-        """How many sockets were opened; nobody else writes it."""
+        """How many sockets were opened; nothing else writes it."""
         self._current = threading.local()  # .exchange: the one of this thread
         self._closed = threading.Event()
 

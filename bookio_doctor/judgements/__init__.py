@@ -49,7 +49,7 @@ def judge(survey: Survey, judgements: Sequence[Judgement] = JUDGEMENTS) -> list[
 
 
 def _guarded(judgement: Judgement, survey: Survey) -> Iterator[Finding]:
-    """Yield what one judgement finds; a row that nobody expected must not end the others."""
+    """Yield what one judgement finds; an unexpected row must not end the others."""
     try:
         yield from judgement(survey)
     except Exception as error:  # noqa: BLE001 - any, or the rest of the report is lost

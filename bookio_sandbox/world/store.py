@@ -106,7 +106,7 @@ class Store:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     def latest(self) -> int:
-        """Return the time of the last change (epoch ms), 0 if there is no row."""
+        """Return the time of the last change (epoch ms), or 0 without rows."""
         latest = (f"SELECT max(modified) AS latest FROM {stream}" for stream in STREAMS)
         query = f"SELECT ifnull(max(latest), 0) FROM ({' UNION ALL '.join(latest)})"
         found: int = self._db.execute(query).fetchone()[0]

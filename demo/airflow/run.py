@@ -143,7 +143,7 @@ def watch(airflow: Airflow, victim: Victim) -> None:
     tasks = airflow.tasks(LOAD, RUN)
     report(tasks)
     if state != "success" or not victim.name:
-        sys.exit(f"the run ended with {state}, and killed was {victim.name or 'nobody'}")
+        sys.exit(f"the run ended with {state}, and killed was {victim.name or 'none'}")
     [killed] = [task for task in tasks if task["rendered_map_index"] == victim.name]
     for attempt in range(1, killed["try_number"] + 1):
         for line in filter(_TELLING.search, airflow.log(killed, attempt)):

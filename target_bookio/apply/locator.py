@@ -37,7 +37,7 @@ class Locator:
         self._began_at: dict[tuple[str, int | None], int] = {}
         """When the journal's first list of each facility was read."""
         self._has_hidden: dict[str, bool] = {}
-        """For each stream, whether any row may be one of ours whose number is hidden."""
+        """For each stream, whether any row was written by us and hides its number."""
         self._identities: dict[int, Identity] = {}
         """Identities of the bookings loaded last, by their position in the input."""
 
@@ -125,7 +125,7 @@ class Locator:
         return known
 
     def unowned_twin(self, desired: Desired) -> Seen | None:
-        """Return a row that equals this booking and that no key of ours refers to (rule 24).
+        """Return a row that equals this booking and that none of our keys refers to (rule 24).
 
         Never a cancelled one: the patient may have booked again.
         """
@@ -148,7 +148,7 @@ class Locator:
     def may_be_hidden(self, desired: Desired) -> bool:
         """Whether a row whose ``externalId`` is left out may be this booking, as it was or moved.
 
-        Of a record without its person, any row that no key of ours refers to.
+        Of a record without its person, any row that none of our keys refers to.
         """
         stream, person = desired.stream, self.identity_of(desired).person
         if person is None:
@@ -184,7 +184,7 @@ class Locator:
         return min(unowned, key=lambda seen: seen.id, default=None)
 
     def _unowned_rows(self, stream: str, person: int | None, place: int | None) -> list[Seen]:
-        """Return the rows with this identity that no key of ours refers to."""
+        """Return the rows with this identity that none of our keys refers to."""
         if person is None or place is None or not self._mirror.has_place(place):
             return []
         return [

@@ -63,7 +63,7 @@ def test_a_terminal_shows_stream_and_records(target: Target) -> None:
 
 
 def test_no_progress_line_in_ci(target: Target) -> None:
-    """The control: a terminal that nobody watches."""
+    """The control: a terminal without a viewer."""
     seen, _ = on_a_terminal(target, CI="true")
     assert COUNT not in seen
     assert b"summary:" in seen

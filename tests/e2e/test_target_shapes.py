@@ -62,7 +62,7 @@ def test_a_lost_cancellation_that_no_list_shows_is_not_sent_again(
     clinic.script("change_reservation_status", LOST_AFTER)
     before = cancelled(clinic)
     off = target.booking(0, status="CANCELLED")
-    assert target([off]).code == 3, "nobody can tell"
+    assert target([off]).code == 3, "it cannot be determined"
     assert "1 conflicts" in target([off]).stderr, "so what is agreed is unknown (rule 10)"
     assert cancelled(clinic) == before + 1
 

@@ -70,7 +70,7 @@ def test_without_the_wait_a_late_creation_is_made_twice(target: Target, clinic: 
     while len(held(clinic)) < 2:
         threading.Event().wait(0.05)
     again = target([target.booking(0)], resend_after_seconds=0.5)
-    assert again.code == 3, "two rows with one number of ours are reported"
+    assert again.code == 3, "two rows with one of our numbers are reported"
     assert target.rejected()[-1]["reason"] == "duplicate"
     nothing = target([], resend_after_seconds=0.5)
     assert nothing.code == 3, "in every run, until somebody cancels one of them"

@@ -33,7 +33,7 @@ def check(clinic: Sandbox, bookings: list[dict[str, Any]]) -> None:
     assert states == {b["externalId"]: b.get("status") or "CONFIRMED" for b in bookings}
     cancellations = [mail for mail in clinic.emails() if mail["kind"] == "CANCELLED"]
     per_person = Counter(mail["reservationId"] for mail in cancellations)
-    assert set(per_person.values()) <= {1}, "nobody is notified twice"
+    assert set(per_person.values()) <= {1}, "no patient is notified twice"
 
 
 def half_cancelled(target: Target) -> list[dict[str, Any]]:

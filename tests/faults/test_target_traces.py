@@ -180,7 +180,7 @@ def test_k_a_lost_move_that_a_person_undid_is_not_made_again(
 def test_k_control_a_lost_move_that_never_landed_is_made_again(
     quick: QuickTarget, clinic: Sandbox
 ) -> None:
-    """The control of k: where nobody touched the row, the move is made after R."""
+    """The control of k: if the row is unchanged, the move is made after R."""
     clinic.script(MOVE, NEVER)
     assert quick.carry_out([quick.booking(0, dateFrom=B)])["changed"] == 1
     assert row(clinic)["dateFrom"] == B
@@ -303,7 +303,7 @@ def test_a_last_sync_that_misses_writes_misleads_only_without_the_trust_check(
 
 @pytest.fixture
 def blind(clinic: Sandbox, tmp_path: Path) -> QuickTarget:
-    """Return a target whose lists show no number of ours."""
+    """Return a target whose lists do not show our numbers."""
     clinic.behave(hide=["externalId"])
     return QuickTarget(clinic, tmp_path)
 
@@ -317,7 +317,7 @@ def numbers(clinic: Sandbox) -> list[int]:
 def test_b1_an_equal_booking_is_not_mistaken_for_a_creation_that_never_landed(
     blind: QuickTarget, clinic: Sandbox
 ) -> None:
-    """Rule 21: the row that matches belongs to another number of ours."""
+    """Rule 21: the row that matches belongs to another of our numbers."""
     clinic.script("create_reservation", {}, NEVER)
     counts = blind.carry_out([blind.booking(0), blind.booking(0, externalId=TWIN)])
     assert counts["created"] == 2

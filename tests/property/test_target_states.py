@@ -1,5 +1,5 @@
 """Random histories of records, human edits and faults: Bookio ends as the last record says, or a
-person's change is kept; nothing is booked twice and nobody is notified twice."""
+person's change is kept; nothing is booked twice and no patient is notified twice."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_a_server_that_drips_gets_one_timeout(head: bytes, drop: bytes) -> None:
 
 
 def test_the_time_limit_starts_with_the_first_request() -> None:
-    """A minute in which nobody had agreed yet does not count; this one is over at once."""
+    """A minute before the user agreed does not count; this one is over at once."""
     with dripping() as bookio, probing(bookio.url, deadline_s=0) as probe:
         assert probe.get(CALENDARS).said == "no response until the time was up"
         assert probe.get(CALENDARS).said == "not asked, because the time was up"

@@ -40,7 +40,7 @@ def test_either_part_of_a_state_may_be_missing(project: Path, parts: set[str]) -
 
 @pytest.mark.parametrize("damaged", DAMAGED)
 def test_only_a_damaged_state_of_the_shards_matters(project: Path, damaged: Any) -> None:
-    """Another pipeline's state is not looked at; one of ours is named in one line."""
+    """Another pipeline's state is not looked at; one of our own is named in one line."""
     states = {"ours": {"completed": {"singer_state": OURS}}, "other": damaged}
     assert read(project, states, "ours") == {"ours": OURS}
     with pytest.raises(MeltanoError, match="other: this state is damaged, so no run can"):

@@ -139,7 +139,7 @@ def test_private_names_stay_in_one_module() -> None:
     ],
 )
 def test_a_private_name_elsewhere_is_detected(source: str, expected: str) -> None:
-    """Negative control, with names that no list of ours contains."""
+    """Negative control, with names that are in none of our lists."""
     bases = {path: text for path, text in sources().items() if path.startswith("tap_bookio/")}
     [found] = private_uses({**bases, "bookio_shards/sdk.py": source})
     assert found.startswith("bookio_shards/sdk.py:")
